@@ -1,0 +1,230 @@
+"""The values that flow through a gateway: Request, Head, Response, Identity. No ASGI, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
+
+if TYPE_CHECKING:
+    from gatewaykit.core.reasons import Refusal
+
+__all__ = ["Head", "HeaderList", "Identity", "LimitState", "Request", "Response", "header_values", "parse_query"]
+
+HeaderList = list[tuple[bytes, bytes]]
+"""Header fields in order, values as sent. Names keep the client's casing only where the server keeps it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who is calling, as far as a policy has proved it.
+
+    `principal` is the caller's stable name; `kind` says what proved it (`api_key`, `custom`, …). `claims` are the facts
+    the proof carried. `key_id` and `key_name` are set when an API key was part of it.
+    """
+
+    principal: str
+    kind: str = "custom"
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    key_id: str | None = None
+    key_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """One limit after this request: `limit` and `remaining` in requests, `reset_s` seconds until it is whole again."""
+
+    name: str
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+class Request:
+    """One request, as every policy and integration sees it. Mutable: each fact has one writer.
+
+    The facts of the wire are set at construction or derived on first use; what nobody reads costs nothing. Paths and
+    names: `path` is decoded and without the mount prefix, `raw_path` is the same stretch as sent (still percent-encoded),
+    `headers` maps lower-case names to the last value, `header_list` keeps every field in order.
+    """
+
+    __slots__ = (
+        "address", "body", "client", "context", "end_events", "events", "extended_id", "header_list", "headers",
+        "http_version", "id", "identity", "kind", "limits", "method", "path", "path_parameters", "query",
+        "query_string", "raw_path", "reached", "received_s", "refusal", "resource", "root_path", "scheme", "source",
+        "stage", "stage_variables", "status", "trace_id", "sent_bytes", "received_monotonic_s", "api_key",
+        "integration",
+    )  # fmt: skip
+
+    method: str  # as sent, upper case by custom
+    path: str  # decoded, without root_path
+    raw_path: bytes  # as sent, without root_path and query
+    root_path: str  # the prefix this app is mounted under
+    query_string: bytes  # as sent, without '?'
+    query: Mapping[str, list[str]]  # decoded once, form style; every value in order
+    headers: Mapping[bytes, bytes]  # lower-case name -> last value
+    header_list: HeaderList
+    http_version: str
+    scheme: str
+    kind: str  # "http" or "websocket"
+    client: tuple[str, int] | None  # the peer of the connection
+    address: str  # the client's address, by the trusted-proxy rule; "" when unknown
+    source: Any  # a ports.BodySource, or None when the whole body is in `body`
+    body: bytes | None  # the whole body once something read it
+    received_s: float  # wall clock, seconds since 1970
+    received_monotonic_s: float
+    id: str  # $context.requestId
+    extended_id: str  # $context.extendedRequestId
+    trace_id: str  # X-Amzn-Trace-Id, "" until an integration is called
+    identity: Identity | None  # writer: the authenticating policy
+    api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
+    limits: list[LimitState]  # writer: throttle, quota
+    path_parameters: Mapping[str, str]  # writer: the router
+    resource: str  # "/pets/{id}"; writer: the router
+    stage: str
+    stage_variables: Mapping[str, str]
+    integration: Any  # a core.http.IntegrationFacts-like mapping; writer: the integration
+    context: Any  # lazy $context; writer: deploy
+    events: list[tuple[str, str]] | None  # the phase trace, when someone wants it
+    refusal: Refusal | None  # writer: the runner
+    reached: Any  # the part of the chain that may amend the answer; the runner's own
+    status: int  # of the answer, 0 until known
+    sent_bytes: int  # of the answer's body
+    end_events: list[Callable[[], None]]  # run once after on_end hooks
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        *,
+        raw_path: bytes | None = None,
+        headers: HeaderList | None = None,
+        query_string: bytes = b"",
+        body: bytes | None = b"",
+        client: tuple[str, int] | None = ("127.0.0.1", 50000),
+        kind: str = "http",
+        scheme: str = "http",
+        http_version: str = "1.1",
+        root_path: str = "",
+    ) -> None:
+        self.method, self.path, self.query_string, self.body = method, path, query_string, body
+        self.raw_path = path.encode() if raw_path is None else raw_path
+        self.header_list = [] if headers is None else headers
+        self.headers = {name.lower(): value for name, value in self.header_list}
+        self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
+        self.root_path, self.source = root_path, None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):  # reached only for a slot nobody has written yet
+            try:
+                value = _FIRST_USE[name](self)
+            except KeyError:
+                raise AttributeError(name) from None
+            setattr(self, name, value)
+            return value
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header field, decoded as latin-1; None when it was not sent. Names in any casing."""
+        value = self.headers.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    def note(self, phase: str, text: str) -> None:
+        """Add a line to the phase trace, where one is kept."""
+        if self.events is not None:
+            self.events.append((phase, text))
+
+
+class Head:
+    """Status and header fields of a response that an app is about to send; hooks change it in place."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: HeaderList) -> None:
+        self.status, self.headers = status, headers
+
+
+class Response:
+    """A whole response. `body` is bytes, or an async iterator of chunks when it is streamed through.
+
+    `final` marks a response the gateway itself made from a refusal. `close`, when set, is awaited once the body has been
+    sent or given up.
+    """
+
+    __slots__ = ("body", "close", "headers", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: HeaderList | None = None,
+        body: bytes | AsyncIterator[bytes] = b"",
+        close: Callable[[], Any] | None = None,
+    ) -> None:
+        self.status, self.body, self.close = status, body, close
+        self.headers: HeaderList = [] if headers is None else headers
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header field, decoded as latin-1; names in any casing."""
+        wanted = name.lower().encode("latin-1")
+        for key, value in self.headers:
+            if key.lower() == wanted:
+                return value.decode("latin-1")
+        return None
+
+
+def header_values(headers: HeaderList, name: bytes) -> list[bytes]:
+    """Every value of one field, in order; `name` in lower case."""
+    return [value for key, value in headers if key.lower() == name]
+
+
+def parse_query(query_string: bytes) -> dict[str, list[str]]:
+    """Query parameters decoded once, form style (`+` is a space, no `=` is an empty value), every value in order.
+
+    Bytes that are no UTF-8 become U+FFFD. Recorded rows 58 and 59.
+    """
+    query: dict[str, list[str]] = {}
+    if query_string:
+        for pair in query_string.decode("latin-1").replace(";", "&").split("&"):
+            if pair:
+                name, _, value = pair.partition("=")
+                query.setdefault(unquote_plus(_utf8(name)), []).append(unquote_plus(_utf8(value)))
+    return query
+
+
+def _utf8(text: str) -> str:
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
+
+
+def _headers_of(request: Request) -> dict[bytes, bytes]:
+    return {name.lower(): value for name, value in request.header_list}
+
+
+_FIRST_USE: Final[dict[str, Callable[[Request], Any]]] = {
+    "address": lambda request: request.client[0] if request.client else "",
+    "api_key": lambda request: None,
+    "body": lambda request: None,
+    "context": lambda request: None,
+    "end_events": lambda request: [],
+    "events": lambda request: None,
+    "extended_id": lambda request: "",
+    "headers": _headers_of,
+    "id": lambda request: "",
+    "identity": lambda request: None,
+    "integration": lambda request: None,
+    "limits": lambda request: [],
+    "path_parameters": lambda request: {},
+    "query": lambda request: parse_query(request.query_string),
+    "reached": lambda request: None,
+    "received_monotonic_s": lambda request: 0.0,
+    "received_s": lambda request: 0.0,
+    "refusal": lambda request: None,
+    "resource": lambda request: "",
+    "sent_bytes": lambda request: 0,
+    "source": lambda request: None,
+    "stage": lambda request: "",
+    "stage_variables": lambda request: {},
+    "status": lambda request: 0,
+    "trace_id": lambda request: "",
+}

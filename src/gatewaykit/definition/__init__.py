@@ -1,0 +1,1 @@
+"""An API as frozen data, whatever it was read from."""

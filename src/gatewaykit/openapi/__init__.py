@@ -1,0 +1,1 @@
+"""OpenAPI documents to definitions: one reader per extension key."""

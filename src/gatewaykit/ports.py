@@ -1,0 +1,182 @@
+"""The protocols between the layers: policies, endpoints, stores, transports and body sources."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from gatewaykit.clock import Clock
+    from gatewaykit.core.http import Head, HeaderList, Request, Response
+    from gatewaykit.core.reasons import Refusal
+
+__all__ = [
+    "Answer", "BodySource", "BodyWrapper", "Bucket", "Endpoint", "Outcome", "Policy", "Quota", "Runtime", "Taken",
+    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
+]  # fmt: skip
+
+Answer: TypeAlias = "Request | Response | Refusal"
+"""What a request hook says: the request itself (go on), a whole response, or a refusal."""
+
+Outcome: TypeAlias = "Response | Refusal"
+"""What an endpoint says."""
+
+
+class BodyWrapper(Protocol):
+    """Sees a response body chunk by chunk and gives what is sent instead. `more` is False on the last call."""
+
+    def __call__(self, chunk: bytes, more: bool, /) -> bytes: ...
+
+
+class Policy:
+    """A policy is an object with any of these hooks; a hook left at None costs nothing.
+
+    * `on_request(request)` decides: `request` goes on, a `Response` or `Refusal` ends it. It may return an awaitable of
+      one. Anything else is a TypeError: forgetting to answer fails closed.
+    * `on_head(request, head)` may amend status and headers of every response, refusals and 500s included.
+    * `on_body(request, response)` sees a whole buffered response and returns one (or an awaitable of one).
+    * `wrap_body(request, head)` gives a `BodyWrapper`, or None to leave this body alone.
+    * `on_end(request)` runs exactly once, whatever happened.
+
+    `reads_body` is True (the gateway's limit) or a number of bytes when `on_request` wants `request.body`.
+    A policy that needs a clock or a store has `bind(runtime)`, which returns the object with the hooks; it is called
+    once, when the chain is built.
+    """
+
+    name: str = ""
+    reads_body: bool | int = False
+    on_request: Callable[[Request], Answer | Awaitable[Answer]] | None = None
+    on_head: Callable[[Request, Head], None] | None = None
+    on_body: Callable[[Request, Response], Response | Awaitable[Response]] | None = None
+    wrap_body: Callable[[Request, Head], BodyWrapper | None] | None = None
+    on_end: Callable[[Request], None] | None = None
+
+    def bind(self, runtime: Runtime) -> Policy:
+        return self
+
+    async def aclose(self) -> None:
+        """Free what `bind` opened."""
+
+
+class Endpoint(Protocol):
+    """What stands at the end of a chain: an integration. `reads_body` as in Policy; the body is then in `request.body`."""
+
+    reads_body: bool | int
+
+    def __call__(self, request: Request, /) -> Outcome | Awaitable[Outcome]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class BodySource(Protocol):
+    """The request body where it has not been read yet."""
+
+    async def read(self, limit: int) -> bytes | Refusal:
+        """The whole body, or a refusal when it is over `limit` bytes or the client left."""
+
+    def stream(self, limit: int) -> AsyncIterator[bytes]:
+        """Chunks as they come. Raises `ClientGone` or `BodyTooLarge` from `core.body`."""
+
+
+# ---------------------------------------------------------------------------------------------------- limits
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A token bucket: `rate` tokens a second flow in, `burst` is the most it holds."""
+
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """`limit` requests per calendar `period` (DAY, WEEK or MONTH, UTC); `offset` counts against the first period."""
+
+    limit: int
+    period: str
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A limit's answer: allowed or not, whole tokens left, seconds until one is there again, seconds until all are."""
+
+    allowed: bool
+    remaining: int
+    retry_after_s: float
+    reset_s: float
+
+
+class ThrottleStore(Protocol):
+    """Limits. A verb is bound once, at start-up; each call of it is one atomic step (one round trip where remote)."""
+
+    def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Taken | Awaitable[Taken]]:
+        """A verb that takes one token from the bucket of a key. `name` keeps the buckets of two policies apart."""
+
+    def quota(self, name: str, quota: Quota) -> Callable[[str], Taken | Awaitable[Taken]]:
+        """A verb that counts one request of a key against its quota."""
+
+    def looking(self) -> ThrottleStore:
+        """The same limits with verbs that look and take nothing: what would have been answered."""
+
+    async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------------- upstream
+
+
+@dataclass(slots=True)
+class UpstreamRequest:
+    """One HTTP/1.1 request to send, exactly as given: nothing is added but framing (Content-Length or chunked) and Host.
+
+    `target` is the request target in origin form, percent-encoded. `host` is the name or address to connect to and the
+    TLS server name; a Host field is added from it (with the port, where not the scheme's default) when none is present.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    headers: HeaderList
+    body: bytes | AsyncIterator[bytes] = b""
+
+
+class UpstreamResponse(Protocol):
+    """A response whose head has arrived. Read the body to its end, or close; either frees the connection."""
+
+    status: int
+    headers: HeaderList
+
+    def stream(self) -> AsyncIterator[bytes]: ...
+    async def read(self, limit: int) -> bytes: ...
+    async def aclose(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends requests to back ends. Raises `UpstreamError` for every failure of the network or the peer."""
+
+    async def send(self, request: UpstreamRequest, *, timeout_s: float) -> UpstreamResponse:
+        """`timeout_s` bounds everything up to the response head; body chunks are bounded by the same, one by one."""
+
+    async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------------- runtime
+
+
+@dataclass(slots=True, kw_only=True)
+class Runtime:
+    """What policies and integrations are bound to, once, when a chain is built."""
+
+    clock: Clock
+    throttles: ThrottleStore
+    transport: Transport
+    entropy: Callable[[int], bytes]
+    profile: str = "web"  # "aws" or "web"
+    look_only: bool = False  # built for `explain`: verbs look and take nothing
+    max_body_bytes: int = 10 * 1024 * 1024
+    variables: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,57 @@
+"""Durations, rates and instants as people write them in configuration."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+__all__ = ["parse_duration", "parse_instant", "parse_rate"]
+
+_UNIT_S = {
+    "ms": 0.001, "s": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0,
+    "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0,
+}  # fmt: skip
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per)\s*([a-z]+)\s*")
+
+
+def parse_duration(value: str | float) -> float:
+    """Seconds in `value`: a number of seconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"1d"`.
+
+    Raises ValueError for anything else, and for negative or non-finite numbers.
+    """
+    if isinstance(value, str):
+        if not (match := _DURATION.fullmatch(value)) or match[2].rstrip("s") not in _UNIT_S and match[2] not in _UNIT_S:
+            raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as '30s' or '5m'")
+        return float(match[1]) * _unit(match[2])
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise ValueError(f"{value!r} is not a duration; write seconds (0 or more), or text such as '30s'")
+    return float(value)
+
+
+def parse_rate(value: str | float) -> float:
+    """Events per second in `value`: a number, or text such as `"5/minute"`, `"100/s"`.
+
+    Raises ValueError for anything else, and for rates that are negative or not finite.
+    """
+    if isinstance(value, str):
+        match = _RATE.fullmatch(value)
+        if not match or (match[2] not in _UNIT_S and match[2].rstrip("s") not in _UNIT_S):
+            raise ValueError(f"{value!r} is not a rate; write events per second, or text such as '5/minute'")
+        return float(match[1]) / _unit(match[2])
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise ValueError(f"{value!r} is not a rate; write events per second (0 or more), or text such as '5/minute'")
+    return float(value)
+
+
+def parse_instant(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 instant such as `2026-01-01T00:00Z`; without an offset it is UTC.
+
+    Raises ValueError when `text` is no instant.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _unit(name: str) -> float:
+    return _UNIT_S[name] if name in _UNIT_S else _UNIT_S[name.rstrip("s")]
