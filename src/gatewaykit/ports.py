@@ -60,7 +60,7 @@ class Policy:
 
 
 class Endpoint(Protocol):
-    """What stands at the end of a chain: an integration. `reads_body` as in Policy; the body is then in `request.body`."""
+    """What stands at the end of a chain: an integration. With `reads_body`, the body is in `request.body`."""
 
     reads_body: bool | int
 
@@ -129,7 +129,7 @@ class ThrottleStore(Protocol):
 
 @dataclass(slots=True)
 class UpstreamRequest:
-    """One HTTP/1.1 request to send, exactly as given: nothing is added but framing (Content-Length or chunked) and Host.
+    """One HTTP/1.1 request, sent as given: nothing is added but framing (Content-Length or chunked) and Host.
 
     `target` is the request target in origin form, percent-encoded. `host` is the name or address to connect to and the
     TLS server name; a Host field is added from it (with the port, where not the scheme's default) when none is present.

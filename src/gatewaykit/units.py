@@ -21,7 +21,8 @@ def parse_duration(value: str | float) -> float:
     Raises ValueError for anything else, and for negative or non-finite numbers.
     """
     if isinstance(value, str):
-        if not (match := _DURATION.fullmatch(value)) or match[2].rstrip("s") not in _UNIT_S and match[2] not in _UNIT_S:
+        match = _DURATION.fullmatch(value)
+        if not match or (match[2] not in _UNIT_S and match[2].rstrip("s") not in _UNIT_S):
             raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as '30s' or '5m'")
         return float(match[1]) * _unit(match[2])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):

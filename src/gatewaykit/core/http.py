@@ -45,9 +45,9 @@ class LimitState:
 class Request:
     """One request, as every policy and integration sees it. Mutable: each fact has one writer.
 
-    The facts of the wire are set at construction or derived on first use; what nobody reads costs nothing. Paths and
-    names: `path` is decoded and without the mount prefix, `raw_path` is the same stretch as sent (still percent-encoded),
-    `headers` maps lower-case names to the last value, `header_list` keeps every field in order.
+    The facts of the wire are set at construction or derived on first use; what nobody reads costs nothing. `path` is
+    decoded and without the mount prefix, `raw_path` the same stretch as sent (still percent-encoded); `headers` maps
+    lower-case names to the last value, `header_list` keeps every field in order.
     """
 
     __slots__ = (
@@ -146,14 +146,13 @@ class Head:
         self.status, self.headers = status, headers
 
 
-class Response:
+class Response(Head):
     """A whole response. `body` is bytes, or an async iterator of chunks when it is streamed through.
 
-    `final` marks a response the gateway itself made from a refusal. `close`, when set, is awaited once the body has been
-    sent or given up.
+    `close`, when set, is called (and awaited) once the body has been sent or given up.
     """
 
-    __slots__ = ("body", "close", "headers", "status")
+    __slots__ = ("body", "close")
 
     def __init__(
         self,
@@ -163,7 +162,7 @@ class Response:
         close: Callable[[], Any] | None = None,
     ) -> None:
         self.status, self.body, self.close = status, body, close
-        self.headers: HeaderList = [] if headers is None else headers
+        self.headers = [] if headers is None else headers
 
     def header(self, name: str) -> str | None:
         """The first value of a header field, decoded as latin-1; names in any casing."""

@@ -20,16 +20,31 @@ class ResponseType(Enum):
     API_CONFIGURATION_ERROR = ("API_CONFIGURATION_ERROR", 500, "InternalServerErrorException", "Internal server error")
     AUTHORIZER_CONFIGURATION_ERROR = ("AUTHORIZER_CONFIGURATION_ERROR", 500, "AuthorizerConfigurationException", None)
     AUTHORIZER_FAILURE = ("AUTHORIZER_FAILURE", 500, "AuthorizerFailureException", None)
-    BAD_REQUEST_PARAMETERS = ("BAD_REQUEST_PARAMETERS", 400, "BadRequestException", "Missing required request parameters")
+    BAD_REQUEST_PARAMETERS = (
+        "BAD_REQUEST_PARAMETERS",
+        400,
+        "BadRequestException",
+        "Missing required request parameters",
+    )
     BAD_REQUEST_BODY = ("BAD_REQUEST_BODY", 400, "BadRequestException", "Invalid request body")
-    EXPIRED_TOKEN = ("EXPIRED_TOKEN", 403, "ExpiredTokenException", "The security token included in the request is expired")
-    INTEGRATION_FAILURE = ("INTEGRATION_FAILURE", 504, "InternalServerErrorException", "Network error communicating with endpoint")
+    EXPIRED_TOKEN = (
+        "EXPIRED_TOKEN",
+        403,
+        "ExpiredTokenException",
+        "The security token included in the request is expired",
+    )
+    INTEGRATION_FAILURE = (
+        "INTEGRATION_FAILURE",
+        504,
+        "InternalServerErrorException",
+        "Network error communicating with endpoint",
+    )
     INTEGRATION_TIMEOUT = ("INTEGRATION_TIMEOUT", 504, "InternalServerErrorException", "Endpoint request timed out")
     INVALID_API_KEY = ("INVALID_API_KEY", 403, "ForbiddenException", "Forbidden")
     INVALID_SIGNATURE = (
         "INVALID_SIGNATURE", 403, "InvalidSignatureException",
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
-        "and signing method. Consult the service documentation for details.",
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+        "Key and signing method. Consult the service documentation for details.",
     )  # fmt: skip
     MISSING_AUTHENTICATION_TOKEN = (
         "MISSING_AUTHENTICATION_TOKEN", 403, "MissingAuthenticationTokenException", "Missing Authentication Token",
@@ -85,8 +100,18 @@ class Reason(Enum):
 
     INTEGRATION_TIMEOUT = ("the back end did not answer in time", _T.INTEGRATION_TIMEOUT)
     INTEGRATION_UNREACHABLE = ("the back end could not be reached", _T.INTEGRATION_FAILURE)
-    INTEGRATION_RESPONSE_INVALID = ("the back end's response is not usable", _T.INTEGRATION_FAILURE, 502, "Internal server error")
-    INTEGRATION_RESPONSE_TOO_LARGE = ("the back end's response is over the limit", _T.INTEGRATION_FAILURE, 500, "Internal server error")
+    INTEGRATION_RESPONSE_INVALID = (
+        "the back end's response is not usable",
+        _T.INTEGRATION_FAILURE,
+        502,
+        "Internal server error",
+    )
+    INTEGRATION_RESPONSE_TOO_LARGE = (
+        "the back end's response is over the limit",
+        _T.INTEGRATION_FAILURE,
+        500,
+        "Internal server error",
+    )
     FUNCTION_FAILED = ("the function raised or failed", _T.INTEGRATION_FAILURE, 502, "Internal server error")
     FUNCTION_BUSY = ("every worker of the function is busy", _T.INTEGRATION_FAILURE, 500, "Internal server error")
     ENDPOINT_INVALID = ("invalid endpoint address", _T.API_CONFIGURATION_ERROR)
@@ -114,7 +139,8 @@ class Refusal:
 
     `message` replaces the default message of the response type. `headers` are added to the response under the web
     profile only (Retry-After, WWW-Authenticate, RateLimit). `facts` feed `$context.error.*` (`validationErrorString`).
-    `status` replaces the reason's status; it is for a refusal that relays another party's choice.
+    `status` replaces the reason's status; it is for a refusal that relays another party's choice. `cause` is the
+    exception behind a failure; its traceback goes to the operator's log.
     """
 
     reason: Reason
@@ -123,3 +149,4 @@ class Refusal:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     facts: Mapping[str, Any] = _NO_FACTS
     status: int | None = None
+    cause: BaseException | None = None

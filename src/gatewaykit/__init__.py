@@ -1,0 +1,42 @@
+"""gatewaykit: the semantics of Amazon API Gateway as ASGI policies and an embeddable gateway.
+
+Public names load on first use, so that importing the package costs next to nothing. `__init__.pyi` types them.
+"""
+
+_HOME = {
+    "ConfigError": "errors", "Problem": "errors", "StoreError": "errors", "UpstreamError": "errors",
+    "SystemClock": "clock", "VirtualClock": "clock",
+    "Head": "core.http", "Identity": "core.http", "Request": "core.http", "Response": "core.http",
+    "Reason": "core.reasons", "Refusal": "core.reasons",
+    "Policy": "ports",
+    "Decision": "pipeline.decision",
+    "access_log": "policies.access_log", "api_key": "policies.api_key", "authenticate": "policies.authenticate",
+    "by": "policies.by", "cors": "policies.cors", "quota": "policies.quota", "throttle": "policies.throttle",
+    "validate": "policies.validate",
+    "ApiKey": "core.identity.api_key",
+    "Gateway": "gateway.gateway",
+    "PolicyMiddleware": "gateway.middleware", "rule": "gateway.middleware",
+    "AccessLogMiddleware": "gateway.middleware", "ApiKeyMiddleware": "gateway.middleware",
+    "AuthenticateMiddleware": "gateway.middleware", "CorsMiddleware": "gateway.middleware",
+    "QuotaMiddleware": "gateway.middleware", "ThrottleMiddleware": "gateway.middleware",
+    "ValidateMiddleware": "gateway.middleware",
+    "identity": "gateway.fastapi",
+}  # fmt: skip
+
+__all__ = [*_HOME, "__version__"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gatewaykit' has no attribute {name!r}")
+    from importlib import import_module
+
+    home = import_module(f"gatewaykit.{_HOME[name]}")
+    value = home if name == "by" else getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

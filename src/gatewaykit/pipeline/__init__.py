@@ -1,0 +1,1 @@
+"""The runner: drives policy hooks around an endpoint. It knows no ASGI."""

@@ -1,0 +1,265 @@
+"""One chain: policies in their order around an endpoint, sorted out once so that a request pays for what is there.
+
+Rules
+* Request hooks run in order; the first that does not answer `request` ends it. An answer that is no Request, Response
+  or Refusal is awaited; what that gives must be one, else the chain fails closed with a 500.
+* A response passes the policies that were reached, innermost first: all `on_body`, then all `wrap_body`, then all
+  `on_head`. A policy that refuses is reached; those behind it are not.
+* The body is read just before the first policy that wants it, so that an earlier refusal leaves it unread.
+* A hook that raises is a failure: it is logged once, and the client gets a 500 from the same renderer.
+* `on_end` hooks run once per request, whatever happened; one that raises does not stop the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from gatewaykit.core.body import BodyTooLarge, ClientGone
+from gatewaykit.core.http import Head, Request, Response
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.pipeline.record import log_failure, log_hook_failure
+
+if TYPE_CHECKING:
+    from gatewaykit.core.gateway_response import Renderer
+    from gatewaykit.ports import Answer, BodyWrapper, Endpoint, Outcome, Policy
+
+    Step: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
+
+__all__ = ["Chain", "Way", "drop_content_length", "failure"]
+
+_ANSWERS = frozenset((Request, Response, Refusal))
+
+
+class Way:
+    """The way back of a response: the hooks of the policies that were reached, innermost first."""
+
+    __slots__ = ("bodies", "heads", "wraps")
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        inward = tuple(reversed(policies))
+        self.heads = tuple(policy.on_head for policy in inward if policy.on_head is not None)
+        self.bodies = tuple(policy.on_body for policy in inward if policy.on_body is not None)
+        self.wraps = tuple(policy.wrap_body for policy in inward if policy.wrap_body is not None)
+
+
+class Chain:
+    """Bound policies around an optional endpoint (none: the shell calls an app instead)."""
+
+    __slots__ = ("_steps", "ends", "endpoint", "max_body_bytes", "policies", "reads_body", "render", "way")
+
+    def __init__(
+        self, policies: Sequence[Policy], endpoint: Endpoint | None, render: Renderer, max_body_bytes: int
+    ) -> None:
+        self.policies, self.endpoint, self.render, self.max_body_bytes = (
+            tuple(policies),
+            endpoint,
+            render,
+            max_body_bytes,
+        )
+        self.way = Way(self.policies)
+        self.ends = tuple(policy.on_end for policy in reversed(self.policies) if policy.on_end is not None)
+        limits = [_limit(policy.reads_body, max_body_bytes) for policy in self.policies]
+        last = None if endpoint is None else _limit(endpoint.reads_body, max_body_bytes)
+        wanted = [limit for limit in (*limits, last) if limit is not None]
+        self.reads_body = bool(wanted)
+        steps: list[tuple[Step, Way, int]] = []
+
+        def put(step: Step, way: Way) -> None:
+            steps.append((step, way, len(steps) + 1))
+
+        for position, policy in enumerate(self.policies):
+            way = Way(self.policies[: position + 1])
+            if limits[position] is not None and all(limit is None for limit in limits[:position]):
+                put(_take_body(min(wanted)), way)
+            if policy.on_request is not None:
+                put(policy.on_request, way)
+        if last is not None and len(wanted) == 1:
+            put(_take_body(last), self.way)
+        self._steps = tuple(steps)
+
+    def start(self, request: Request) -> Answer | Awaitable[Answer]:
+        """Run the request hooks. Gives an answer at once where no hook has to wait, else an awaitable of it."""
+        way = self.way
+        try:
+            for step, way, following in self._steps:
+                answer = step(request)
+                if answer is request:
+                    continue
+                if type(answer) is Refusal or type(answer) is Response:
+                    request.reached = way
+                    return answer
+                return self._go_on(request, answer, step, way, following)
+        except Exception as error:  # noqa: BLE001 - a policy's own failure: closed, logged, answered with a 500
+            request.reached = way
+            return failure(request, error)
+        return request
+
+    async def _go_on(self, request: Request, answer: object, step: Step, way: Way, following: int) -> Answer:
+        """The rest of `start`, from a hook that has to wait."""
+        try:
+            if (answer := await _awaited(answer, step)) is not request:
+                request.reached = way
+                return answer
+            for step, way, _ in self._steps[following:]:
+                answer = step(request)
+                if answer is request:
+                    continue
+                if type(answer) is not Refusal and type(answer) is not Response:
+                    answer = await _awaited(answer, step)
+                    if answer is request:
+                        continue
+                request.reached = way
+                return answer
+        except Exception as error:  # noqa: BLE001 - as in start
+            request.reached = way
+            return failure(request, error)
+        return request
+
+    async def run(self, request: Request) -> Response:
+        """Request hooks, endpoint and response hooks. The caller sends the response, then calls `end`."""
+        answer = self.start(request)
+        if type(answer) not in _ANSWERS:
+            answer = await cast("Awaitable[Answer]", answer)
+        if answer is request:
+            answer = await self.call_endpoint(request)
+            return await self.finish(request, answer, self.way)
+        return await self.finish(request, cast("Outcome", answer), request.reached)
+
+    async def call_endpoint(self, request: Request) -> Outcome:
+        """The endpoint's outcome; an endpoint that raises or answers nonsense is a refusal."""
+        try:
+            outcome = cast("Endpoint", self.endpoint)(request)
+            if type(outcome) is not Response and type(outcome) is not Refusal:
+                outcome = await cast("Awaitable[Outcome]", outcome)
+            if type(outcome) is not Response and type(outcome) is not Refusal:
+                raise TypeError(f"the endpoint answered {type(outcome).__name__}, not a Response or a Refusal")
+        except Exception as error:  # noqa: BLE001 - an integration's own failure: closed, logged, answered with a 500
+            return failure(request, error)
+        return outcome
+
+    async def finish(self, request: Request, outcome: Outcome, way: Way) -> Response:
+        """The response that goes out: rendered where it is a refusal, and amended by the policies of `way`."""
+        if type(outcome) is Refusal:
+            request.refusal = outcome
+            if outcome.status is None and outcome.reason.status >= 500:
+                log_failure(request, outcome)
+            response = self.render(request, outcome)
+        else:
+            response = cast(Response, outcome)
+        try:
+            if way.bodies or way.wraps:
+                response = await self._through_bodies(request, response, way)
+            for hook in way.heads:
+                hook(request, response)
+        except Exception as error:  # noqa: BLE001 - a response hook's own failure: nothing half-amended goes out
+            refusal = request.refusal = failure(request, error)
+            log_failure(request, refusal)
+            response = self.render(request, refusal)
+        request.status = response.status
+        return response
+
+    async def _through_bodies(self, request: Request, response: Response, way: Way) -> Response:
+        if way.bodies and not isinstance(response.body, bytes):
+            whole = await _collect(response.body, self.max_body_bytes)
+            if response.close is not None:
+                await response.close()
+            if whole is None:
+                request.refusal = Refusal(Reason.INTEGRATION_RESPONSE_TOO_LARGE, f"over {self.max_body_bytes} bytes")
+                log_failure(request, request.refusal)
+                return self.render(request, request.refusal)
+            response = Response(response.status, response.headers, whole)
+        for hook in way.bodies:
+            changed = hook(request, response)
+            response = changed if type(changed) is Response else await cast("Awaitable[Response]", changed)
+        for wrap in way.wraps:
+            if (wrapper := wrap(request, response)) is not None:
+                drop_content_length(response)
+                if isinstance(response.body, bytes):
+                    response.body = wrapper(response.body, False)
+                else:
+                    response.body = _wrapped(response.body, wrapper)
+        return response
+
+    def end(self, request: Request) -> None:
+        """Run the `on_end` hooks, innermost first. Call it exactly once, after everything."""
+        for hook in self.ends:
+            try:
+                hook(request)
+            except Exception as error:  # noqa: BLE001 - the request is over; the others must still run
+                log_hook_failure(request, hook, error)
+
+    async def aclose(self) -> None:
+        """Close what the policies and the endpoint opened."""
+        for policy in self.policies:
+            await policy.aclose()
+        if self.endpoint is not None:
+            await self.endpoint.aclose()
+
+
+def failure(request: Request, error: Exception) -> Refusal:
+    """What an unexpected exception amounts to. The client learns nothing; the operator gets the type and the text."""
+    if isinstance(error, BodyTooLarge):
+        return Refusal(Reason.BODY_TOO_LARGE, str(error))
+    if isinstance(error, ClientGone):
+        return Refusal(Reason.CLIENT_GONE, str(error))
+    return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", cause=error)
+
+
+def drop_content_length(head: Head) -> None:
+    """Take the Content-Length away from a body whose length is no longer known."""
+    head.headers = [field for field in head.headers if field[0].lower() != b"content-length"]
+
+
+async def _awaited(answer: object, step: Step) -> Answer:
+    if not isinstance(answer, Awaitable):
+        name = getattr(step, "__qualname__", repr(step))
+        raise TypeError(f"{name} answered {answer!r}; a request hook returns the request, a Response or a Refusal")
+    answer = await answer
+    if type(answer) is Response or type(answer) is Refusal or isinstance(answer, Request):
+        return answer
+    name = getattr(step, "__qualname__", repr(step))
+    raise TypeError(f"{name} answered {answer!r}; a request hook returns the request, a Response or a Refusal")
+
+
+def _limit(reads_body: bool | int, default: int) -> int | None:
+    if reads_body is False:
+        return None
+    return default if reads_body is True else int(reads_body)
+
+
+def _take_body(limit: int) -> Step:
+    def take_body(request: Request) -> Answer | Awaitable[Answer]:
+        if request.body is None:
+            return _read(request, limit)
+        if len(request.body) > limit:
+            return Refusal(Reason.BODY_TOO_LARGE, f"the body has {len(request.body)} bytes, the limit is {limit}")
+        return request
+
+    return take_body
+
+
+async def _read(request: Request, limit: int) -> Answer:
+    body = await request.source.read(limit)
+    if type(body) is Refusal:
+        return body
+    request.body = body
+    return request
+
+
+async def _collect(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
+    parts, size = [], 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            return None
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _wrapped(chunks: AsyncIterator[bytes], wrapper: BodyWrapper) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        if changed := wrapper(chunk, True):
+            yield changed
+    if last := wrapper(b"", False):
+        yield last

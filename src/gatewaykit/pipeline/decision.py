@@ -1,0 +1,88 @@
+"""Run a chain without an event loop: what would this request get?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from gatewaykit.core.http import Identity, LimitState, Request, Response
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gatewaykit.pipeline.chain import Chain
+
+__all__ = ["Decision", "decide", "drive"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the policies of a route say to a request. `response` is None when it would reach the integration."""
+
+    request: Request
+    refusal: Refusal | None = None
+    response: Response | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """True when every policy let the request through to what stands behind them."""
+        return self.response is None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it was refused; None when it was not."""
+        return None if self.refusal is None else self.refusal.reason
+
+    @property
+    def detail(self) -> str:
+        """The operator's exact reason; never sent to a client."""
+        return "" if self.refusal is None else self.refusal.detail
+
+    @property
+    def status(self) -> int | None:
+        return None if self.response is None else self.response.status
+
+    @property
+    def identity(self) -> Identity | None:
+        return self.request.identity
+
+    @property
+    def limits(self) -> list[LimitState]:
+        return self.request.limits
+
+
+def decide(chain: Chain, request: Request) -> Decision:
+    """Drive the chain's policies, and only them. Tokens are taken. Raises ConfigError when a policy has to wait."""
+    answer = chain.start(request)
+    if not isinstance(answer, (Request, Response, Refusal)):
+        answer = drive(answer)
+    try:
+        if answer is request:
+            return Decision(request=request)
+        outcome = cast("Response | Refusal", answer)
+        response = drive(chain.finish(request, outcome, request.reached))
+        return Decision(request=request, refusal=outcome if isinstance(outcome, Refusal) else None, response=response)
+    finally:
+        chain.end(request)
+
+
+def drive(waiting: Awaitable[T]) -> T:
+    """The result of an awaitable that never really waits. Raises ConfigError when it does."""
+    if not isinstance(waiting, Coroutine):
+        waiting = _awaiting(waiting)
+    try:
+        waiting.send(None)
+    except StopIteration as done:
+        return cast(T, done.value)
+    waiting.close()
+    raise ConfigError(
+        "decide runs without an event loop, and a policy of this route has to wait (a remote store, an upstream): "
+        "use the in-process client of gatewaykit.testing, or an in-memory store"
+    )
+
+
+async def _awaiting(waiting: Awaitable[Any]) -> Any:
+    return await waiting
