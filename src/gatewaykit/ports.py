@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from gatewaykit.core.quota import Quota
+from gatewaykit.core.throttle import Bucket, Taken
+
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Head, HeaderList, Request, Response
@@ -46,6 +49,7 @@ class Policy:
 
     name: str = ""
     reads_body: bool | int = False
+    answers_preflight: bool = False  # a cross-origin policy: it also sees the preflights of its rule's verb
     on_request: Callable[[Request], Answer | Awaitable[Answer]] | None = None
     on_head: Callable[[Request, Head], None] | None = None
     on_body: Callable[[Request, Response], Response | Awaitable[Response]] | None = None
@@ -80,33 +84,6 @@ class BodySource(Protocol):
 
 
 # ---------------------------------------------------------------------------------------------------- limits
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A token bucket: `rate` tokens a second flow in, `burst` is the most it holds."""
-
-    rate: float
-    burst: int
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """`limit` requests per calendar `period` (DAY, WEEK or MONTH, UTC); `offset` counts against the first period."""
-
-    limit: int
-    period: str
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A limit's answer: allowed or not, whole tokens left, seconds until one is there again, seconds until all are."""
-
-    allowed: bool
-    remaining: int
-    retry_after_s: float
-    reset_s: float
 
 
 class ThrottleStore(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Identity:
     key_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LimitState:
+class LimitState(NamedTuple):
     """One limit after this request: `limit` and `remaining` in requests, `reset_s` seconds until it is whole again."""
 
     name: str
@@ -51,7 +50,7 @@ class Request:
     """
 
     __slots__ = (
-        "address", "body", "client", "context", "end_events", "events", "extended_id", "header_list", "headers",
+        "address", "body", "client", "context", "events", "extended_id", "header_list", "headers",
         "http_version", "id", "identity", "kind", "limits", "method", "path", "path_parameters", "query",
         "query_string", "raw_path", "reached", "received_s", "refusal", "resource", "root_path", "scheme", "source",
         "stage", "stage_variables", "status", "trace_id", "sent_bytes", "received_monotonic_s", "api_key",
@@ -92,7 +91,8 @@ class Request:
     reached: Any  # the part of the chain that may amend the answer; the runner's own
     status: int  # of the answer, 0 until known
     sent_bytes: int  # of the answer's body
-    end_events: list[Callable[[], None]]  # run once after on_end hooks
+
+    first_use: ClassVar[dict[str, Callable[[Any], Any]]]  # how each fact is derived when it was not set
 
     def __init__(
         self,
@@ -119,10 +119,10 @@ class Request:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):  # reached only for a slot nobody has written yet
-            try:
-                value = _FIRST_USE[name](self)
-            except KeyError:
-                raise AttributeError(name) from None
+            derive = self.first_use.get(name)
+            if derive is None:
+                raise AttributeError(name)
+            value = derive(self)
             setattr(self, name, value)
             return value
 
@@ -200,12 +200,11 @@ def _headers_of(request: Request) -> dict[bytes, bytes]:
     return {name.lower(): value for name, value in request.header_list}
 
 
-_FIRST_USE: Final[dict[str, Callable[[Request], Any]]] = {
+Request.first_use = {
     "address": lambda request: request.client[0] if request.client else "",
     "api_key": lambda request: None,
     "body": lambda request: None,
     "context": lambda request: None,
-    "end_events": lambda request: [],
     "events": lambda request: None,
     "extended_id": lambda request: "",
     "headers": _headers_of,

@@ -1,0 +1,76 @@
+"""A chain that ends in an endpoint, served over ASGI; while it waits, a client that leaves cancels it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from gatewaykit.asgi.sending import send_response
+from gatewaykit.core.http import Request, Response
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.pipeline.record import log_failure
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.scope import AsgiRequest
+    from gatewaykit.asgi.types import Send
+    from gatewaykit.pipeline.chain import Chain
+
+__all__ = ["serve_endpoint", "watched"]
+
+T = TypeVar("T")
+
+
+class _Gone(BaseException):
+    """The client left while we waited. Like a cancellation, it is not for `except Exception` to swallow."""
+
+
+async def serve_endpoint(chain: Chain, request: AsgiRequest, send: Send) -> None:
+    """One HTTP request through `chain` to its endpoint, and the response out."""
+    try:
+        try:
+            response = await chain.run(request, watched)
+            if request.refusal is not None and request.refusal.reason is Reason.CLIENT_GONE:
+                return
+            if isinstance(response.body, bytes):
+                await send_response(send, request, response)
+            else:
+                await watched(request, _send_stream(send, request, response))
+        except _Gone:
+            request.refusal = Refusal(Reason.CLIENT_GONE, "the client closed the connection before it was answered")
+            request.status = 499  # what access logs of proxies write for it; nobody is left to read an answer
+    finally:
+        chain.end(request)
+
+
+async def _send_stream(send: Send, request: AsgiRequest, response: Response) -> None:
+    try:
+        await send_response(send, request, response)
+    except Exception as error:
+        # The head is out, so the only honest ending is a broken connection: the server makes one of an exception.
+        refusal = Refusal(Reason.INTEGRATION_RESPONSE_INVALID, f"{type(error).__name__} while streaming: {error}")
+        request.refusal = refusal
+        log_failure(request, refusal)
+        raise
+
+
+async def watched(request: Request, waiting: Awaitable[T]) -> T:
+    """Await something on behalf of a request; raise when its client leaves first, with `waiting` cancelled."""
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        await request.source.gone()
+        gone = True
+        task.cancel()
+
+    watcher = task.get_loop().create_task(watch())
+    try:
+        return await waiting
+    except asyncio.CancelledError:
+        if gone and task.uncancel() == 0:
+            raise _Gone from None
+        raise
+    finally:
+        watcher.cancel()

@@ -1,0 +1,204 @@
+"""Policies around an app: one hop, whatever their number.
+
+Rules
+* `send` is wrapped once, by a plain function that hands on the server's own awaitable: no frame per chunk.
+* What the app sent is never changed in place: its messages and header lists may be constants.
+* An exception before the response becomes the chain's 500, so that its hooks see it, and goes on up: the server and an
+  outer error handler still learn of it. After the response has started it only goes up.
+* The view in `state` is taken away at the end: what stays on the scope outlives the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, cast
+
+from gatewaykit.asgi.body import replay
+from gatewaykit.asgi.scope import AsgiRequest, View
+from gatewaykit.asgi.sending import close_code, send_response
+from gatewaykit.core.http import Head, Request, Response
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.pipeline.chain import Chain, Way, drop_content_length, failure
+from gatewaykit.pipeline.record import log_failure
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
+    from gatewaykit.ports import Answer, BodyWrapper, Outcome
+
+__all__ = ["around_app", "around_websocket", "deny_handshake"]
+
+_ANSWERS = frozenset((AsgiRequest, Request, Response, Refusal))
+_STREAM_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
+
+
+async def around_app(
+    app: ASGIApp, chain: Chain, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """One HTTP request through the policies of `chain` to `app`."""
+    answer = chain.start(request)
+    try:
+        if answer is not request:
+            if type(answer) not in _ANSWERS:
+                answer = await cast("Awaitable[Answer]", answer)
+            if answer is not request:
+                await _answer(chain, request, cast("Outcome", answer), request.reached, send)
+                return
+        if chain.reads_body and request.body is not None:
+            receive = replay(request.body, receive)
+        state = scope.get("state")
+        if state is None:
+            scope = {**scope, "state": (state := {})}
+        state["gatewaykit"] = View(request)
+        way = chain.way
+        if way.bodies or way.wraps:
+            scope = _without_shortcuts(scope)
+            outgoing = _buffering(chain, request, send) if way.bodies else _transforming(way, request, send)
+        else:
+            outgoing = _amending(way.heads, bool(chain.ends), request, send)
+        try:
+            await app(scope, receive, outgoing)
+        except Exception as error:
+            refusal = failure(request, error)
+            if request.status:
+                log_failure(request, refusal)
+            else:
+                await _answer(chain, request, refusal, way, send)
+            raise
+        finally:
+            state.pop("gatewaykit", None)
+    finally:
+        if chain.ends:
+            chain.end(request)
+
+
+async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, send: Send) -> None:
+    response = await chain.finish(request, outcome, way)
+    if type(outcome) is Refusal and outcome.reason is Reason.CLIENT_GONE:
+        return
+    await send_response(send, request, response)
+
+
+def _amending(heads: tuple[Any, ...], counting: bool, request: Request, send: Send) -> Send:
+    def amend(message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.start":
+            head = Head(message["status"], [*message.get("headers", ())])
+            for hook in heads:
+                hook(request, head)
+            request.status = head.status
+            message = {**message, "status": head.status, "headers": head.headers}
+        elif counting and kind == "http.response.body":
+            request.sent_bytes += len(message.get("body", b""))
+        return send(message)
+
+    return amend
+
+
+def _transforming(way: Way, request: Request, send: Send) -> Send:
+    """As `_amending`, with each chunk of the body through the wrappers that want it."""
+    wrappers: list[BodyWrapper] = []
+
+    def transform(message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.start":
+            head = Head(message["status"], [*message.get("headers", ())])
+            for wrap in way.wraps:
+                if (wrapper := wrap(request, head)) is not None:
+                    wrappers.append(wrapper)
+                    drop_content_length(head)
+            for hook in way.heads:
+                hook(request, head)
+            request.status = head.status
+            message = {**message, "status": head.status, "headers": head.headers}
+        elif kind == "http.response.body":
+            body, more = message.get("body", b""), message.get("more_body", False)
+            for wrapper in wrappers:
+                body = wrapper(body, more)
+            request.sent_bytes += len(body)
+            message = {**message, "body": body}
+        return send(message)
+
+    return transform
+
+
+def _buffering(chain: Chain, request: Request, send: Send) -> Send:
+    """Collect the response, bounded, because a policy wants to see it whole."""
+    response = Response(500)
+    parts: list[bytes] = []
+    size = 0
+
+    async def collect(message: Message) -> None:
+        nonlocal size
+        if message["type"] == "http.response.start":
+            response.status, response.headers = message["status"], [*message.get("headers", ())]
+        elif message["type"] == "http.response.body" and not request.status:
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > chain.max_body_bytes:
+                refusal = Refusal(Reason.INTEGRATION_RESPONSE_TOO_LARGE, f"over {chain.max_body_bytes} bytes")
+                await _answer(chain, request, refusal, Way(()), send)
+                return
+            parts.append(chunk)
+            if not message.get("more_body", False):
+                response.body = b"".join(parts)
+                await _answer(chain, request, response, chain.way, send)
+
+    return collect
+
+
+def _without_shortcuts(scope: Scope) -> Scope:
+    """Without the extensions by which an app could send a file past us."""
+    extensions = scope.get("extensions")
+    if not extensions or not any(name in extensions for name in _STREAM_EXTENSIONS):
+        return scope
+    return {**scope, "extensions": {k: v for k, v in extensions.items() if k not in _STREAM_EXTENSIONS}}
+
+
+async def around_websocket(
+    app: ASGIApp, chain: Chain, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """One WebSocket handshake through the same request hooks; a refusal denies it."""
+    request.body = b""  # a handshake has none, and a policy that wants one must not wait for it
+    answer = chain.start(request)
+    try:
+        if type(answer) not in _ANSWERS:
+            answer = await cast("Awaitable[Answer]", answer)
+        if answer is not request:
+            await deny_handshake(chain, request, cast("Outcome", answer), request.reached, receive, send)
+            return
+        state = scope.get("state")
+        if state is None:
+            scope = {**scope, "state": (state := {})}
+        state["gatewaykit"] = View(request)
+        heads = chain.way.heads
+
+        def amend(message: Message) -> Awaitable[None]:
+            kind = message["type"]
+            if kind == "websocket.accept" or kind == "websocket.http.response.start":
+                head = Head(message.get("status", 101), [*message.get("headers", ())])
+                for hook in heads:
+                    hook(request, head)
+                request.status = head.status
+                message = {**message, "headers": head.headers}
+                if "status" in message:
+                    message["status"] = head.status
+            return send(message)
+
+        try:
+            await app(scope, receive, amend)
+        finally:
+            state.pop("gatewaykit", None)
+    finally:
+        chain.end(request)
+
+
+async def deny_handshake(
+    chain: Chain, request: Request, outcome: Outcome, way: Way, receive: Receive, send: Send
+) -> None:
+    """Answer a handshake with HTTP where the server can (the denial response extension), else close it."""
+    response = await chain.finish(request, outcome, way)
+    await receive()  # websocket.connect: nothing may be sent before it
+    if "websocket.http.response" in (cast(AsgiRequest, request).scope.get("extensions") or ()):
+        await send_response(send, request, response, prefix="websocket.")
+    else:
+        await send({"type": "websocket.close", "code": close_code(response.status), "reason": ""})

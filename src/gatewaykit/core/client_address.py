@@ -1,0 +1,65 @@
+"""Whose address counts: the peer's, or the one a trusted proxy vouches for.
+
+`X-Forwarded-For` is read from the right: each hop that is a trusted proxy vouches for the entry before it, and the
+first that is not trusted is the client. What a client wrote itself never counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from gatewaykit.core.http import Request, header_values
+
+__all__ = ["compile_client_address"]
+
+UNIX = "unix"
+
+
+def compile_client_address(trusted: Iterable[str]) -> Callable[[Request], str]:
+    """A function that gives a request's client address.
+
+    `trusted` holds addresses and networks (`"10.0.0.0/8"`, `"::1"`), and `"unix"` for a peer on a Unix socket. Raises
+    ValueError for anything else.
+    """
+    names = list(trusted)
+    networks = tuple(ip_network(name, strict=False) for name in names if name != UNIX)
+    unix_trusted = UNIX in names
+
+    def client_address(request: Request) -> str:
+        client = request.client
+        peer = client[0] if client else ""
+        if not (_within(peer, networks) if peer else unix_trusted):
+            return peer
+        address = peer
+        for entry in reversed(b",".join(header_values(request.header_list, b"x-forwarded-for")).split(b",")):
+            hop = _address(entry.decode("latin-1").strip())
+            if hop is None:
+                break  # malformed: the last hop that was vouched for is all that is known
+            address = hop
+            if not _within(hop, networks):
+                break
+        return address
+
+    return client_address
+
+
+def _within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)
+
+
+def _address(entry: str) -> str | None:
+    """An entry as a bare address: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:5678`."""
+    if entry.startswith("["):
+        entry = entry[1:].partition("]")[0]
+    elif entry.count(":") == 1:
+        entry = entry.partition(":")[0]
+    try:
+        return str(ip_address(entry))
+    except ValueError:
+        return None

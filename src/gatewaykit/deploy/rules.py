@@ -1,0 +1,103 @@
+"""A list of policies and rules as chains: which apply to a request, found once per combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gatewaykit.core.rules import RuleSet, Target, parse_target
+from gatewaykit.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from gatewaykit.core.http import Request
+    from gatewaykit.pipeline.chain import Chain
+    from gatewaykit.ports import Policy, Runtime
+
+__all__ = ["Listed", "Rule", "RuleChains", "bind_listed", "rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Policies for the requests that fit a target."""
+
+    target: Target
+    policies: tuple[Policy, ...]
+
+
+def rule(target: str, *policies: Policy) -> Rule:
+    """Policies for one route: `rule("POST /login", throttle(…))`, `rule("/items/{proxy+}", api_key(…), …)`.
+
+    Without a verb it holds for all of them; a rule for GET holds for HEAD too. Where several rules fit a request, all
+    apply, in the order they are listed. Raises ConfigError for a malformed target.
+    """
+    try:
+        return Rule(parse_target(target), policies)
+    except ValueError as error:
+        raise ConfigError(Problem(where="rule", what=str(error))) from None
+
+
+Listed = tuple["Target | None", "tuple[Policy, ...]"]
+"""One entry of a list of policies, bound: its target (None: everywhere) and its policies."""
+
+
+def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Listed]:
+    """The list with every policy bound. Raises ConfigError, with all problems, for entries that are no policies."""
+    listed: list[Listed] = []
+    problems: list[Problem] = []
+    for position, entry in enumerate(policies):
+        target, members = (entry.target, entry.policies) if isinstance(entry, Rule) else (None, (entry,))
+        bound = []
+        for policy in members:
+            if not hasattr(policy, "bind"):
+                mend = "Write a policy such as throttle(...), or a subclass of gatewaykit.Policy."
+                problems.append(Problem(where=f"policies[{position}]", what=f"{policy!r} is no policy", mend=mend))
+                continue
+            try:
+                bound.append(policy.bind(runtime))
+            except ConfigError as error:
+                problems.extend(error.problems)
+        listed.append((target, tuple(bound)))
+    if problems:
+        raise ConfigError(problems)
+    return listed
+
+
+class RuleChains:
+    """The chain of a request. Each combination of rules is compiled when it is first met; there are few."""
+
+    __slots__ = ("_chains", "_compile", "_listed", "_positions", "_rules")
+
+    def __init__(self, listed: Sequence[Listed], compile_chain: Callable[[Sequence[Policy]], Chain]) -> None:
+        self._listed = tuple(listed)
+        self._compile = compile_chain
+        self._positions = tuple(at for at, (target, _) in enumerate(listed) if target is not None)
+        self._rules = RuleSet([target for target, _ in listed if target is not None])
+        self._chains: dict[tuple[tuple[int, ...], tuple[int, ...]], Chain] = {}
+
+    def chain(self, request: Request) -> Chain:
+        """The chain for a request, with the path parameters of its rules written."""
+        path = request.path
+        applying = self._rules.applying(request.method, path)
+        preflight: tuple[int, ...] = ()
+        if request.method == "OPTIONS" and (asked := request.headers.get(b"access-control-request-method")):
+            preflight = self._rules.applying(asked.decode("latin-1"), path)
+        if applying:
+            request.path_parameters = self._rules.parameters(applying, path)
+        key = (applying, preflight)
+        chain = self._chains.get(key)
+        if chain is None:
+            chain = self._chains[key] = self._compile(self._policies(applying, preflight))
+        return chain
+
+    def _policies(self, applying: tuple[int, ...], preflight: tuple[int, ...]) -> list[Policy]:
+        """A preflight asks on behalf of another verb: the cross-origin policies of that verb's rules answer it."""
+        full = {self._positions[rule] for rule in applying}
+        cors_only = {self._positions[rule] for rule in preflight} - full
+        chosen: list[Policy] = []
+        for at, (target, policies) in enumerate(self._listed):
+            if target is None or at in full:
+                chosen.extend(policies)
+            elif at in cors_only:
+                chosen.extend(policy for policy in policies if policy.answers_preflight)
+        return chosen

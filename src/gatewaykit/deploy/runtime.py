@@ -1,0 +1,75 @@
+"""What chains are bound to: stores, transport, clock and randomness, made from the few settings a user gives."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gatewaykit.clock import SYSTEM, Clock
+from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.ports import Runtime, ThrottleStore, Transport
+
+if TYPE_CHECKING:
+    from gatewaykit.ports import UpstreamRequest, UpstreamResponse
+
+__all__ = ["PROFILES", "make_runtime"]
+
+PROFILES = ("aws", "web")
+
+
+def make_runtime(
+    *,
+    store: str | ThrottleStore = "memory://",
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    profile: str = "web",
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> Runtime:
+    """A runtime. Raises ConfigError, with all problems, for a store or profile that does not exist."""
+    problems = []
+    if profile not in PROFILES:
+        problems.append(Problem(where="profile", what=f"is {profile!r}", mend="Write 'aws' or 'web'."))
+    if isinstance(max_body_bytes, bool) or not isinstance(max_body_bytes, int) or max_body_bytes < 0:
+        problems.append(Problem(where="max_body_bytes", what=f"is {max_body_bytes!r}", mend="Write a number of bytes."))
+    if isinstance(store, str) and store != "memory://":
+        problems.append(
+            Problem(
+                where="store",
+                what=f"{store!r} is no store this version has",
+                mend="Write 'memory://', or give an object with the verbs of gatewaykit.ports.ThrottleStore.",
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
+    clock = SYSTEM if clock is None else clock
+    if isinstance(store, str):
+        from gatewaykit.stores.memory import MemoryThrottleStore
+
+        store = MemoryThrottleStore(clock)
+    return Runtime(
+        clock=clock,
+        throttles=store,
+        transport=_LazyTransport() if transport is None else transport,
+        entropy=os.urandom,
+        profile=profile,
+        max_body_bytes=max_body_bytes,
+    )
+
+
+class _LazyTransport:
+    """The HTTP transport, made on its first request: most gateways in tests never open a connection."""
+
+    def __init__(self) -> None:
+        self._transport: Transport | None = None
+
+    async def send(self, request: UpstreamRequest, *, timeout_s: float) -> UpstreamResponse:
+        if self._transport is None:
+            from gatewaykit.upstream.http import HttpTransport
+
+            self._transport = HttpTransport()
+        return await self._transport.send(request, timeout_s=timeout_s)
+
+    async def aclose(self) -> None:
+        if self._transport is not None:
+            await self._transport.aclose()

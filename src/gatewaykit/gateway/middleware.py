@@ -1,0 +1,197 @@
+"""The first door: policies around an ASGI app you already have, in one hop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gatewaykit.asgi.lifespan import pass_lifespan
+from gatewaykit.asgi.scope import AsgiRequest
+from gatewaykit.asgi.shell import around_app, around_websocket
+from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.core.gateway_response import compile_renderer
+from gatewaykit.deploy.rules import Listed, Rule, RuleChains, bind_listed, rule
+from gatewaykit.deploy.runtime import make_runtime
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.pipeline.chain import Chain
+from gatewaykit.policies.client_address import ClientAddress
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
+    from gatewaykit.clock import Clock
+    from gatewaykit.core.http import Request
+    from gatewaykit.pipeline.decision import Decision
+    from gatewaykit.ports import Policy, ThrottleStore
+
+__all__ = [
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "PolicyMiddleware",
+    "QuotaMiddleware", "ThrottleMiddleware", "ValidateMiddleware", "rule",
+]  # fmt: skip
+
+
+class PolicyMiddleware:
+    """Policies around an ASGI app. Listed order is the order of execution; a `rule` holds for one route only.
+
+    Directly stacked middlewares of this kind merge into one hop. `store` is `"memory://"` or a store object;
+    `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` counts; `profile` is `"web"` (Retry-After,
+    WWW-Authenticate, problem details on request) or `"aws"`. Raises ConfigError with every problem found.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        policies: Sequence[Policy | Rule] = (),
+        store: str | ThrottleStore = "memory://",
+        trusted_proxies: Sequence[str] = (),
+        profile: str = "web",
+        clock: Clock | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        runtime = make_runtime(store=store, clock=clock, profile=profile, max_body_bytes=max_body_bytes)
+        self._listed: list[Listed] = bind_listed(policies, runtime)
+        self._trusted = _trusted(trusted_proxies)
+        self._throttles = [runtime.throttles]
+        if isinstance(app, PolicyMiddleware):
+            self._listed += app._listed
+            self._throttles += app._throttles
+            self._trusted = _one_setting(self._trusted, app._trusted)
+            app = app._app
+        self._app = app
+        address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
+        render = compile_renderer(profile=profile)
+
+        def compile_chain(chosen: Sequence[Policy]) -> Chain:
+            return Chain([*address, *chosen] if chosen else [], None, render, max_body_bytes)
+
+        self._rules: RuleChains | None = None
+        self._chain = compile_chain(
+            [policy for target, members in self._listed if target is None for policy in members]
+        )
+        if any(target is not None for target, _ in self._listed):
+            self._rules = RuleChains(self._listed, compile_chain)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            request = AsgiRequest(scope, receive)
+            chain = self._chain if self._rules is None else self._rules.chain(request)
+            if chain.policies:
+                await around_app(self._app, chain, request, scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        elif kind == "websocket":
+            request = AsgiRequest(scope, receive)
+            chain = self._chain if self._rules is None else self._rules.chain(request)
+            await around_websocket(self._app, chain, request, scope, receive, send)
+        elif kind == "lifespan":
+            await pass_lifespan(self._app, scope, receive, send, self.aclose)
+        else:
+            await self._app(scope, receive, send)
+
+    def decide(
+        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"", address: str = "127.0.0.1"
+    ) -> Decision:
+        """What the policies say to a request, without a server or an event loop. Tokens are taken."""
+        from gatewaykit.gateway.requests import make_request
+        from gatewaykit.pipeline.decision import decide
+
+        request: Request = make_request(method, path, headers=headers, body=body, address=address)
+        return decide(self._chain if self._rules is None else self._rules.chain(request), request)
+
+    async def aclose(self) -> None:
+        """Close what the policies and stores opened. They open again when needed."""
+        for _, policies in self._listed:
+            for policy in policies:
+                await policy.aclose()
+        for throttles in self._throttles:
+            await throttles.aclose()
+
+    async def __aenter__(self) -> PolicyMiddleware:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+
+def _trusted(trusted_proxies: Sequence[str]) -> tuple[str, ...]:
+    ClientAddress(trusted_proxies)  # refuses what is no address or network
+    return tuple(trusted_proxies)
+
+
+def _one_setting(outer: tuple[str, ...], inner: tuple[str, ...]) -> tuple[str, ...]:
+    if outer and inner and set(outer) != set(inner):
+        raise ConfigError(
+            Problem(
+                where="trusted_proxies",
+                what=f"two middlewares around one app trust different proxies, {outer} and {inner}",
+                why="the client's address is one fact, the same for every policy",
+                mend="Give the setting once.",
+            )
+        )
+    return outer or inner
+
+
+class _OnePolicy(PolicyMiddleware):
+    """A middleware that is one policy; its options are that policy's."""
+
+    policy: ClassVar[str]
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *args: Any,
+        store: str | ThrottleStore = "memory://",
+        trusted_proxies: Sequence[str] = (),
+        profile: str = "web",
+        clock: Clock | None = None,
+        **options: Any,
+    ) -> None:
+        import gatewaykit
+
+        policy = getattr(gatewaykit, self.policy)(*args, **options)
+        super().__init__(
+            app, policies=[policy], store=store, trusted_proxies=trusted_proxies, profile=profile, clock=clock
+        )
+
+
+class AccessLogMiddleware(_OnePolicy):
+    """`access_log(...)` as a middleware."""
+
+    policy = "access_log"
+
+
+class ApiKeyMiddleware(_OnePolicy):
+    """`api_key(...)` as a middleware."""
+
+    policy = "api_key"
+
+
+class AuthenticateMiddleware(_OnePolicy):
+    """`authenticate(...)` as a middleware."""
+
+    policy = "authenticate"
+
+
+class CorsMiddleware(_OnePolicy):
+    """`cors(...)` as a middleware."""
+
+    policy = "cors"
+
+
+class QuotaMiddleware(_OnePolicy):
+    """`quota(...)` as a middleware."""
+
+    policy = "quota"
+
+
+class ThrottleMiddleware(_OnePolicy):
+    """`throttle(...)` as a middleware."""
+
+    policy = "throttle"
+
+
+class ValidateMiddleware(_OnePolicy):
+    """`validate(...)` as a middleware."""
+
+    policy = "validate"

@@ -1,0 +1,37 @@
+"""The trusted-proxy setting as the first step of a chain: one address, for every policy behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gatewaykit.core.client_address import compile_client_address
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.ports import Policy
+
+if TYPE_CHECKING:
+    from gatewaykit.core.http import Request
+
+__all__ = ["ClientAddress"]
+
+
+class ClientAddress(Policy):
+    """Writes `request.address`. Raises ConfigError for an entry that is no address, network or `"unix"`."""
+
+    name = "client_address"
+
+    def __init__(self, trusted: Sequence[str]) -> None:
+        if isinstance(trusted, str):
+            raise ConfigError(Problem(where="trusted_proxies", what=f"is text, {trusted!r}", mend="Write a list."))
+        try:
+            address_of = compile_client_address(trusted)
+        except ValueError as error:
+            raise ConfigError(
+                Problem(where="trusted_proxies", what=str(error), mend="Write addresses, networks, or 'unix'.")
+            ) from None
+
+        def on_request(request: Request) -> Request:
+            request.address = address_of(request)
+            return request
+
+        self.on_request = on_request
