@@ -1,0 +1,1 @@
+"""Network transports: what integrations send requests through (`ports.Transport`)."""

@@ -1,0 +1,456 @@
+"""One HTTP/1.1 connection to a back end, and the exchange it carries (RFC 9112), on asyncio.Protocol and httptools.
+
+Rules:
+
+* A connection carries one exchange at a time and belongs to it until the exchange has ended. Then it is either given
+  back (`release`) or closed, and the exchange keeps nothing of it.
+* It is given back only when nothing is left over: the response came to its end by its own framing, the peer keeps the
+  connection open, the request is fully sent, and not a byte too many arrived.
+* Everything else closes it: EOF, a parse error, a timeout, a cancelled or given-up exchange, bytes nobody asked for.
+* What was received stays readable after the end. Then comes the error, if there was one.
+* An exchange has at most one waiter (for the head, later for the next chunk). It is woken with None, never with an
+  exception: the state says what happened.
+* 1xx responses are skipped. HEAD, 204 and 304 have no body. A response without length ends with the connection.
+  Trailers are dropped.
+* Reading pauses while more than 64 kB wait to be taken, and goes on below 16 kB.
+* More than 64 kB without a byte of body (head, trailers, chunk extensions, 1xx without end) is an error.
+* A request body that is streamed is pumped by a task, because the response may come first. An error status stops the
+  pump (RFC 9112 section 9.5), as does the end of the response; other early responses run beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import httptools
+
+from gatewaykit.core.http import HeaderList
+from gatewaykit.errors import UpstreamError
+from gatewaykit.upstream.pool import Lane
+from gatewaykit.upstream.request_head import CHUNKED
+
+__all__ = ["Connection", "Exchange", "Origin", "Owner"]
+
+HEAD_LIMIT = 64 * 1024
+PAUSE_ABOVE = 64 * 1024
+RESUME_BELOW = 16 * 1024
+TIMER_SLACK_S = 0.001  # event loops round to milliseconds
+
+_NO_HEADERS: HeaderList = []
+
+
+class Exchange:
+    """One request and its response. After the head: an `UpstreamResponse` whose body may still be arriving."""
+
+    __slots__ = (
+        "bare", "chunks", "connection", "ended", "error", "headers", "held", "keep", "pump", "stale", "status",
+        "timeout_s", "waiter",
+    )  # fmt: skip
+
+    def __init__(self, *, bare: bool, keep: bool, timeout_s: float) -> None:
+        self.bare = bare  # the response has no body, whatever its head says: HEAD
+        self.keep = keep  # the request allows the connection to be used again
+        self.timeout_s = timeout_s
+        self.status = 0
+        self.headers = _NO_HEADERS
+        self.chunks: deque[bytes] = deque()
+        self.held = 0  # bytes in chunks
+        self.ended = False
+        self.error: BaseException | None = None
+        self.stale = False  # the connection closed before any byte of a response
+        self.connection: Connection | None = None  # as long as it carries this exchange
+        self.waiter: asyncio.Future[None] | None = None
+        self.pump: asyncio.Task[None] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """The whole body is here: reading it will not wait, and not fail."""
+        return self.ended and self.error is None
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body, chunk by chunk as it arrived. Each chunk is given once, to whoever asks first."""
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self.chunks:
+            if self.ended:
+                if self.error is not None:
+                    raise self.error
+                raise StopAsyncIteration
+            await self._arrival()
+        chunk = self.chunks.popleft()
+        self.held -= len(chunk)
+        if self.connection is not None and self.held < RESUME_BELOW:
+            self.connection.resume()
+        return chunk
+
+    async def read(self, limit: int) -> bytes:
+        """The rest of the body at once. Over `limit` bytes it is given up: UpstreamError("too_large")."""
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self:
+            size += len(chunk)
+            if size > limit:
+                self.close()
+                self.chunks.clear()
+                raise UpstreamError("too_large", f"the response body is over {limit} bytes")
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up what has not come yet. A connection that still carries this exchange closes."""
+        if self.connection is not None:
+            self.connection.abort("the response was closed before its end")
+
+    def end(self, error: BaseException | None) -> None:
+        """No more will come. The connection's call."""
+        self.connection, self.ended, self.error = None, True, error
+        if self.pump is not None:
+            self.pump.cancel()
+            self.pump = None
+        self.wake()
+
+    def wake(self) -> None:
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None and not waiter.done():  # done: its task was cancelled and has not run yet
+            waiter.set_result(None)
+
+    async def _arrival(self) -> None:
+        assert self.connection is not None
+        waiter = self.connection.wait(self)
+        try:
+            await waiter
+        except BaseException:  # cancelled: whoever reads on must not meet a body with a hole
+            self.close()
+            raise
+
+
+class Origin(Lane["Connection", "asyncio.Future[Connection | None]"]):
+    """The connections of one origin; what waits for one is a future that gives it, or None for leave to open one."""
+
+    __slots__ = ()
+
+
+class Owner(Protocol):
+    """Who holds the connections of an event loop."""
+
+    def release(self, connection: Connection, /) -> None: ...
+    def lost(self, connection: Connection, /) -> None: ...
+
+
+class _EndOfResponse(Exception):
+    """Raised to the parser to stop it. It cannot be told otherwise that a response to HEAD ends with its head."""
+
+
+class Connection(asyncio.Protocol):
+    """The protocol object. Everything runs in its event loop's thread."""
+
+    __slots__ = (
+        "_complete", "_deadline", "_drained", "_fields", "_headed", "_heads", "_keep", "_owner", "_parser", "_poll",
+        "_raw_heads", "_reading_paused", "_timer", "_timer_at", "_transport", "_unproductive", "_writing_paused",
+        "closed", "exchange", "loop", "origin",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, origin: Origin) -> None:
+        self.origin = origin
+        self.exchange: Exchange | None = None
+        self.closed = False
+        self.loop, self._owner = loop, owner
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self._parser = httptools.HttpResponseParser(self)
+        self._fields: HeaderList = []
+        self._headed = False  # the head of a final response has come
+        self._complete = False  # and its end
+        self._keep = False
+        self._unproductive = 0  # bytes since the request or the last byte of body
+        self._heads = 0  # of a response to HEAD: how many came, 1xx included
+        self._raw_heads = b""  # and their bytes
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._reading_paused = False
+        self._writing_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._poll: Any = None
+
+    # -------------------------------------------------------------------------------------------- the exchange
+
+    def start(
+        self, exchange: Exchange, head: bytes, body: bytes | AsyncIterator[bytes], length: int, deadline: float
+    ) -> asyncio.Future[None]:
+        """Send a request. The future is done when the head of the response is there, or the exchange has ended."""
+        self.exchange = exchange
+        exchange.connection = self
+        exchange.waiter = waiter = self.loop.create_future()
+        self._unproductive = 0
+        self._arm(deadline)
+        if not isinstance(body, bytes):
+            self._transport.write(head)
+            exchange.pump = self.loop.create_task(self._pump(exchange, body, length))
+        elif body:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head)
+        return waiter
+
+    def wait(self, exchange: Exchange) -> asyncio.Future[None]:
+        """A future that is done when more of the body is there, or the exchange has ended."""
+        if exchange.waiter is not None:
+            raise RuntimeError("two tasks read the same response body")
+        exchange.waiter = waiter = self.loop.create_future()
+        self._arm(self.loop.time() + exchange.timeout_s)
+        return waiter
+
+    def abort(self, why: str = "the connection was closed") -> None:
+        """Close at once; an exchange under way fails."""
+        self.fail(UpstreamError("reset", why))
+
+    def fail(self, error: BaseException) -> None:
+        """Close at once; an exchange under way ends with `error`."""
+        if not self.closed:
+            self.closed = True
+            self._transport.abort()
+        if (exchange := self.exchange) is not None:
+            self.exchange = None
+            exchange.end(error)
+
+    def resume(self) -> None:
+        """Read on, if reading had been paused."""
+        if self._reading_paused and not self.closed:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def is_quiet(self) -> bool:
+        """Ask the kernel whether an idle connection is still open with nothing to read, events not yet seen included.
+
+        It narrows the race in which a peer closes an idle connection while a request that must not be repeated is on
+        its way, and costs a system call.
+        """
+        if self._poll is None:
+            if not hasattr(select, "poll"):  # Windows
+                return True
+            self._poll = select.poll()
+            self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._poll.poll(0)
+
+    # -------------------------------------------------------------------------------------------- the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream has a read-write transport
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.abort()
+            return
+        self._unproductive += len(data)
+        if exchange.bare:
+            self._raw_heads += data
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._complete:
+                cause = error.__context__ if isinstance(error.__context__, UpstreamError) else None
+                self.fail(cause or UpstreamError("invalid", f"the response is not HTTP/1.1: {error}"))
+                return
+            self._after_error(exchange)
+        if self._complete:
+            self._finish(exchange)
+        elif self._unproductive > HEAD_LIMIT:
+            self.fail(UpstreamError("invalid", f"more than {HEAD_LIMIT} bytes without a response body"))
+        elif self._headed:
+            if exchange.held > PAUSE_ABOVE and not self._reading_paused:
+                self._reading_paused = True
+                self._transport.pause_reading()
+            if exchange.waiter is not None:
+                exchange.wake()
+
+    def eof_received(self) -> None:
+        self._closed_by_peer(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed_by_peer(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.resume_writing()
+        self._owner.lost(self)
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # -------------------------------------------------------------------------------------------- the parser calls
+
+    def on_message_begin(self) -> None:
+        if self._complete:  # a response to nothing follows
+            raise _EndOfResponse
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headed:  # a trailer
+            return
+        if value[-1:] in b" \t":
+            value = value.rstrip(b" \t")
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        self._heads += 1
+        status = self._parser.get_status_code()
+        fields, self._fields = self._fields, []
+        if status < 200:
+            if status < 100 or status == 101:
+                raise UpstreamError("invalid", f"the back end answered {status}, which nothing asked for")
+            return
+        if self._unproductive > HEAD_LIMIT and sum(map(len, map(b": \r\n".join, fields))) > HEAD_LIMIT:
+            raise UpstreamError("invalid", f"the response head is over {HEAD_LIMIT} bytes")
+        self._headed = True
+        exchange.status, exchange.headers = status, fields
+        if exchange.bare:
+            self._complete = True
+            raise _EndOfResponse
+        if exchange.pump is not None and status >= 400:
+            exchange.pump.cancel()
+            exchange.pump = None
+            exchange.keep = False
+
+    def on_body(self, chunk: bytes) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        self._unproductive = 0
+        exchange.chunks.append(chunk)
+        exchange.held += len(chunk)
+
+    def on_message_complete(self) -> None:
+        if self._headed and not self._complete:  # else the end of a 1xx
+            self._complete = True
+            self._keep = self._parser.should_keep_alive()  # right only in here
+
+    # -------------------------------------------------------------------------------------------- endings
+
+    def _finish(self, exchange: Exchange) -> None:
+        keep = self._keep and exchange.keep and exchange.pump is None and not self._writing_paused
+        self.exchange = None
+        self._headed = self._complete = self._keep = False
+        self._heads = 0
+        exchange.end(None)
+        if not keep:
+            self.abort()
+            return
+        self.resume()
+        self._owner.release(self)
+
+    def _after_error(self, exchange: Exchange) -> None:
+        """The response is whole and the parser has stopped: the end of a response to HEAD, or bytes too many."""
+        self._keep = False
+        if exchange.bare:
+            raw, self._raw_heads = self._raw_heads, b""
+            connection = b",".join(value.lower() for name, value in exchange.headers if name.lower() == b"connection")
+            # One blank line a head and nothing behind the last: a body that must not be there would show.
+            only_heads = raw.endswith(b"\r\n\r\n") and raw.count(b"\r\n\r\n") == self._heads
+            self._keep = only_heads and self._parser.get_http_version() == "1.1" and b"close" not in connection
+            self._parser = httptools.HttpResponseParser(self)
+
+    def _closed_by_peer(self, exc: Exception | None) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.closed = self.closed or exc is not None
+            self.abort()
+        elif self._headed and exc is None and _ends_with_connection(exchange.headers):
+            self._finish(exchange)
+        elif self._headed:
+            self.abort("the back end closed the connection in the middle of its response")
+        else:
+            exchange.stale = not self._unproductive
+            self.abort("the back end closed the connection before it answered")
+
+    # -------------------------------------------------------------------------------------------- time
+
+    def _arm(self, deadline: float) -> None:
+        """Have `_tick` called at the deadline, or earlier.
+
+        A timer that is already set and not later stays and moves itself, so that most requests set none.
+        """
+        self._deadline = deadline
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self.loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        exchange = self.exchange
+        if exchange is None or exchange.waiter is None:
+            return
+        if self._deadline - self.loop.time() > TIMER_SLACK_S:
+            self._arm(self._deadline)
+        else:
+            what = "the next part of the body" if self._headed else "the response"
+            self.fail(UpstreamError("timeout", f"{what} did not come within {exchange.timeout_s:g} s"))
+
+    # -------------------------------------------------------------------------------------------- the request body
+
+    async def _pump(self, exchange: Exchange, body: AsyncIterator[bytes], length: int) -> None:
+        """Send a streamed body. Cancelled when it is no longer wanted; its own errors end the exchange."""
+        write = self._transport.write
+        sent = 0
+        try:
+            async for chunk in body:
+                if not chunk:  # a chunk of no bytes would end a chunked body
+                    continue
+                if length == CHUNKED:
+                    self._transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n"))
+                else:
+                    sent += len(chunk)
+                    if sent > length:
+                        raise UpstreamError("invalid", f"the body is longer than its Content-Length of {length}")
+                    write(chunk)
+                if self._writing_paused:
+                    self._drained = self.loop.create_future()
+                    await self._drained
+                else:
+                    await asyncio.sleep(0)  # an answer that came early must be seen before more is sent
+            if length == CHUNKED:
+                write(b"0\r\n\r\n")
+            elif sent < length:
+                raise UpstreamError("invalid", f"the body is shorter than its Content-Length of {length}")
+            exchange.pump = None
+        except asyncio.CancelledError:
+            if exchange.pump is not None and self.exchange is exchange:  # raised by the body, not by us
+                exchange.pump = None
+                self.abort("the request body was cancelled")
+        except Exception as error:  # noqa: BLE001  whatever the caller's iterator raises is given to the caller
+            if self.exchange is exchange:
+                exchange.pump = None
+                self.fail(error)
+        finally:
+            close: Callable[[], Any] | None = getattr(body, "aclose", None)
+            if close is not None:
+                await close()
+
+
+def _ends_with_connection(headers: HeaderList) -> bool:
+    """Whether nothing but the end of the connection ends the body (RFC 9112 section 6.3)."""
+    for name, value in headers:
+        lower = name.lower()
+        if lower == b"content-length" or (lower == b"transfer-encoding" and value.lower().endswith(b"chunked")):
+            return False
+    return True
