@@ -1,0 +1,137 @@
+"""What throttles and quotas share: find the key, ask the store's verb, say what is left.
+
+Fields: RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers-11; Retry-After of RFC 9110 section
+10.2.3. API Gateway sends none of them, so they are the web profile's on refusals, and `headers=True` elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from math import ceil, isfinite
+from typing import TYPE_CHECKING, Final, cast
+
+from gatewaykit.core.http import Head, LimitState, Request
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.core.throttle import Taken
+from gatewaykit.errors import Problem
+from gatewaykit.policies import by
+from gatewaykit.policies.bound import Bound
+
+if TYPE_CHECKING:
+    from gatewaykit.policies.by import KeyFunction
+    from gatewaykit.ports import Answer
+
+__all__ = ["Limit", "limiting", "new_name", "option_problems"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
+_COROUTINE_FLAGS: Final = 0x80 | 0x100 | 0x200  # inspect's CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
+_WITHOUT_KEY: Final = "without a key"
+_NUMBERS: Final = count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One limit as its policy sees it. `size` is its largest number of requests, `window_s` the time it spans."""
+
+    name: str
+    size: int
+    window_s: float
+    reason: Reason
+    text: str
+    key: KeyFunction
+    without_key: str
+    headers: bool
+
+
+def option_problems(what: str, key: object, name: object, without_key: object) -> Iterator[Problem]:
+    """What is wrong with the options that every limit has."""
+    if key is None:
+        yield Problem(
+            where=f"{what}.key", what="key= is required", why="what to count by is never guessed",
+            mend=f"Give one of {by.CHOICES}",
+        )  # fmt: skip
+    elif key in (by.header, by.claim):
+        yield Problem(
+            where=f"{what}.key", what=f"by.{key.__name__} needs a name",
+            mend=f"Write by.{key.__name__}('…')",
+        )  # fmt: skip
+    elif not callable(key):
+        yield Problem(where=f"{what}.key", what=f"{key!r} is no key function", mend=f"Give one of {by.CHOICES}")
+    elif getattr(getattr(key, "__code__", None), "co_flags", 0) & _COROUTINE_FLAGS:
+        yield Problem(where=f"{what}.key", what="a key function is a plain function, not an async one")
+    if not isinstance(name, str) or (name and not _NAME.fullmatch(name)):
+        yield Problem(
+            where=f"{what}.name", what=f"{name!r} is no name", mend="Use up to 64 letters, digits, spaces and . _ : / -"
+        )
+    if without_key not in ("refuse", "share"):
+        yield Problem(where=f"{what}.without_key", what=f"{without_key!r} is neither 'refuse' nor 'share'")
+
+
+def new_name(what: str) -> str:
+    """A name for a limit that was given none. No two limits share one; processes that build the same list agree."""
+    return f"{what}-{next(_NUMBERS)}"
+
+
+def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> Bound:
+    """The hooks of a limit."""
+    name, size, key_of = limit.name, limit.size, limit.key
+    new = tuple.__new__  # a NamedTuple's own constructor costs as much again as all of this
+
+    def on_request(request: Request) -> Answer | Awaitable[Answer]:
+        key = key_of(request)
+        if type(key) is not str:
+            if key is None and shares:
+                key = _WITHOUT_KEY
+            elif not isinstance(key, str):
+                return no_key(key)
+        taken = take(key)
+        if type(taken) is not Taken:
+            return later(request, cast("Awaitable[Taken]", taken))
+        request.limits.append(new(LimitState, (name, size, taken[1], taken[3])))
+        return request if taken[0] else refuse(taken)
+
+    shares = limit.without_key == "share"
+
+    async def later(request: Request, answer: Awaitable[Taken]) -> Answer:
+        taken = await answer
+        request.limits.append(LimitState(name, size, taken.remaining, taken.reset_s))
+        return request if taken.allowed else refuse(taken)
+
+    def no_key(key: object) -> Refusal:
+        if key is None:
+            detail = f"{name}: the key function gave None. Is the policy that proves the caller listed before this one?"
+        else:
+            detail = f"{name}: the key function gave {type(key).__name__}, not a text"
+        return Refusal(Reason.LIMIT_KEY_MISSING, detail)
+
+    item = f'"{name}"'.encode()
+    policy_field = (b"ratelimit-policy", b"%b;q=%d%b" % (item, size, _seconds(b"w", limit.window_s)))
+
+    def refuse(taken: Taken) -> Refusal:
+        fields = [policy_field, (b"ratelimit", b"%b;r=0%b" % (item, _seconds(b"t", taken.retry_after_s)))]
+        if isfinite(taken.retry_after_s):
+            fields.append((b"retry-after", b"%d" % max(1, _whole(taken.retry_after_s))))
+        wait = f"next in {taken.retry_after_s:.3g} s" if isfinite(taken.retry_after_s) else "no more to come"
+        return Refusal(limit.reason, f"{name}: over {limit.text}; {wait}", headers=tuple(fields))
+
+    def on_head(request: Request, head: Head) -> None:
+        if any(field == b"ratelimit" and value.startswith(item) for field, value in head.headers):
+            return  # this limit's own refusal, which says it already
+        for state in request.limits:
+            if state.name == name:
+                value = b"%b;r=%d%b" % (item, state.remaining, _seconds(b"t", state.reset_s))
+                head.headers += (policy_field, (b"ratelimit", value))
+                return
+
+    return Bound(name, on_request=on_request, on_head=on_head if limit.headers else None)
+
+
+def _whole(seconds: float) -> int:
+    return ceil(seconds - 1e-6)  # a microsecond over a whole second is rounding, not waiting
+
+
+def _seconds(parameter: bytes, seconds: float) -> bytes:
+    return b";%b=%d" % (parameter, max(0, _whole(seconds))) if isfinite(seconds) else b""

@@ -1,0 +1,78 @@
+"""`quota(...)`: so many requests per calendar day, week or month, for each key.
+
+Developer guide, "Usage plans and API keys": a target maximum per period, with an offset in the first one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from gatewaykit.core.quota import PERIODS, Quota
+from gatewaykit.core.reasons import Reason
+from gatewaykit.definition.near import near_miss
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.limit import Limit, limiting, new_name, option_problems
+from gatewaykit.ports import Policy
+
+if TYPE_CHECKING:
+    from gatewaykit.policies.by import KeyFunction
+    from gatewaykit.ports import Runtime
+
+__all__ = ["QuotaPolicy", "quota"]
+
+_WINDOW_S: Final = {"DAY": 86400.0, "WEEK": 7 * 86400.0, "MONTH": 31 * 86400.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaPolicy(Policy):
+    """A quota for each key; made by `quota`. Using one object in several rules is one quota for all of them."""
+
+    quota: Quota
+    key: KeyFunction
+    name: str
+    headers: bool = False
+    without_key: str = "refuse"
+
+    def bind(self, runtime: Runtime) -> Policy:
+        store = runtime.throttles.looking() if runtime.look_only else runtime.throttles
+        limit = Limit(
+            name=self.name, size=self.quota.limit, window_s=_WINDOW_S[self.quota.period], reason=Reason.QUOTA_EXCEEDED,
+            text=f"{self.quota.limit} requests a {self.quota.period.lower()}", key=self.key,
+            without_key=self.without_key, headers=self.headers,
+        )  # fmt: skip
+        return limiting(limit, store.quota(self.name, self.quota))
+
+
+def quota(
+    *,
+    limit: int,
+    period: Literal["DAY", "WEEK", "MONTH"],
+    key: KeyFunction | None = None,
+    offset: int = 0,
+    name: str = "",
+    headers: bool = False,
+    without_key: Literal["refuse", "share"] = "refuse",
+) -> QuotaPolicy:
+    """Allow each key `limit` requests per calendar period: DAY, WEEK (from Monday) or MONTH, in UTC.
+
+    `offset` requests count as used in the first period, that in which the process started. A refused request does not
+    count. The other options are those of `throttle`; a refusal is a 429 with Reason.QUOTA_EXCEEDED.
+
+    >>> from gatewaykit import by, quota
+    >>> daily = quota(limit=1000, period="DAY", key=by.api_key)
+    """
+    problems = list(option_problems("quota", key, name, without_key))
+    if period not in PERIODS:
+        near = near_miss(period, PERIODS) if isinstance(period, str) else ""
+        what = f"{period!r} is no period; it is one of {', '.join(PERIODS)}"
+        problems.append(Problem(where="quota.period", what=what, near=near))
+    for option, value in (("limit", limit), ("offset", offset)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            problems.append(Problem(where=f"quota.{option}", what=f"{value!r} is not a number of requests, 0 or more"))
+    if problems or key is None:
+        raise ConfigError(problems)
+    return QuotaPolicy(
+        quota=Quota(limit, period, offset), key=key, name=name or new_name("quota"), headers=headers,
+        without_key=without_key,
+    )  # fmt: skip
