@@ -26,8 +26,8 @@ SMELLS = {
         r"\btime\.(time|monotonic|perf_counter)(_ns)?\b|from time import|datetime\.(utc)?now\(|date\.today\(",
         ("clock.py",),
     ),
-    "a type ignore without its code and reason": (r"#\s*type:\s*ignore(?!\[[a-z, -]+\]\s+# \S)", ()),
-    "a lint ignore without its code and reason": (r"#\s*noqa(?!: [A-Z]+\d+(, ?[A-Z]+\d+)*\s+-\s\S)", ()),
+    "a type ignore without its code and reason": (r"#\s*type:\s*ignore(?!\[[a-z, -]+\]\s+# \w)", ()),
+    "a lint ignore without its code and reason": (r"#\s*noqa(?!: [A-Z]+\d+(, ?[A-Z]+\d+)*\s+(- )?\w)", ()),
     "a coverage pragma without its reason": (r"pragma: no (cover|branch)(?! - \S)", ()),
     "unfinished work": (r"\b(TODO|FIXME|XXX|HACK)\b", ()),
 }
