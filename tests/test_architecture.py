@@ -15,9 +15,13 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "gatewaykit"
 OURS = ("src", "tests", "examples", "benchmarks")
 
-TASKS_ALLOWED: dict[str, str] = {}
-"""File under src/gatewaykit -> why it may start a task. There is no task per request, but for one watcher while a
-request waits for an upstream."""
+TASKS_ALLOWED = {
+    "asgi/front.py": "the watcher that notices a client leaving while its request waits for an upstream",
+    "asgi/lifespan.py": "the lifespan of an inner app stays open between start-up and shutdown",
+    "integrations/functions.py": "an asynchronous invocation (type Event): nobody waits for it",
+    "upstream/connection.py": "a request body that is streamed goes out while the response is awaited",
+}
+"""File under src/gatewaykit -> why it may start a task. There is no task per request beyond these."""
 
 SMELLS = {
     "starlette's BaseHTTPMiddleware": (r"BaseHTTPMiddleware", ()),
@@ -26,8 +30,9 @@ SMELLS = {
         r"\btime\.(time|monotonic|perf_counter)(_ns)?\b|from time import|datetime\.(utc)?now\(|date\.today\(",
         ("clock.py",),
     ),
-    "a type ignore without its code and reason": (r"#\s*type:\s*ignore(?!\[[a-z, -]+\]\s+# \w)", ()),
-    "a lint ignore without its code and reason": (r"#\s*noqa(?!: [A-Z]+\d+(, ?[A-Z]+\d+)*\s+(- )?\w)", ()),
+    "a type ignore without its code and reason": (r"#\s*type:\s*ignore(?!\[[a-z, -]+\]\s+# \S)", ()),
+    "a lint ignore without its code and reason": (r"#\s*noqa(?!: [A-Z]+\d+(, ?[A-Z]+\d+)*\s+(- |# )?\w)", ()),
+    "a type ignore without its code": (r"#\s*type:\s*ignore(?!\[[a-z, -]+\])", ()),
     "a coverage pragma without its reason": (r"pragma: no (cover|branch)(?! - \S)", ()),
     "unfinished work": (r"\b(TODO|FIXME|XXX|HACK)\b", ()),
 }
@@ -62,7 +67,15 @@ def test_the_source_has_no(pattern: str, allowed: tuple[str, ...]) -> None:
     assert hits(pattern, ("src",), allowed) == []
 
 
-@pytest.mark.parametrize("smell", [name for name in SMELLS if "ignore" in name or "pragma" in name or "work" in name])
+@pytest.mark.parametrize(
+    "smell",
+    [
+        "a type ignore without its code",
+        "a lint ignore without its code and reason",
+        "a coverage pragma without its reason",
+        "unfinished work",
+    ],
+)
 def test_tests_examples_and_benchmarks_have_no(smell: str) -> None:
     assert hits(SMELLS[smell][0], ("tests", "examples", "benchmarks")) == []
 

@@ -101,7 +101,9 @@ def test_a_page_whose_examples_are_right_passes(
     [
         pytest.param("hello …", "goodbye …", AssertionError, r"page.md:18: \$ python", id="another output"),
         pytest.param('"hello you"', '"hello"', AssertionError, None, id="a failing assertion"),
-        pytest.param("not run: shows what a mistake looks like", "", ZeroDivisionError, None, id="an example that fails"),
+        pytest.param(
+            "not run: shows what a mistake looks like", "", ZeroDivisionError, None, id="an example that fails"
+        ),
     ],
 )
 def test_a_page_with_a_wrong_example_fails(
