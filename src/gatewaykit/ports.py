@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
@@ -48,6 +48,7 @@ class Policy:
     """
 
     name: str = ""
+    phase: str = ""  # its place in a definition's order of phases; "" for policies that are none of the gateway's own
     reads_body: bool | int = False
     answers_preflight: bool = False  # a cross-origin policy: it also sees the preflights of its rule's verb
     on_request: Callable[[Request], Answer | Awaitable[Answer]] | None = None
@@ -66,7 +67,8 @@ class Policy:
 class Endpoint(Protocol):
     """What stands at the end of a chain: an integration. With `reads_body`, the body is in `request.body`."""
 
-    reads_body: bool | int
+    @property
+    def reads_body(self) -> bool | int: ...
 
     def __call__(self, request: Request, /) -> Outcome | Awaitable[Outcome]: ...
 
@@ -155,5 +157,7 @@ class Runtime:
     profile: str = "web"  # "aws" or "web"
     look_only: bool = False  # built for `explain`: verbs look and take nothing
     max_body_bytes: int = 10 * 1024 * 1024
-    variables: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def looking(self) -> Runtime:
+        """The same, with limits that are looked at and never taken from."""
+        return replace(self, throttles=self.throttles.looking(), look_only=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["answer_lifespan", "pass_lifespan"]
+__all__ = ["answer_lifespan", "lifespan_of_apps", "pass_lifespan"]
 
 
 async def pass_lifespan(
@@ -49,3 +50,60 @@ async def answer_lifespan(receive: Receive, send: Send, aclose: Callable[[], Awa
             await aclose()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+async def lifespan_of_apps(
+    apps: Sequence[ASGIApp], scope: Scope, receive: Receive, send: Send, aclose: Callable[[], Awaitable[None]]
+) -> None:
+    """Run the lifespans of several apps inside one: start-up and shutdown are confirmed once all have.
+
+    An app that fails to start fails the whole start-up; an app without a lifespan is left alone.
+    """
+    inner = [_Inner(app, scope) for app in apps]
+    await receive()  # lifespan.startup
+    for each in inner:
+        if (message := await each.start()) is not None:
+            await send({"type": "lifespan.startup.failed", "message": message})
+            return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()  # lifespan.shutdown
+    for each in reversed(inner):
+        await each.stop()
+    await aclose()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Inner:
+    """One app's lifespan, in a task of its own because it stays open between start-up and shutdown."""
+
+    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._answers: asyncio.Queue[Message] = asyncio.Queue()
+        self._task = asyncio.get_running_loop().create_task(self._run(app, scope))
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        looked = False
+
+        async def receive() -> Message:
+            nonlocal looked
+            looked = True
+            return await self._events.get()
+
+        try:
+            await app(scope, receive, self._answers.put)
+        except Exception as error:  # noqa: BLE001 - the app's own failure; it is told to whoever waits for its answer
+            if looked:
+                await self._answers.put({"type": "failed", "message": f"{type(error).__name__}: {error}"})
+        finally:
+            await self._answers.put({"type": "ended"})
+
+    async def start(self) -> str | None:
+        """Start the app; the reason where it failed."""
+        await self._events.put({"type": "lifespan.startup"})
+        answer = await self._answers.get()
+        return answer.get("message", "") if answer["type"].endswith("failed") else None
+
+    async def stop(self) -> None:
+        """Shut the app down and wait until it is done."""
+        await self._events.put({"type": "lifespan.shutdown"})
+        await self._task

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["around_app", "around_websocket", "deny_handshake"]
 
-_ANSWERS = frozenset((AsgiRequest, Request, Response, Refusal))
+_OUTCOMES = frozenset((Response, Refusal))
 _STREAM_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
 
 
@@ -38,7 +38,7 @@ async def around_app(
     answer = chain.start(request)
     try:
         if answer is not request:
-            if type(answer) not in _ANSWERS:
+            if type(answer) not in _OUTCOMES:
                 answer = await cast("Awaitable[Answer]", answer)
             if answer is not request:
                 await _answer(chain, request, cast("Outcome", answer), request.reached, send)
@@ -161,7 +161,7 @@ async def around_websocket(
     request.body = b""  # a handshake has none, and a policy that wants one must not wait for it
     answer = chain.start(request)
     try:
-        if type(answer) not in _ANSWERS:
+        if answer is not request and type(answer) not in _OUTCOMES:
             answer = await cast("Awaitable[Answer]", answer)
         if answer is not request:
             await deny_handshake(chain, request, cast("Outcome", answer), request.reached, receive, send)

@@ -69,7 +69,7 @@ def compile_renderer(
         plan = plans[reason.response_type]
         status = refusal.status or (plan.status if plan is not None and plan.status else reason.status)
         message = refusal.message if refusal.message is not None else reason.message
-        headers = [(b"x-amzn-errortype", reason.response_type.error_type.encode())]
+        headers = [(b"x-amzn-errortype", reason.error_type.encode())]
         if profile == "web":
             headers.extend(refusal.headers)
             if b"application/problem+json" in request.headers.get(b"accept", b""):
@@ -126,7 +126,7 @@ def _parameter(expression: str) -> Callable[[Request, Mapping[str, Any]], str | 
 def _ready(reason: Reason) -> tuple[int, HeaderList, bytes]:
     headers = [
         (b"content-type", b"application/json"),
-        (b"x-amzn-errortype", reason.response_type.error_type.encode()),
+        (b"x-amzn-errortype", reason.error_type.encode()),
     ]
     return reason.status, headers, _default_body(reason, reason.message)
 

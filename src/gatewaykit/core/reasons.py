@@ -6,7 +6,7 @@ Statuses, error types and messages: developer guide, "Gateway response types"; r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
@@ -72,6 +72,7 @@ _T = ResponseType
 class Reason(Enum):
     """Why, for the operator. Each reason maps to one gateway response type; some carry a status of their own."""
 
+    STAGE_NOT_FOUND = ("no such stage", _T.DEFAULT_4XX, 403, "Forbidden", "ForbiddenException")
     ROUTE_NOT_FOUND = ("route not found", _T.MISSING_AUTHENTICATION_TOKEN)
     METHOD_NOT_FOUND = ("the resource has no such method", _T.MISSING_AUTHENTICATION_TOKEN)
     MALFORMED_REQUEST = ("malformed request", _T.DEFAULT_4XX)
@@ -87,6 +88,7 @@ class Reason(Enum):
     AUTHORIZER_MISCONFIGURED = ("the authorizer gave no usable answer", _T.AUTHORIZER_CONFIGURATION_ERROR)
 
     THROTTLED = ("over the rate", _T.THROTTLED)
+    LIMIT_KEY_MISSING = ("a limit found no key to count the request under", _T.THROTTLED)
     QUOTA_EXCEEDED = ("over the quota", _T.QUOTA_EXCEEDED)
 
     PARAMETERS_MISSING = ("required request parameters are missing", _T.BAD_REQUEST_PARAMETERS)
@@ -122,12 +124,18 @@ class Reason(Enum):
     INTERNAL_ERROR = ("an unexpected failure", _T.DEFAULT_5XX)
 
     def __init__(
-        self, text: str, response_type: ResponseType, status: int | None = None, message: str | None = None
+        self,
+        text: str,
+        response_type: ResponseType,
+        status: int | None = None,
+        message: str | None = None,
+        error_type: str | None = None,
     ) -> None:
         self.text = text
         self.response_type = response_type
         self.status: int = status or response_type.status
         self.message: str | None = message or response_type.message
+        self.error_type: str = error_type or response_type.error_type
 
 
 _NO_FACTS: Final[Mapping[str, Any]] = {}
@@ -147,6 +155,6 @@ class Refusal:
     detail: str = ""
     message: str | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    facts: Mapping[str, Any] = _NO_FACTS
+    facts: Mapping[str, Any] = field(default_factory=lambda: _NO_FACTS)
     status: int | None = None
     cause: BaseException | None = None

@@ -25,11 +25,12 @@ class RouteConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """A resource that almost matched: the verbs it has, and on what it failed."""
+    """A resource that almost matched: the verbs it has, and on what it failed. `other_verb`: only the verb is wrong."""
 
     verbs: tuple[str, ...]
     resource: str
     failed_on: str
+    other_verb: bool = False
 
 
 class _Node(Generic[T]):
@@ -103,6 +104,11 @@ class Router(Generic[T]):
         found = _search(self._root, verb, parts, 0)
         return None if found is None else (found[0], dict(found[1]))
 
+    def leaves(self) -> Iterator[T]:
+        """Every leaf, as often as there are verbs that lead to it."""
+        for node in _walk(self._root):
+            yield from node.verbs.values()
+
     def near_misses(self, verb: str, path: str, most: int = 3) -> list[NearMiss]:
         """Resources that nearly fit, best first: another verb on this path, then those that share its beginning."""
         parts = split_path(path)
@@ -114,7 +120,7 @@ class Router(Generic[T]):
             verbs = tuple(sorted(node.verbs))
             same = _shared(resource, parts)
             if _fits(resource, parts):
-                ranked.append((0, 0, NearMiss(verbs, node.resource, f"it has {', '.join(verbs)} but no {verb}")))
+                ranked.append((0, 0, NearMiss(verbs, node.resource, f"it has {', '.join(verbs)} but no {verb}", True)))
             elif same:
                 failed = _difference(resource, parts, same)
                 ranked.append((1, -same, NearMiss(verbs, node.resource, failed)))

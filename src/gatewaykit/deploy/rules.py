@@ -54,7 +54,9 @@ def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Lis
                 problems.append(Problem(where=f"policies[{position}]", what=f"{policy!r} is no policy", mend=mend))
                 continue
             try:
-                bound.append(policy.bind(runtime))
+                ready = policy.bind(runtime)
+                ready.phase = ready.phase or policy.phase
+                bound.append(ready)
             except ConfigError as error:
                 problems.extend(error.problems)
         listed.append((target, tuple(bound)))

@@ -57,7 +57,7 @@ class PolicyMiddleware:
             self._throttles += app._throttles
             self._trusted = _one_setting(self._trusted, app._trusted)
             app = app._app
-        self._app = app
+        self._app: ASGIApp = app
         address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
         render = compile_renderer(profile=profile)
 

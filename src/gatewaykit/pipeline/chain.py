@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from gatewaykit.core.gateway_response import Renderer
     from gatewaykit.ports import Answer, BodyWrapper, Endpoint, Outcome, Policy
 
+    Guard: TypeAlias = Callable[[Request, Awaitable[Outcome]], Awaitable[Outcome]]
     Step: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
 
-__all__ = ["Chain", "Way", "drop_content_length", "failure"]
+__all__ = ["Chain", "Way", "collect", "drop_content_length", "failure"]
 
-_ANSWERS = frozenset((Request, Response, Refusal))
+_OUTCOMES = frozenset((Response, Refusal))
 
 
 class Way:
@@ -116,22 +117,25 @@ class Chain:
             return failure(request, error)
         return request
 
-    async def run(self, request: Request) -> Response:
-        """Request hooks, endpoint and response hooks. The caller sends the response, then calls `end`."""
+    async def run(self, request: Request, guard: Guard | None = None) -> Response:
+        """Request hooks, endpoint and response hooks. The caller sends the response, then calls `end`.
+
+        `guard(request, awaitable)` awaits an endpoint that waits, on behalf of whoever wants to give up on it.
+        """
         answer = self.start(request)
-        if type(answer) not in _ANSWERS:
+        if answer is not request and type(answer) not in _OUTCOMES:
             answer = await cast("Awaitable[Answer]", answer)
         if answer is request:
-            answer = await self.call_endpoint(request)
+            answer = await self._call_endpoint(request, guard)
             return await self.finish(request, answer, self.way)
         return await self.finish(request, cast("Outcome", answer), request.reached)
 
-    async def call_endpoint(self, request: Request) -> Outcome:
-        """The endpoint's outcome; an endpoint that raises or answers nonsense is a refusal."""
+    async def _call_endpoint(self, request: Request, guard: Guard | None) -> Outcome:
         try:
             outcome = cast("Endpoint", self.endpoint)(request)
             if type(outcome) is not Response and type(outcome) is not Refusal:
-                outcome = await cast("Awaitable[Outcome]", outcome)
+                waiting = cast("Awaitable[Outcome]", outcome)
+                outcome = await (waiting if guard is None else guard(request, waiting))
             if type(outcome) is not Response and type(outcome) is not Refusal:
                 raise TypeError(f"the endpoint answered {type(outcome).__name__}, not a Response or a Refusal")
         except Exception as error:  # noqa: BLE001 - an integration's own failure: closed, logged, answered with a 500
@@ -161,7 +165,7 @@ class Chain:
 
     async def _through_bodies(self, request: Request, response: Response, way: Way) -> Response:
         if way.bodies and not isinstance(response.body, bytes):
-            whole = await _collect(response.body, self.max_body_bytes)
+            whole = await collect(response.body, self.max_body_bytes)
             if response.close is not None:
                 await response.close()
             if whole is None:
@@ -188,6 +192,10 @@ class Chain:
                 hook(request)
             except Exception as error:  # noqa: BLE001 - the request is over; the others must still run
                 log_hook_failure(request, hook, error)
+
+    def ending(self, endpoint: Endpoint) -> Chain:
+        """The same policies around another endpoint."""
+        return Chain(self.policies, endpoint, self.render, self.max_body_bytes)
 
     async def aclose(self) -> None:
         """Close what the policies and the endpoint opened."""
@@ -247,7 +255,8 @@ async def _read(request: Request, limit: int) -> Answer:
     return request
 
 
-async def _collect(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
+async def collect(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
+    """The whole of a streamed body; None when it is over `limit` bytes."""
     parts, size = [], 0
     async for chunk in chunks:
         size += len(chunk)

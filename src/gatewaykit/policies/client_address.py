@@ -18,7 +18,7 @@ __all__ = ["ClientAddress"]
 class ClientAddress(Policy):
     """Writes `request.address`. Raises ConfigError for an entry that is no address, network or `"unix"`."""
 
-    name = "client_address"
+    name = phase = "client_address"
 
     def __init__(self, trusted: Sequence[str]) -> None:
         if isinstance(trusted, str):

@@ -18,7 +18,7 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 class Envelope(Policy):
     """Puts the ids on the response. A client may choose the request id, if it is a UUID (reference 01 section 5)."""
 
-    name = "envelope"
+    name = phase = "envelope"
 
     def on_request(self, request: Request) -> Request:
         chosen = request.headers.get(b"x-amzn-requestid")

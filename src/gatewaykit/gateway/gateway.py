@@ -1,0 +1,280 @@
+"""The second door: a gateway app made from an API definition, or a sidecar in front of one upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatewaykit.asgi.app_call import AppCall
+from gatewaykit.asgi.front import serve_endpoint
+from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
+from gatewaykit.asgi.scope import AsgiRequest
+from gatewaykit.asgi.shell import around_app, around_websocket, deny_handshake
+from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.core.execution_log import execution_log
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.core.routing import NearMiss
+from gatewaykit.deploy.rest import Deployment, RestOptions, RouteSummary, compile_rest
+from gatewaykit.deploy.runtime import make_runtime
+from gatewaykit.errors import ConfigError
+from gatewaykit.gateway.requests import Headers, make_request
+from gatewaykit.pipeline.chain import collect
+from gatewaykit.pipeline.decision import Decision, decide
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
+    from gatewaykit.clock import Clock
+    from gatewaykit.core.identity.api_key import ApiKey
+    from gatewaykit.definition.ledger import Report
+    from gatewaykit.deploy.rules import Rule
+    from gatewaykit.ports import Policy, ThrottleStore, Transport
+
+__all__ = ["Explanation", "Gateway", "Invocation", "Step"]
+
+_CANNOT_UPGRADE = "this route is an integration of a REST API, which has no WebSockets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one policy said: `passed`, `refused` or `answered`, and the exact reason."""
+
+    policy: str
+    verdict: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What would happen to a request, and why. Nothing was taken from any limit."""
+
+    decision: Decision
+    route: RouteSummary | None
+    near_misses: tuple[NearMiss, ...]
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        lines = []
+        refusal = self.decision.refusal
+        if self.route is None:
+            lines.append(f"no route: {self.decision.detail}")
+            lines += [
+                f"  near: {miss.resource} ({', '.join(miss.verbs)}): {miss.failed_on}" for miss in self.near_misses
+            ]
+            return "\n".join(lines)
+        where = f"{self.route.verb} {self.route.resource} -> {self.route.integration}"
+        if refusal is not None:
+            lines.append(f"denied: {self.decision.detail or refusal.reason.text}; the route is fine")
+            lines.append(f"  reason   {refusal.reason.name} ({refusal.reason.response_type.type_name})")
+            lines.append(f"  client   {self.decision.status}")
+        elif self.decision.response is not None:
+            lines.append(f"answered: a policy answers with {self.decision.status}")
+        else:
+            lines.append("allowed: the request reaches the integration")
+        lines.append(f"  route    {where}")
+        lines += [
+            f"  {step.verdict:<8} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One request, run in process. `log` has the lines of API Gateway's test-invoke."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    latency_ms: float
+    log: tuple[str, ...]
+    refusal: Refusal | None
+
+
+class Gateway:
+    """An API as an ASGI app: serve it, mount it, or ask it what it would do. Make one with `from_openapi`.
+
+    Pools open on first use; `async with gateway`, the server's lifespan, or `aclose()` closes them.
+    """
+
+    def __init__(self, compile_deployment: Callable[..., Deployment], report: Report | None = None) -> None:
+        self._compile = compile_deployment
+        self._deployment = compile_deployment()
+        self._looking: Deployment | None = None
+        self._tracing: Deployment | None = None
+        self.report = report
+
+    @classmethod
+    def from_openapi(
+        cls,
+        source: str | Path | Mapping[str, Any],
+        *,
+        stage: str = "prod",
+        stage_variables: Mapping[str, str] | None = None,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        apps: Mapping[str, ASGIApp] | None = None,
+        api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None,
+        policies: Sequence[Policy | Rule] = (),
+        clock: Clock | None = None,
+        store: str | ThrottleStore = "memory://",
+        trusted_proxies: Sequence[str] = (),
+        profile: str = "aws",
+        accept: Collection[str] = (),
+        stage_prefix: bool = False,
+        transport: Transport | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> Gateway:
+        """A gateway from an OpenAPI 3 or Swagger 2 document: a path, its text, or the parsed mapping.
+
+        `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
+        that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
+        execute-api host; without it the stage is at the root, as behind a custom domain. `accept` names security keys
+        that may stay unenforced. Raises ConfigError with every problem of the document and the arguments.
+        """
+        from gatewaykit.openapi import read_definition
+
+        reading = read_definition(source)
+        runtime = make_runtime(
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
+        )
+        options = RestOptions(
+            stage=stage,
+            stage_variables=stage_variables or {},
+            functions=functions or {},
+            apps=apps or {},
+            api_keys=api_keys,
+            policies=policies,
+            trusted_proxies=trusted_proxies,
+            stage_prefix=stage_prefix,
+        )
+
+        def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
+            bound = runtime.looking() if look_only else runtime
+            return compile_rest(reading.definition, reading.ledger, options, bound, recorded=recorded)
+
+        gateway = cls(compile_deployment, None)
+        gateway.report = reading.ledger.report()
+        if problems := gateway.report.unenforced_security(accept):
+            raise ConfigError(problems)
+        return gateway
+
+    @property
+    def routes(self) -> tuple[RouteSummary, ...]:
+        """Every route, in the order of the document."""
+        return self._deployment.routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        deployment = self._deployment
+        if kind == "http":
+            if deployment.may_be_bare and not scope.get("root_path"):
+                # Nothing rewrites the path or the verb, so the tree is asked before a Request is made.
+                raw = scope.get("raw_path")
+                found = deployment.router.match(scope["method"], raw.decode("latin-1") if raw else scope["path"])
+                if found is not None and (bare := found[0].bare) is not None:
+                    await bare(scope, receive, send)
+                    return
+            request = AsgiRequest(scope, receive)
+            leaf = deployment.route(request)
+            chain = leaf.chain(request)
+            if leaf.app is None:
+                await serve_endpoint(chain, request, send)
+            else:
+                await around_app(leaf.app, chain, request, scope, receive, send)
+        elif kind == "websocket":
+            request = AsgiRequest(scope, receive)
+            leaf = deployment.route(request)
+            chain = leaf.chain(request)
+            if leaf.app is not None:
+                await around_websocket(leaf.app, chain, request, scope, receive, send)
+            else:
+                refusal = Refusal(Reason.ROUTE_NOT_FOUND, _CANNOT_UPGRADE)
+                await deny_handshake(chain, request, refusal, chain.way, receive, send)
+        elif kind == "lifespan":
+            if deployment.apps:
+                await lifespan_of_apps(deployment.apps, scope, receive, send, self.aclose)
+            else:
+                await answer_lifespan(receive, send, self.aclose)
+        else:
+            raise RuntimeError(f"a gateway serves http and websocket, not {kind!r}")
+
+    def decide(
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
+    ) -> Decision:
+        """What the policies say to a request, without a server or an event loop. Tokens are taken.
+
+        Raises ConfigError when a policy of the route has to wait, as one with a remote store does.
+        """
+        request = make_request(method, path, headers=headers, body=body, address=address)
+        leaf = self._deployment.route(request)
+        return decide(leaf.chain(request), request)
+
+    def explain(
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
+    ) -> Explanation:
+        """What would happen to a request, and why. Limits are looked at; nothing is taken."""
+        if self._looking is None:
+            self._looking = self._compile(look_only=True, recorded=True)
+        request = make_request(method, path, headers=headers, body=body, address=address)
+        request.events = []
+        deployment = self._looking
+        leaf = deployment.route(request)
+        decision = decide(leaf.chain(request), request)
+        routed = leaf is not deployment.miss
+        asked = request.raw_path.decode("latin-1")
+        return Explanation(
+            decision=decision,
+            route=leaf.summary if routed else None,
+            near_misses=() if routed else tuple(deployment.router.near_misses(request.method, asked)),
+            steps=tuple(_step(text) for phase, text in request.events if phase == "policy"),
+        )
+
+    async def invoke(
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
+    ) -> Invocation:
+        """Run one request in process, integrations included. Tokens are taken."""
+        if self._tracing is None:
+            self._tracing = self._compile(recorded=True)
+        request = make_request(method, path, headers=headers, body=body, address=address)
+        request.events = []
+        leaf = self._tracing.route(request)
+        chain = leaf.chain(request)
+        clock = self._tracing.runtime.clock
+        started = clock.monotonic()
+        try:
+            response = await (chain if leaf.app is None else chain.ending(AppCall(leaf.app))).run(request)
+            if not isinstance(response.body, bytes):
+                response.body = await collect(response.body, chain.max_body_bytes) or b""
+            if response.close is not None:
+                await response.close()
+        finally:
+            chain.end(request)
+        log = execution_log(
+            request, response, api_key_required=leaf.summary.api_key_required, wall_s=request.received_s
+        )
+        return Invocation(
+            status=response.status,
+            headers=response.headers,
+            body=response.body,
+            latency_ms=(clock.monotonic() - started) * 1000,
+            log=tuple(log),
+            refusal=request.refusal,
+        )
+
+    async def aclose(self) -> None:
+        """Close what is open. It opens again when needed."""
+        for deployment in (self._deployment, self._tracing):
+            if deployment is not None:
+                await deployment.aclose()
+
+    async def __aenter__(self) -> Gateway:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+
+def _step(text: str) -> Step:
+    said, _, detail = text.partition(": ")
+    policy, _, verdict = said.rpartition(" ")
+    return Step(policy=policy, verdict=verdict, detail=detail)

@@ -1,0 +1,60 @@
+"""A policy that writes what it said into the request's trace: for `explain` and `invoke`, never for traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from gatewaykit.core.http import Response
+from gatewaykit.core.reasons import Refusal
+from gatewaykit.ports import Policy
+
+if TYPE_CHECKING:
+    from gatewaykit.core.http import Request
+    from gatewaykit.ports import Answer
+
+__all__ = ["Recorded"]
+
+
+class Recorded(Policy):
+    """The same hooks as `policy`; each answer becomes a line of the phase `policy`, as `name verdict: detail`."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.name, self.phase, self.reads_body = policy.name, policy.phase, policy.reads_body
+        self.answers_preflight = policy.answers_preflight
+        self.on_head, self.on_body, self.wrap_body, self.on_end = (
+            policy.on_head,
+            policy.on_body,
+            policy.wrap_body,
+            policy.on_end,
+        )
+        self._close = policy.aclose
+        name, decide = policy.name or type(policy).__name__, policy.on_request
+        if decide is None:
+            return
+
+        def on_request(request: Request) -> Answer | Awaitable[Answer]:
+            answer = decide(request)
+            if answer is request or isinstance(answer, (Response, Refusal)):
+                return _note(request, name, answer)
+            return _noted(request, name, answer)
+
+        self.on_request = on_request
+
+    async def aclose(self) -> None:
+        await self._close()
+
+
+async def _noted(request: Request, name: str, answer: object) -> Answer:
+    waited: Answer = await answer  # type: ignore[misc]  # the chain says what is wrong with an answer of another kind
+    return _note(request, name, waited)
+
+
+def _note(request: Request, name: str, answer: Answer) -> Answer:
+    if isinstance(answer, Refusal):
+        request.note("policy", f"{name} refused: {answer.detail or answer.reason.text}")
+    elif isinstance(answer, Response):
+        request.note("policy", f"{name} answered: status {answer.status}")
+    else:
+        request.note("policy", f"{name} passed: ")
+    return answer
