@@ -1,0 +1,1 @@
+"""Serving over HTTP: uvicorn, with protocol classes of our own."""

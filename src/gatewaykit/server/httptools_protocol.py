@@ -1,0 +1,93 @@
+"""uvicorn's httptools protocol, keeping header names as they were sent, with bounds on the size and time of a head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server.limits import HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["RawHttpToolsProtocol"]
+
+
+class RawHttpToolsProtocol(HttpToolsProtocol):
+    """`scope["headers"]` stays lower case, as ASGI wants it; the scope extension holds the names as sent.
+
+    The parser itself keeps a head of any size, and waits for its end for ever: both are bounded here.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._messages = 0  # read to their end
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head, messages = self._in_head, self._messages
+        super().data_received(data)
+        if was_in_head and self._in_head and messages == self._messages:  # a piece of a head, and nothing else
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse_head()
+            elif self._head_timer is None and not self.transport.is_closing():
+                self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._raw: list[tuple[bytes, bytes]] = []
+        self.scope["extensions"] = {RAW_HEADERS: self._raw}  # type: ignore[dict-item]  # a list, not an empty mapping
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._raw.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_timer()
+        if not self.url.startswith(b"/"):
+            self.url = _origin_form(self.url)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._messages += 1
+        self._in_head, self._head_bytes = True, 0
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse_head(self) -> None:
+        self._stop_timer()
+        if not self.transport.is_closing():
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        self.transport.close()
+
+
+def _origin_form(url: bytes) -> bytes:
+    """An absolute target (`http://host/path?query`) as origin form; uvicorn fails on one without a path."""
+    if url == b"*":
+        return url
+    parsed = httptools.parse_url(url)
+    path = parsed.path or b"/"
+    return path if parsed.query is None else path + b"?" + parsed.query

@@ -1,0 +1,190 @@
+"""The server's own protocol classes: names as sent, targets in origin form, bounded heads, WebSockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server import httptools_protocol
+from gatewaykit.server.h11_protocol import RawH11Protocol
+from gatewaykit.server.httptools_protocol import RawHttpToolsProtocol
+from gatewaykit.server.limits import MAX_HEAD_BYTES
+
+BOTH = pytest.mark.parametrize("protocol", [RawHttpToolsProtocol, RawH11Protocol], ids=["httptools", "h11"])
+
+
+class Recorder:
+    """An app that remembers its scopes, reads bodies, and answers 200."""
+
+    def __init__(self) -> None:
+        self.scopes: list[Any] = []
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b"no"})
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        self.bodies.append(body)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@asynccontextmanager
+async def serving(app: Any, protocol: type[asyncio.Protocol]) -> AsyncIterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, http=protocol, ws="wsproto", lifespan="off", log_config=None, interface="asgi3", proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        await server.shutdown(sockets=[listener])
+
+
+async def exchange(port: int, *pieces: bytes) -> bytes:
+    """What the server sends for these pieces, until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        while piece := await reader.read(65536):
+            answer += piece
+    except ConnectionError:
+        pass  # it had not read all that was sent when it closed
+    finally:
+        writer.close()
+    return answer
+
+
+@BOTH
+async def test_header_names_are_kept_as_sent_and_the_scope_has_them_in_lower_case(protocol: Any) -> None:
+    app = Recorder()
+    async with serving(app, protocol) as port:
+        await exchange(port, b"GET /x HTTP/1.1\r\nHost: h\r\nX-KEY: v1\r\nx-key: V2\r\nConnection: close\r\n\r\n")
+
+    expected = [(b"Host", b"h"), (b"X-KEY", b"v1"), (b"x-key", b"V2"), (b"Connection", b"close")]
+    assert list(app.scopes[0]["extensions"][RAW_HEADERS]) == expected
+    assert list(app.scopes[0]["headers"]) == [(name.lower(), value) for name, value in expected]
+
+
+@BOTH
+async def test_pipelined_requests_keep_their_own_headers(protocol: Any) -> None:
+    app = Recorder()
+    first, last = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /2 HTTP/1.1\r\nHOST: b\r\nConnection: close\r\n\r\n"
+    async with serving(app, protocol) as port:
+        await exchange(port, first + last)
+
+    seen = [next(iter(scope["extensions"][RAW_HEADERS])) for scope in app.scopes]
+    assert seen == [(b"Host", b"a"), (b"HOST", b"b")]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        pytest.param(b"http://h/a/b?q=1", b"/a/b", b"q=1", id="absolute form"),
+        pytest.param(b"http://h", b"/", b"", id="absolute form without a path"),
+        pytest.param(b"//a//b", b"//a//b", b"", id="two slashes first"),
+        pytest.param(b"/a%2Fb/../c", b"/a%2Fb/../c", b"", id="encoded slash and dots"),
+        pytest.param(b"*", b"*", b"", id="asterisk"),
+    ],
+)
+async def test_a_target_reaches_the_app_in_origin_form(protocol: Any, target: bytes, path: bytes, query: bytes) -> None:
+    app = Recorder()
+    async with serving(app, protocol) as port:
+        await exchange(port, b"OPTIONS " + target + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+
+    assert (app.scopes[0]["raw_path"], app.scopes[0]["query_string"]) == (path, query)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", id="CONNECT"),
+        pytest.param(b"nonsense\r\n\r\n", id="no HTTP"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", id="bad length"),
+    ],
+)
+async def test_what_is_no_request_gets_a_400(protocol: Any, request_bytes: bytes) -> None:
+    app = Recorder()
+    async with serving(app, protocol) as port:
+        answer = await exchange(port, request_bytes)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert app.scopes == []
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "piece", [pytest.param(b"X-A: b\r\n", id="many fields"), pytest.param(b"a" * 999, id="one endless field")]
+)
+async def test_an_endless_head_is_refused(protocol: Any, piece: bytes) -> None:
+    app = Recorder()
+    async with serving(app, protocol) as port:
+        answer = await exchange(
+            port, b"GET / HTTP/1.1\r\nHost: h\r\nX-Long: ", *[piece * 10] * (2 * MAX_HEAD_BYTES // (10 * len(piece)))
+        )
+
+    assert answer[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"")  # "": the reset overtook the answer
+    assert app.scopes == []
+
+
+async def test_a_large_body_does_not_count_as_a_head() -> None:
+    app = Recorder()
+    body = b"x" * (3 * MAX_HEAD_BYTES)
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with serving(app, RawHttpToolsProtocol) as port:
+        answer = await exchange(port, head + body, head + body, b"GET / HTTP/1.1\r\nConnection: ", b"close\r\n\r\n")
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert app.bodies == [body, body, b""]
+
+
+@pytest.mark.parametrize("sent", [pytest.param(b"", id="nothing"), pytest.param(b"GET / HT", id="half a head")])
+async def test_a_head_that_never_ends_closes_the_connection(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httptools_protocol, "HEAD_TIMEOUT_S", 0.01)
+    app = Recorder()
+    async with serving(app, RawHttpToolsProtocol) as port:
+        answer = await exchange(port, sent)
+
+    assert answer == b""
+
+
+@BOTH
+async def test_a_websocket_refused_over_http_is_not_logged_as_an_error(
+    protocol: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    handshake = (
+        b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with caplog.at_level(logging.WARNING):
+        async with serving(app, protocol) as port:
+            answer = await exchange(port, handshake)
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert caplog.records == []
