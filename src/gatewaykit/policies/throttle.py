@@ -60,8 +60,8 @@ def throttle(
     refused; with `without_key="share"` all such requests share one bucket.
 
     A refusal is a 429 with Retry-After and the RateLimit fields (the web profile; API Gateway sends none);
-    `headers=True` puts the RateLimit fields on other responses too. `name` tells limits apart in those fields and in a shared store:
-    give one where processes that build different lists of policies share a store.
+    `headers=True` puts the RateLimit fields on other responses too. `name` tells limits apart in those fields and in
+    a shared store: give one where processes that build different lists of policies share a store.
 
     Edges: a burst of 0 refuses everything; at rate 0 the burst is all there ever is; a burst below the rate caps it.
 

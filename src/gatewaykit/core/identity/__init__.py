@@ -1,0 +1,1 @@
+"""Who is calling: what to read from a request, and what it proves. Pure."""
