@@ -82,7 +82,10 @@ class RequestValidator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A draft-04 schema with its `$ref`s already pointing into `#/definitions/…` of the same (self-contained) schema."""
+    """A self-contained JSON schema: its `$ref`s point into its own `#/definitions/…`.
+
+    `$schema` says the draft. Parts are shared between models, so nobody may change them.
+    """
 
     name: str
     schema: Mapping[str, Any]
@@ -138,6 +141,7 @@ class Method:
     integration: Integration | None = None
     method_responses: Mapping[str, Any] = field(default_factory=dict)
     policies: tuple[Mapping[str, Any], ...] = ()
+    extensions: Mapping[str, Any] = field(default_factory=dict)  # its `x-gatewaykit` object, without `policies`
     origin: Origin = field(default_factory=Origin, compare=False, repr=False)
 
 
