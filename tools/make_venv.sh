@@ -16,7 +16,7 @@ find_python() {
 
 create() {
     python=$(find_python) ||
-        die "gatewaykit needs Python 3.11 or newer; ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1 | head -n 1). Set PYTHON=/path/to/python"
+        die "gatewaykit needs Python 3.11 or newer, and ${PYTHON:-python3} is older or missing: set PYTHON=/path/to/python"
     say "creating $venv with $("$python" --version)"
     "$python" -m venv "$venv" >/dev/null 2>&1 && return
     rm -rf "$venv" # Debian ships venv apart from Python
@@ -40,8 +40,8 @@ with_pip() {
     PIP_DISABLE_PIP_VERSION_CHECK=1
     export PIP_DISABLE_PIP_VERSION_CHECK
     # Dependency groups came with pip 25.1.
-    "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1' || return 1
-    "$venv/bin/python" -m pip install --quiet --editable '.[all]' ${group:+--group "$group"}
+    "$venv/bin/python" -m pip install -qq --upgrade 'pip>=25.1' || return 1
+    "$venv/bin/python" -m pip install -qq --editable '.[all]' ${group:+--group "$group"}
 }
 
 with_uv || with_pip || die "the installation failed; the lines above say why"
