@@ -30,6 +30,12 @@ class AsgiRequest(Request):
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope, self.receive = scope, receive
         self.headers = dict(scope["headers"])  # a repeated field keeps its last value, as on AWS
+        self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET
+        self.body = None
+        # As `forget_facts`, without the call: this runs for every request.
+        self.identity = self.api_key = self.refusal = self.events = None
+        self.limits = []
+        self.status = self.sent_bytes = 0
 
 
 def _relative_path(request: AsgiRequest) -> str:
@@ -77,7 +83,6 @@ AsgiRequest.first_use = {
     "http_version": lambda request: request.scope.get("http_version", "1.1"),
     "id": lambda request: IDS.request_id(),
     "kind": lambda request: request.scope["type"],
-    "method": lambda request: request.scope.get("method", "GET"),  # a WebSocket handshake is a GET
     "path": _relative_path,
     "query_string": lambda request: request.scope.get("query_string", b""),
     "raw_path": _relative_raw_path,

@@ -81,14 +81,19 @@ async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, se
 def _amending(heads: tuple[Any, ...], counting: bool, request: Request, send: Send) -> Send:
     def amend(message: Message) -> Awaitable[None]:
         kind = message["type"]
-        if kind == "http.response.start":
+        if kind == "http.response.body":
+            if counting:
+                request.sent_bytes += len(message.get("body", b""))
+        elif kind == "http.response.start":
+            if not heads:
+                request.status = message["status"]
+                return send(message)
             head = Head(message["status"], [*message.get("headers", ())])
             for hook in heads:
                 hook(request, head)
-            request.status = head.status
-            message = {**message, "status": head.status, "headers": head.headers}
-        elif counting and kind == "http.response.body":
-            request.sent_bytes += len(message.get("body", b""))
+            message = {**message}  # then two stores: cheaper than one display with all three
+            request.status = message["status"] = head.status
+            message["headers"] = head.headers
         return send(message)
 
     return amend

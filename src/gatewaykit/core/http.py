@@ -115,6 +115,7 @@ class Request:
         self.headers = {name.lower(): value for name, value in self.header_list}
         self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
         self.root_path, self.source = root_path, None
+        self.forget_facts()
 
     if not TYPE_CHECKING:
 
@@ -125,6 +126,12 @@ class Request:
             value = derive(self)
             setattr(self, name, value)
             return value
+
+    def forget_facts(self) -> None:
+        """Nothing is known yet of what policies write. These are set at once, for reading an unset slot is dear."""
+        self.identity = self.api_key = self.refusal = self.events = None
+        self.limits = []
+        self.status = self.sent_bytes = 0
 
     def header(self, name: str) -> str | None:
         """The last value of a header field, decoded as latin-1; None when it was not sent. Names in any casing."""
@@ -202,27 +209,18 @@ def _headers_of(request: Request) -> dict[bytes, bytes]:
 
 Request.first_use = {
     "address": lambda request: request.client[0] if request.client else "",
-    "api_key": lambda request: None,
-    "body": lambda request: None,
     "context": lambda request: None,
-    "events": lambda request: None,
     "extended_id": lambda request: "",
     "headers": _headers_of,
     "id": lambda request: "",
-    "identity": lambda request: None,
     "integration": lambda request: None,
-    "limits": lambda request: [],
     "path_parameters": lambda request: {},
     "query": lambda request: parse_query(request.query_string),
     "reached": lambda request: None,
     "received_monotonic_s": lambda request: 0.0,
     "received_s": lambda request: 0.0,
-    "refusal": lambda request: None,
     "resource": lambda request: "",
-    "sent_bytes": lambda request: 0,
-    "source": lambda request: None,
     "stage": lambda request: "",
     "stage_variables": lambda request: {},
-    "status": lambda request: 0,
     "trace_id": lambda request: "",
 }
