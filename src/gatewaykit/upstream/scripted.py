@@ -122,7 +122,11 @@ class _ScriptedResponse:
             raise self._error
         for part in self._parts:
             if isinstance(part, Hold):
-                await part.wait()
+                try:
+                    await part.wait()
+                except BaseException:  # cancelled
+                    await self.aclose()
+                    raise
             elif isinstance(part, UpstreamError):
                 self._ended, self._error = True, part
                 raise part
