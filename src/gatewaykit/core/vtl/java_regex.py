@@ -1,0 +1,202 @@
+"""Java regular expressions on Python's engine, for template methods and integration response selection.
+
+Both engines backtrack and share most of their syntax. What differs is translated; what has no equal (Unicode blocks,
+character class operations, `\\G`, `\\R`, `\\X`) is a problem, never a pattern that means something else.
+`java.util.regex.Pattern` is the reference.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+__all__ = ["compile_java_regex", "java_replacement"]
+
+MAX_PATTERN: Final = 10_000
+
+
+class _Untranslatable(Exception):
+    pass
+
+
+@lru_cache(maxsize=1024)
+def compile_java_regex(pattern: str) -> re.Pattern[str] | str:
+    """The compiled pattern, or why it cannot be used. `.` and `$` know Java's line ends only as far as `\\n`."""
+    if len(pattern) > MAX_PATTERN:
+        return f"a pattern of more than {MAX_PATTERN} characters"
+    try:
+        # ASCII: Java's \d, \w, \s and \b are ASCII unless told otherwise
+        return re.compile(_translate(pattern), re.ASCII)
+    except _Untranslatable as problem:
+        return str(problem)
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
+        return str(error)
+
+
+def java_replacement(replacement: str, match: re.Match[str]) -> str | None:
+    """What `Matcher.appendReplacement` puts in: `$1`, `${name}`, backslash for the next character. None when malformed."""
+    pieces: list[str] = []
+    at = 0
+    while at < len(replacement):
+        character = replacement[at]
+        at += 1
+        if character == "\\":
+            if at == len(replacement):
+                return None
+            pieces.append(replacement[at])
+            at += 1
+        elif character == "$":
+            found = _GROUP.match(replacement, at)
+            if not found:
+                return None
+            value, at = _group(found, match)
+            if value is None:
+                return None
+            pieces.append(value)
+        else:
+            pieces.append(character)
+    return "".join(pieces)
+
+
+def _group(found: re.Match[str], match: re.Match[str]) -> tuple[str | None, int]:
+    """The text of a referenced group and where the reference ends; None for a group there is not."""
+    if name := found["name"]:
+        return (match[name] or "" if name in match.re.groupindex else None), found.end()
+    digits = found["number"]
+    number = int(digits[0])
+    if number > match.re.groups:
+        return None, found.end()
+    used = 1  # further digits belong to the number only as long as there is such a group
+    while used < len(digits) and int(digits[: used + 1]) <= match.re.groups:
+        used += 1
+        number = int(digits[:used])
+    return match[number] or "", found.start() + used
+
+
+_GROUP: Final = re.compile(r"\{(?P<name>[A-Za-z][A-Za-z0-9]*)\}|(?P<number>[0-9]{1,4})")
+
+_ESCAPES: Final = {
+    "e": r"\x1b",
+    "h": r"[ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
+    "H": r"[^ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
+    "v": r"[\n\x0b\f\r\x85\u2028\u2029]",
+    "V": r"[^\n\x0b\f\r\x85\u2028\u2029]",
+    "s": r"[ \t\n\x0b\f\r]",
+    "S": r"[^ \t\n\x0b\f\r]",
+    "z": r"\Z",
+    "Z": r"(?=\n?\Z)",
+}
+_IN_CLASS: Final = {
+    "e": r"\x1b",
+    "h": r" \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
+    "v": r"\n\x0b\f\r\x85\u2028\u2029",
+    "s": r" \t\n\x0b\f\r",
+}
+_PROPERTIES: Final = {
+    "Lower": "a-z", "Upper": "A-Z", "ASCII": r"\x00-\x7f", "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9",
+    "Punct": r"!-/:-@\[-`{-~", "Graph": "!-~", "Print": " -~", "Blank": r" \t", "Cntrl": r"\x00-\x1f\x7f",
+    "XDigit": "0-9a-fA-F", "Space": r" \t\n\x0b\f\r",
+}  # fmt: skip
+_OCTAL: Final = re.compile(r"[0-3][0-7]{1,2}|[0-7]{1,2}")
+_HEX: Final = re.compile(r"x(?P<two>[0-9a-fA-F]{2})|x\{(?P<any>[0-9a-fA-F]{1,6})\}|u(?P<four>[0-9a-fA-F]{4})")
+_PROPERTY: Final = re.compile(r"\{(\w+)\}")
+_SAME: Final = frozenset("tnrfadDwWbBA0123456789")
+
+
+def _translate(pattern: str) -> str:
+    pieces: list[str] = []
+    at = 0
+    while at < len(pattern):
+        character = pattern[at]
+        if character == "\\":
+            piece, at = _escape(pattern, at + 1, inside=False)
+        elif character == "[":
+            piece, at = _class(pattern, at)
+        elif pattern.startswith("(?<", at) and pattern[at + 3 : at + 4] not in ("=", "!"):
+            piece, at = "(?P<", at + 3
+        elif pattern.startswith("(?", at) and (flags := _FLAGS.match(pattern, at)):
+            piece, at = _flags(flags, at), flags.end()
+        elif character == "$":
+            piece, at = r"(?=\n?\Z)", at + 1  # Python's $ would do, but not inside a look-behind's neighbour
+        else:
+            piece, at = character, at + 1
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+_FLAGS: Final = re.compile(r"\(\?([a-zA-Z]*)(-[a-zA-Z]+)?([:)])")
+
+
+def _flags(flags: re.Match[str], at: int) -> str:
+    """Inline flags: Python knows i, m, s and x; global ones only at the start."""
+    if not set(flags[1]) <= set("ims") or flags[2]:
+        raise _Untranslatable(f"inline flags {flags[0]!r} are not supported")
+    if flags[3] == ")" and at:
+        raise _Untranslatable("inline flags are supported at the start of a pattern only")
+    return flags[0]
+
+
+def _escape(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
+    """What stands for the escape whose letter is at `at`, and where the pattern goes on."""
+    letter = pattern[at : at + 1]
+    if not letter:
+        raise _Untranslatable("a backslash at the end")
+    if letter == "Q":
+        end = pattern.find("\\E", at)
+        quoted = pattern[at + 1 : end if end >= 0 else len(pattern)]
+        return re.escape(quoted), end + 2 if end >= 0 else len(pattern)
+    if letter == "0":
+        if not (octal := _OCTAL.match(pattern, at + 1)):
+            raise _Untranslatable("\\0 without octal digits")
+        return re.escape(chr(int(octal[0], 8))), octal.end()
+    if found := _HEX.match(pattern, at):
+        code = int(found["two"] or found["any"] or found["four"], 16)
+        if code > 0x10FFFF:
+            raise _Untranslatable("a character beyond Unicode")
+        return re.escape(chr(code)), found.end()
+    if letter in "pP":
+        return _property(pattern, at, inside=inside)
+    if letter == "k" and (name := re.compile(r"<(\w+)>").match(pattern, at + 1)) and not inside:
+        return f"(?P={name[1]})", name.end()
+    table = _IN_CLASS if inside else _ESCAPES
+    if letter in table:
+        return table[letter], at + 1
+    if letter in _SAME and not (inside and letter in "bBA"):
+        return "\\" + letter, at + 1
+    if letter.isascii() and letter.isalnum():
+        raise _Untranslatable(f"\\{letter} is not supported")
+    return re.escape(letter), at + 1
+
+
+def _property(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
+    named = _PROPERTY.match(pattern, at + 1)
+    members = _PROPERTIES.get(named[1]) if named else None
+    if not named or not members or (inside and pattern[at] == "P"):
+        raise _Untranslatable(f"\\{pattern[at : at + 12]} is not supported")
+    if inside:
+        return members, named.end()
+    return f"[{'^' if pattern[at] == 'P' else ''}{members}]", named.end()
+
+
+def _class(pattern: str, at: int) -> tuple[str, int]:
+    """A character class; Java's unions and intersections inside one have no equal."""
+    pieces = ["["]
+    at += 1
+    if pattern.startswith("^", at):
+        pieces.append("^")
+        at += 1
+    first = at
+    while at < len(pattern):
+        character = pattern[at]
+        if character == "]" and at > first:
+            return "".join([*pieces, "]"]), at + 1
+        if character == "[" or pattern.startswith("&&", at):
+            raise _Untranslatable("unions and intersections of character classes are not supported")
+        if character == "\\":
+            piece, at = _escape(pattern, at + 1, inside=True)
+        else:
+            # Python warns of what may become a set operation one day
+            piece, at = ("\\" + character if character in "~|&" else character), at + 1
+        pieces.append(piece)
+    raise _Untranslatable("an unclosed character class")

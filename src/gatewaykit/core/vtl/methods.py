@@ -1,0 +1,396 @@
+"""The methods of Java's String, List, Map, Number and Boolean that a template may call, and nothing else.
+
+A function that is given the wrong types raises TypeError or answers None; either prints as nothing, as a method that
+does not exist does. What throws in Java is a Failure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gatewaykit.core.vtl.java_regex import compile_java_regex, java_replacement
+from gatewaykit.core.vtl.values import (
+    MAX_TEXT, Entry, Failure, JavaList, OnceMap, SilentMap, from_key, java_equals, key_of, text,
+)  # fmt: skip
+
+__all__ = ["METHODS", "MAX_ITEMS"]
+
+MAX_ITEMS: Final = 1_000_000
+"""The longest list a template may make."""
+
+Methods = Mapping[str, Callable[..., object]]
+
+
+# ------------------------------------------------------------------------------------------------------ strings
+
+
+def _units(value: str) -> str:
+    """The string as UTF-16 code units, one character each: what Java counts in."""
+    if value.isascii() or max(value) <= "\uffff":
+        return value
+    raw = value.encode("utf-16-le", "surrogatepass")
+    return "".join([chr(raw[at] | raw[at + 1] << 8) for at in range(0, len(raw), 2)])
+
+
+def _joined(units: str) -> str:
+    """Code units back to a string; a surrogate without its other half stays one."""
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass") if units else units
+
+
+def _checked(value: object) -> str:
+    if type(value) is not str:
+        raise TypeError
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError
+    return value
+
+
+def _char_at(value: str, at: int) -> str:
+    units = _units(value)
+    if not 0 <= _whole(at) < len(units):
+        raise Failure(f"charAt({at}) of a string of {len(units)}")
+    return units[at]
+
+
+def _substring(value: str, start: int, end: int | None = None) -> str:
+    units = _units(value)
+    end = len(units) if end is None else _whole(end)
+    if not 0 <= _whole(start) <= end <= len(units):
+        raise Failure(f"substring({start}, {end}) of a string of {len(units)}")
+    return _joined(units[start:end])
+
+
+def _needle(value: object) -> str:
+    """What indexOf looks for: a string or the code of a character."""
+    if type(value) is int:
+        return _units(chr(value)) if 0 <= value <= 0x10FFFF else "\0\0"
+    return _units(_checked(value))
+
+
+def _index_of(value: str, wanted: object, start: int = 0) -> int:
+    units, needle = _units(value), _needle(wanted)
+    return units.find(needle, min(max(_whole(start), 0), len(units)))
+
+
+def _last_index_of(value: str, wanted: object, start: int | None = None) -> int:
+    units, needle = _units(value), _needle(wanted)
+    if start is None:
+        return units.rfind(needle)
+    return units.rfind(needle, 0, _whole(start) + len(needle)) if start >= 0 else -1
+
+
+def _starts_with(value: str, prefix: str, offset: int = 0) -> bool:
+    return _whole(offset) >= 0 and _units(value).startswith(_units(_checked(prefix)), offset)
+
+
+def _replace(value: str, old: str, new: str) -> str:
+    count = value.count(_checked(old))
+    if len(value) + count * len(_checked(new)) > MAX_TEXT:
+        raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return value.replace(old, new)
+
+
+def _pattern(pattern: object) -> re.Pattern[str]:
+    compiled = compile_java_regex(_checked(pattern))
+    if isinstance(compiled, str):
+        raise Failure(f"the regular expression {pattern!r}: {compiled}")
+    return compiled
+
+
+def _replace_all(value: str, pattern: str, replacement: str, count: int = 0) -> str:
+    _checked(replacement)
+    made = len(value)
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal made
+        piece = java_replacement(replacement, match)
+        if piece is None:
+            raise Failure(f"the replacement {replacement!r} names a group that there is not")
+        made += len(piece)
+        if made > MAX_TEXT:
+            raise Failure(f"a text of more than {MAX_TEXT} characters")
+        return piece
+
+    return _pattern(pattern).sub(replaced, value, count)
+
+
+def _split(value: str, pattern: str, limit: int = 0) -> JavaList:
+    """Java's split: no empty piece before the first character, none at the end unless a negative limit keeps them."""
+    pieces: list[str] = []
+    at = 0
+    for match in _pattern(pattern).finditer(value):
+        if _whole(limit) > 0 and len(pieces) == limit - 1:
+            break
+        if match.end() == 0:
+            continue
+        pieces.append(value[at : match.start()])
+        at = match.end()
+    if at == 0 and not pieces:
+        return JavaList([value])
+    pieces.append(value[at:])
+    if limit == 0:
+        while pieces and not pieces[-1]:
+            pieces.pop()
+    return JavaList(pieces)
+
+
+def _hash_code(value: str) -> int:
+    code = 0
+    for unit in _units(value):
+        code = (code * 31 + ord(unit)) & 0xFFFFFFFF
+    return code - 2**32 if code >= 2**31 else code
+
+
+def _compare_to(value: str, other: str) -> int:
+    left, right = _units(value), _units(_checked(other))
+    for one, another in zip(left, right):
+        if one != another:
+            return ord(one) - ord(another)
+    return len(left) - len(right)
+
+
+def _concat(value: str, other: str) -> str:
+    if len(value) + len(_checked(other)) > MAX_TEXT:
+        raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return value + other
+
+
+_STRING: Final[Methods] = {
+    "length": lambda value: len(_units(value)),
+    "isEmpty": lambda value: not value,
+    "equals": lambda value, other: java_equals(value, other),
+    "equalsIgnoreCase": lambda value, other: type(other) is str and value.lower() == other.lower(),
+    "contains": lambda value, other: _checked(other) in value,
+    "startsWith": _starts_with,
+    "endsWith": lambda value, other: value.endswith(_checked(other)),
+    "indexOf": _index_of,
+    "lastIndexOf": _last_index_of,
+    "substring": _substring,
+    "replace": _replace,
+    "replaceAll": lambda value, pattern, replacement: _replace_all(value, pattern, replacement),
+    "replaceFirst": lambda value, pattern, replacement: _replace_all(value, pattern, replacement, 1),
+    "split": _split,
+    "trim": lambda value: value.strip(_BLANKS),
+    "toLowerCase": lambda value: value.lower(),
+    "toUpperCase": lambda value: value.upper(),
+    "matches": lambda value, pattern: _pattern(pattern).fullmatch(value) is not None,
+    "charAt": _char_at,
+    "concat": _concat,
+    "toString": lambda value: value,
+    "hashCode": _hash_code,
+    "compareTo": _compare_to,
+}
+_BLANKS: Final = "".join(map(chr, range(0x21)))
+
+
+# ------------------------------------------------------------------------------------------------------- lists
+
+
+def _get(value: list[Any], at: int) -> object:
+    if not 0 <= _whole(at) < len(value):
+        raise Failure(f"index {at} of a list of {len(value)}")
+    return value[at]
+
+
+def _set(value: list[Any], at: int, item: object) -> object:
+    before = _get(value, at)
+    value[at] = item
+    return before
+
+
+def _add(value: list[Any], first: object, *rest: object) -> object:
+    """`add(item)` gives true, `add(index, item)` nothing."""
+    if len(value) >= MAX_ITEMS:
+        raise Failure(f"a list of more than {MAX_ITEMS} items")
+    if not rest:
+        value.append(first)
+        return True
+    (item,) = rest if len(rest) == 1 else _too_many()
+    if not 0 <= _whole(first) <= len(value):
+        raise Failure(f"index {first} of a list of {len(value)}")
+    value.insert(_whole(first), item)
+    return ""
+
+
+def _too_many() -> tuple[object]:
+    raise TypeError
+
+
+def _add_all(value: list[Any], other: object) -> bool:
+    items = other if isinstance(other, list) else None
+    if items is None:
+        raise TypeError
+    if len(value) + len(items) > MAX_ITEMS:
+        raise Failure(f"a list of more than {MAX_ITEMS} items")
+    added = bool(items)
+    value.extend([*items])
+    return added
+
+
+def _remove(value: list[Any], what: object) -> object:
+    """By index when given a whole number, else the first equal item."""
+    if type(what) is int:
+        item = _get(value, what)
+        del value[what]
+        return item
+    at = _position(value, what)
+    if at >= 0:
+        del value[at]
+    return at >= 0
+
+
+def _position(value: list[Any], what: object) -> int:
+    return next((at for at, item in enumerate(value) if java_equals(item, what)), -1)
+
+
+def _sub_list(value: list[Any], start: int, end: int) -> JavaList:
+    if not 0 <= _whole(start) <= _whole(end) <= len(value):
+        raise Failure(f"subList({start}, {end}) of a list of {len(value)}")
+    return JavaList(value[start:end])
+
+
+def _clear(value: list[Any] | dict[Any, Any]) -> str:
+    value.clear()
+    return ""
+
+
+_LIST: Final[Methods] = {
+    "size": lambda value: len(value),
+    "isEmpty": lambda value: not value,
+    "get": _get,
+    "set": _set,
+    "add": _add,
+    "addAll": _add_all,
+    "remove": _remove,
+    "clear": _clear,
+    "contains": lambda value, what: _position(value, what) >= 0,
+    "containsAll": lambda value, other: all(_position(value, item) >= 0 for item in _list(other)),
+    "indexOf": _position,
+    "subList": _sub_list,
+    "equals": lambda value, other: java_equals(value, other),
+    "toString": text,
+}
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+# -------------------------------------------------------------------------------------------------------- maps
+
+
+def _put(value: dict[Any, Any], key: object, item: object) -> object:
+    key = key_of(key)
+    if type(value) is OnceMap and key in value:
+        raise Failure(f"{text(key)} is overridden twice")
+    before = value.get(key)
+    value[key] = item
+    return before
+
+
+def _put_all(value: dict[Any, Any], other: object) -> str:
+    if not isinstance(other, dict):
+        raise TypeError
+    for key, item in [*other.items()]:
+        _put(value, from_key(key), item)
+    return ""
+
+
+def _put_if_absent(value: dict[Any, Any], key: object, item: object) -> object:
+    before = value.get(key_of(key))
+    return _put(value, key, item) if before is None else before
+
+
+def _get_or_default(value: dict[Any, Any], key: object, default: object) -> object:
+    key = key_of(key)
+    return value[key] if key in value else default
+
+
+_MAP: Final[Methods] = {
+    "get": lambda value, key: value.get(key_of(key)),
+    "getOrDefault": _get_or_default,
+    "put": _put,
+    "putIfAbsent": _put_if_absent,
+    "putAll": _put_all,
+    "remove": lambda value, key: value.pop(key_of(key), None),
+    "clear": _clear,
+    "containsKey": lambda value, key: key_of(key) in value,
+    "containsValue": lambda value, what: _position([*value.values()], what) >= 0,
+    "keySet": lambda value: JavaList(map(from_key, value)),
+    "values": lambda value: JavaList(value.values()),
+    "entrySet": lambda value: JavaList([Entry(from_key(key), item) for key, item in value.items()]),
+    "size": lambda value: len(value),
+    "isEmpty": lambda value: not value,
+    "equals": lambda value, other: java_equals(value, other),
+    "toString": text,
+}
+
+
+# ----------------------------------------------------------------------------------------- numbers and booleans
+
+
+def _int_value(value: Any) -> int:
+    if value != value:
+        return 0
+    if type(value) is int:
+        return int((value + 2**31) % 2**32 - 2**31)
+    return int(max(-(2**31), min(2**31 - 1, value)))
+
+
+def _long_value(value: Any) -> int:
+    if value != value:
+        return 0
+    if type(value) is int:
+        return int((value + 2**63) % 2**64 - 2**63)
+    return int(max(-(2**63), min(2**63 - 1, value)))
+
+
+def _double_value(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _compare(value: Any, other: Any) -> int:
+    if type(value) is not type(other):
+        raise TypeError
+    return int(value > other) - int(value < other)
+
+
+_NUMBER: Final[Methods] = {
+    "intValue": _int_value,
+    "longValue": _long_value,
+    "doubleValue": _double_value,
+    "equals": lambda value, other: java_equals(value, other),
+    "compareTo": _compare,
+    "toString": text,
+    "hashCode": lambda value: value if type(value) is int and -(2**31) <= value < 2**31 else None,
+}
+_BOOLEAN: Final[Methods] = {
+    "booleanValue": lambda value: value,
+    "equals": lambda value, other: java_equals(value, other),
+    "compareTo": _compare,
+    "toString": text,
+    "hashCode": lambda value: 1231 if value else 1237,
+}
+
+METHODS: Final[Mapping[type, Methods]] = {
+    str: _STRING,
+    list: _LIST,
+    JavaList: _LIST,
+    dict: _MAP,
+    OnceMap: _MAP,
+    SilentMap: _MAP,
+    int: _NUMBER,
+    float: _NUMBER,
+    bool: _BOOLEAN,
+}

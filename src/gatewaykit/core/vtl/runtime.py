@@ -1,0 +1,316 @@
+"""What generated code calls: members, assignment, arithmetic, comparison, loops. None is null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
+
+from gatewaykit.core.vtl.methods import METHODS
+from gatewaykit.core.vtl.values import (
+    MAX_TEXT, Block, Failure, HostObject, JavaList, OnceMap, java_equals, key_of, text,
+)  # fmt: skip
+
+__all__ = [
+    "NAMESPACE", "TURN", "Loop", "Pieces", "Stopped", "add", "assign_index", "assign_property", "call", "divide", "equal", "index",
+    "items", "less", "less_or_equal", "member", "modulo", "multiply", "range_of", "show", "subtract",
+]  # fmt: skip
+
+MAX_ITERATIONS: Final = 1000
+"""Iterations of one #foreach (developer guide, "Quotas")."""
+
+MAX_STEPS: Final = 250_000
+"""Iterations of all #foreach of one rendering: nested loops multiply, and a request may not hold up the rest."""
+
+MAX_INTEGER_BITS: Final = 4096
+
+TURN: Final = 16
+"""Iterations between two looks at how much there is; a power of two."""
+
+
+class Stopped(Exception):
+    """#stop, raised where the code cannot just return."""
+
+
+class Loop(HostObject):
+    """`$foreach`: the innermost loop. It is a map too: a template may keep values in it."""
+
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "getIndex": lambda loop: loop.index,
+        "getCount": lambda loop: loop.index + 1,
+        "hasNext": lambda loop: loop.index < loop.last,
+        "getHasNext": lambda loop: loop.index < loop.last,
+        "isFirst": lambda loop: loop.index < 1,
+        "isLast": lambda loop: loop.index >= loop.last,
+        "getParent": lambda loop: loop.parent,
+        "getTopmost": lambda loop: loop.topmost(),
+        "get": lambda loop, key: loop.stored(key_of(key)),
+        "put": lambda loop, key, value: loop.store(key_of(key), value),
+    }
+    _PROPERTIES: Final = {
+        "index": "getIndex",
+        "count": "getCount",
+        "hasNext": "hasNext",
+        "first": "isFirst",
+        "last": "isLast",
+        "parent": "getParent",
+        "topmost": "getTopmost",
+    }
+
+    def __init__(self, outer: object, last: int) -> None:
+        self.index = -1
+        self.last = last
+        self.outer = outer
+        self.parent = outer if isinstance(outer, Loop) else None
+        self._stored: dict[object, object] = {}
+
+    def topmost(self) -> Loop:
+        return self.parent.topmost() if self.parent else self
+
+    def stored(self, key: object) -> object:
+        if key in self._stored:
+            return self._stored[key]
+        return self.parent.stored(key) if self.parent else None
+
+    def store(self, key: object, value: object) -> object:
+        before = self._stored.get(key)
+        self._stored[key] = value
+        return before
+
+    def template_property(self, name: str) -> object:
+        method = self._PROPERTIES.get(name)
+        return self.methods[method](self) if method else self.stored(name)
+
+    def template_text(self) -> str:
+        return text(self._stored)
+
+
+# ------------------------------------------------------------------------------------------------------ members
+
+
+def member(owner: object, name: str) -> object:
+    """`owner.name`."""
+    if isinstance(owner, dict):
+        return owner.get(name)
+    if isinstance(owner, HostObject):
+        return owner.template_property(name)
+    if name == "empty" and isinstance(owner, (str, list)):
+        return not owner
+    return None
+
+
+def index(owner: object, key: object) -> object:
+    """`owner[key]`."""
+    if isinstance(owner, dict):
+        return owner.get(key_of(_from_end(owner, key)))
+    if isinstance(owner, list) and type(key) is int:
+        at = _from_end(owner, key)
+        if not 0 <= at < len(owner):
+            raise Failure(f"index {key} of a list of {len(owner)}")
+        return owner[at]
+    if owner is None:
+        return None
+    if type(key) is int and key < 0:
+        raise Failure(f"index {key} of what has no size")
+    return call(owner, "get", key)
+
+
+def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
+    return len(owner) + key if type(key) is int and key < 0 else key
+
+
+def call(owner: object, name: str, *arguments: object) -> object:
+    """`owner.name(arguments)`. A method that there is not, or not with such arguments, gives null."""
+    if owner is None:
+        return None
+    methods = METHODS.get(type(owner))
+    if methods is None:
+        if not isinstance(owner, HostObject):
+            return None
+        methods = owner.methods
+    method = methods.get(name)
+    if method is None:
+        return None
+    try:
+        return method(owner, *arguments)
+    except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method
+        return None
+
+
+def assign_property(owner: object, name: str, value: object) -> None:
+    """`#set($owner.name = value)`; quietly nothing where there is no such property."""
+    assign_index(owner, name, value) if isinstance(owner, (dict, Loop)) else None
+
+
+def assign_index(owner: object, key: object, value: object) -> None:
+    """`#set($owner[key] = value)`."""
+    if isinstance(owner, dict):
+        key = key_of(_from_end(owner, key))
+        if type(owner) is OnceMap and key in owner:
+            raise Failure(f"{text(key)} is overridden twice")
+        owner[key] = value
+    elif isinstance(owner, list) and type(key) is int:
+        at = _from_end(owner, key)
+        if not 0 <= at < len(owner):
+            raise Failure(f"index {key} of a list of {len(owner)}")
+        owner[at] = value
+    elif isinstance(owner, Loop):
+        owner.store(key_of(key), value)
+    elif owner is not None and type(key) is int and key < 0:
+        raise Failure(f"index {key} of what has no size")
+
+
+# --------------------------------------------------------------------------------------------------- arithmetic
+
+
+def _number(value: object) -> bool:
+    kind = type(value)
+    return kind is int or kind is float
+
+
+def add(left: Any, right: Any, left_literal: str, right_literal: str) -> object:
+    """Numbers are added, anything else is put together when one side is a string; otherwise null."""
+    if type(left) is str or type(right) is str:
+        left = left_literal if left is None else text(left)
+        right = right_literal if right is None else text(right)
+        if len(left) + len(right) > MAX_TEXT:
+            raise Failure(f"a text of more than {MAX_TEXT} characters")
+        return left + right
+    return _bounded(left + right) if _number(left) and _number(right) else None
+
+
+def subtract(left: Any, right: Any) -> object:
+    return _bounded(left - right) if _number(left) and _number(right) else None
+
+
+def multiply(left: Any, right: Any) -> object:
+    return _bounded(left * right) if _number(left) and _number(right) else None
+
+
+def divide(left: Any, right: Any) -> object:
+    """Whole numbers are divided towards zero; by zero gives null."""
+    if not (_number(left) and _number(right)) or right == 0:
+        return None
+    if type(left) is int and type(right) is int:
+        quotient = abs(left) // abs(right)
+        return quotient if (left < 0) == (right < 0) else -quotient
+    return left / right
+
+
+def modulo(left: Any, right: Any) -> object:
+    """The remainder has the sign of the left side; by zero gives null."""
+    if not (_number(left) and _number(right)) or right == 0:
+        return None
+    if type(left) is int and type(right) is int:
+        rest = abs(left) % abs(right)
+        return -rest if left < 0 else rest
+    return math.nan if math.isinf(left) else math.fmod(left, right)
+
+
+def _bounded(number: Any) -> object:
+    if type(number) is int and number.bit_length() > MAX_INTEGER_BITS:
+        raise Failure("a number is too large")
+    return number
+
+
+def equal(left: object, right: object) -> bool:
+    """`==`: numbers by value, the same kind by content, anything else by how it prints."""
+    if type(left) is str and type(right) is str:
+        return left == right
+    if _number(left) and _number(right):
+        return left == right
+    if left is None or right is None:
+        return left is right
+    if type(left) is type(right) or _same_kind(left, right):
+        return java_equals(left, right)
+    return text(left) == text(right)
+
+
+def _same_kind(left: object, right: object) -> bool:
+    return isinstance(left, list) and isinstance(right, list) or isinstance(left, dict) and isinstance(right, dict)
+
+
+def less(left: Any, right: Any) -> bool:
+    return _number(left) and _number(right) and bool(left < right)
+
+
+def less_or_equal(left: Any, right: Any) -> bool:
+    return _number(left) and _number(right) and bool(left <= right)
+
+
+def greater(left: Any, right: Any) -> bool:
+    return _number(left) and _number(right) and bool(left > right)
+
+
+def greater_or_equal(left: Any, right: Any) -> bool:
+    return _number(left) and _number(right) and bool(left >= right)
+
+
+# -------------------------------------------------------------------------------------------------------- loops
+
+
+def range_of(first: object, last: object) -> object:
+    if not (_number(first) and _number(last)):
+        return None
+    start, end = _integer(first), _integer(last)
+    if abs(start - end) >= MAX_STEPS:
+        raise Failure(f"a range of more than {MAX_STEPS} numbers")
+    return JavaList(range(start, end + 1) if start < end else range(start, end - 1, -1))
+
+
+def _integer(value: Any) -> int:
+    """`Number.intValue`: whole numbers lose their high bits, doubles stop at the ends."""
+    if type(value) is int:
+        return (value + 2**31) % 2**32 - 2**31
+    return 0 if value != value else int(max(-(2**31), min(2**31 - 1, value)))
+
+
+def items(value: object) -> list[Any] | None:
+    """What a #foreach goes over, or None when it is nothing to go over. A copy: the body may change the list."""
+    if isinstance(value, dict):
+        found = [*value.values()]
+    elif isinstance(value, list):
+        found = [*value]
+    else:
+        return None
+    if len(found) > MAX_ITERATIONS:
+        raise Failure(f"#foreach over {len(found)} items; {MAX_ITERATIONS} is the most")
+    return found
+
+
+class Pieces(list[str]):
+    """The output of code with loops. `turn` is called now and then while a loop runs, so that nothing grows unseen."""
+
+    __slots__ = ("_counted", "_length", "_steps")
+
+    def __init__(self, steps: list[int]) -> None:
+        super().__init__()
+        self._steps = steps  # one number, shared by all the code of a rendering
+        self._counted = self._length = 0
+
+    def turn(self) -> None:
+        self._steps[0] += TURN
+        if self._steps[0] > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
+        self._length += sum(map(len, self[self._counted :]))
+        self._counted = len(self)
+        if self._length > MAX_TEXT:
+            raise Failure(f"an output of more than {MAX_TEXT} characters")
+
+
+def show(value: object, literal: str) -> str:
+    """How a reference prints where it may be a block: as it was written when the block is inside itself."""
+    if type(value) is Block:
+        shown = value.rendered()
+        return literal if shown is None else shown
+    return text(value)
+
+
+NAMESPACE: Final[dict[str, object]] = {
+    "Block": Block, "JavaList": JavaList, "Loop": Loop, "Pieces": Pieces, "Stopped": Stopped, "add": add,
+    "assign_index": assign_index, "assign_property": assign_property, "call": call, "dict": dict, "divide": divide,
+    "enumerate": enumerate, "equal": equal, "greater": greater, "greater_or_equal": greater_or_equal, "index": index, "items": items, "key_of": key_of, "len": len, "less": less,
+    "less_or_equal": less_or_equal, "member": member, "modulo": modulo, "multiply": multiply, "range_of": range_of,
+    "show": show, "str": str, "subtract": subtract, "text": text, "type": type,
+}  # fmt: skip
+"""The globals of generated code, which has no builtins."""

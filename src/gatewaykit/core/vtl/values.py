@@ -1,0 +1,263 @@
+"""The values templates work on, and how Java prints and compares them.
+
+Strings are `str`, whole numbers `int` (Integer, Long or BigInteger by size), doubles `float`, booleans `bool`, maps
+`dict` (or a subclass declared here), lists `list`; null and undefined are both None. A list that came from JSON is a
+plain `list` and prints as JSON; one made by a template is a `JavaList` and prints as Java does. Whatever else a
+template may touch is a `HostObject`, which says itself what can be called; no other Python attribute is reachable.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+__all__ = [
+    "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "MapKey", "OnceMap", "SilentMap",
+    "from_key", "is_map", "java_double", "java_equals", "key_of", "text", "to_json",
+]  # fmt: skip
+
+MAX_TEXT: Final = 10 * 1024 * 1024
+"""The longest text a template may make: a response may not be larger (developer guide, "Quotas")."""
+
+NULL_IN_MAP: Final = ""
+"""How a null value of a printed map looks. Not recorded; undefined references print empty as well."""
+
+
+class Failure(Exception):
+    """A template fails while it renders. Never leaves the template: it becomes a TemplateFailure."""
+
+
+class JavaList(list[Any]):
+    """A list that a template made: prints as `[a, b]`."""
+
+
+class SilentMap(dict[Any, Any]):
+    """A map that prints as nothing, as `$context.identity` does (reference 08 row 40)."""
+
+
+class OnceMap(dict[Any, Any]):
+    """A map whose entries may be set once: parameter overrides (developer guide, "Override a parameter mapping")."""
+
+
+class HostObject:
+    """An object of ours in a template. `methods` maps a name to a function of the object and its arguments."""
+
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {}
+
+    def template_property(self, name: str) -> object:
+        return None
+
+    def template_text(self) -> str:
+        return ""
+
+
+class MapKey:
+    """A map key that Python would confuse with another: True is not 1, and 1.0 is not 1."""
+
+    __slots__ = ("_identity", "value")
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        self._identity = (type(value), value if isinstance(value, (bool, float)) else text(value))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MapKey) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+
+class Entry(HostObject):
+    """One entry of a map's `entrySet()`."""
+
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "getKey": lambda entry: entry.key,
+        "getValue": lambda entry: entry.value,
+    }
+
+    def __init__(self, key: object, value: object) -> None:
+        self.key = key
+        self.value = value
+
+    def template_property(self, name: str) -> object:
+        return self.key if name == "key" else self.value if name == "value" else None
+
+    def template_text(self) -> str:
+        return f"{text(self.key)}={_in_map(self.value)}"
+
+
+class Block(HostObject):
+    """What `#define` makes: rendered anew each time it is printed, and not inside itself more than once.
+
+    `render` appends to the list of pieces it is given.
+    """
+
+    MAX_DEPTH: Final = 2
+
+    def __init__(self, render: Callable[[list[str]], None]) -> None:
+        self._render = render
+        self._depth = 0
+
+    def rendered(self) -> str | None:
+        """None when the block is inside itself too often."""
+        if self._depth >= self.MAX_DEPTH:
+            return None
+        self._depth += 1
+        pieces: list[str] = []
+        try:
+            self._render(pieces)
+        finally:
+            self._depth -= 1
+        return "".join(pieces)
+
+    def template_text(self) -> str:
+        return self.rendered() or ""
+
+
+class _Missing:
+    """Marks a key that a map does not hold."""
+
+
+MISSING_KEY: Final = _Missing()
+
+
+def key_of(value: object) -> Any:
+    """What stands for `value` as a key of a dict."""
+    return value if type(value) is str or type(value) is int else MapKey(value)
+
+
+def from_key(key: object) -> object:
+    return key.value if type(key) is MapKey else key
+
+
+def is_map(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+# ---------------------------------------------------------------------------------------------------- printing
+
+
+def text(value: object) -> str:
+    """`toString()`; null and undefined are empty."""
+    kind = type(value)
+    if kind is str:
+        return value  # type: ignore[return-value]  # mypy does not follow type(value) is str
+    printer = _PRINTERS.get(kind)
+    if printer is not None:
+        return printer(value)
+    if isinstance(value, HostObject):
+        return value.template_text()
+    return ""
+
+
+def java_double(value: float) -> str:
+    """`Double.toString`: plain between 0.001 and ten million, else with an exponent, and always with a fraction."""
+    if value != value:
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        shown = repr(value)
+        return shown if "e" not in shown else f"{value:f}"
+    mantissa, _, exponent = f"{value!r}".partition("e")
+    sign, mantissa = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    power = int(exponent or 0) + len(whole) - 1 if whole != "0" else -(len(fraction) - len(fraction.lstrip("0")) + 1)
+    digits = digits.rstrip("0") or "0"
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{power}"
+
+
+def to_json(value: object) -> str:
+    """Compact JSON, with doubles as Java prints them."""
+    try:
+        shown = _ENCODE(value)
+    except ValueError:  # infinite, or it holds itself
+        raise Failure("a value cannot be written as JSON") from None
+    except TypeError:  # a key or a value that only a template can make
+        return _json(value)
+    return _json(value) if "." in shown and _may_hold_wide_double(shown) else shown
+
+
+def _may_hold_wide_double(shown: str) -> bool:
+    """Whether JSON text may hold a double that Java writes with an exponent and Python does not, or differently.
+
+    Looks at what stands round each full stop, since full stops are rare and this runs for every `$input.json`.
+    """
+    if "e-" in shown or "e+" in shown or "0.000" in shown:
+        return True
+    at = shown.find(".")
+    while at >= 0:
+        if at >= 8 and shown[at - 8 : at].isdigit():
+            return True
+        at = shown.find(".", at + 1)
+    return False
+
+
+def _json(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{_ENCODE(text(from_key(key)))}:{_json(item)}" for key, item in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if type(value) is float:
+        if math.isinf(value) or value != value:
+            raise Failure("a value cannot be written as JSON")
+        return java_double(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return _ENCODE(value)
+    return _ENCODE(text(value))
+
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def _print_map(value: dict[object, object]) -> str:
+    shown = ", ".join([f"{text(from_key(key))}={_in_map(item)}" for key, item in value.items()])
+    return _bounded(f"{{{shown}}}")
+
+
+def _in_map(value: object) -> str:
+    return NULL_IN_MAP if value is None else text(value)
+
+
+def _print_java_list(value: Iterable[object]) -> str:
+    return _bounded(f"[{', '.join(['null' if item is None else text(item) for item in value])}]")
+
+
+def _bounded(shown: str) -> str:
+    if len(shown) > MAX_TEXT:
+        raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return shown
+
+
+_PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
+    int: str,
+    float: java_double,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda value: "",
+    dict: _print_map,
+    OnceMap: _print_map,
+    SilentMap: lambda value: "",
+    list: to_json,
+    JavaList: _print_java_list,
+}
+
+
+# --------------------------------------------------------------------------------------------------- comparing
+
+
+def java_equals(left: object, right: object) -> bool:
+    """`Object.equals`: of the same type, and equal all the way down."""
+    if isinstance(left, dict):
+        return (
+            isinstance(right, dict)
+            and len(left) == len(right)
+            and all(java_equals(value, right.get(key, MISSING_KEY)) for key, value in left.items())
+        )
+    if isinstance(left, list):
+        return isinstance(right, list) and len(left) == len(right) and all(map(java_equals, left, right))
+    if isinstance(left, HostObject):
+        return left is right
+    return type(left) is type(right) and left == right
