@@ -1,0 +1,140 @@
+"""`$context`: what API Gateway knows about a request.
+
+Key sets and their order as recorded (rows 40 and 63); formats from the developer guide, "Variables for data
+transformations". Built only when something needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote_from_bytes
+
+if TYPE_CHECKING:
+    from gatewaykit.core.http import Identity, Request
+
+__all__ = ["ApiFacts", "context_of", "event_context", "path_text", "resource_id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiFacts:
+    """What is the same for every request of a deployment, fixed at start. The defaults stand in for an AWS account.
+
+    `stage_in_path` says whether `$context.path` begins with the stage, as on the execute-api host, or not, as behind a
+    custom domain.
+    """
+
+    account_id: str = "123456789012"
+    api_id: str = "local"
+    deployment_id: str = "local"
+    domain_name: str = "localhost"
+    region: str = "us-east-1"
+    stage: str = "prod"
+    stage_in_path: bool = True
+
+
+def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
+    """A fresh `$context` for mappings and templates; what they override is written into it."""
+    context = event_context(request, facts)
+    context["requestOverride"] = {"header": {}, "querystring": {}, "path": {}}
+    context["responseOverride"] = {"header": {}}
+    return context
+
+
+def event_context(request: Request, facts: ApiFacts) -> dict[str, Any]:
+    """The `requestContext` of a Lambda event."""
+    path = path_text(request)
+    context: dict[str, Any] = {
+        "resourceId": resource_id(request.resource),
+        "resourcePath": request.resource,
+        "httpMethod": request.method,
+        "extendedRequestId": request.extended_id,
+        "requestTime": _request_time(int(request.received_s)),
+        "path": f"/{facts.stage}{path}" if facts.stage_in_path else path,
+        "accountId": facts.account_id,
+        "protocol": "HTTP/1.1",  # also where the client speaks HTTP/2 (reference 01 section 2)
+        "stage": facts.stage,
+        "domainPrefix": facts.domain_name.partition(".")[0],
+        "requestTimeEpoch": int(request.received_s * 1000),
+        "requestId": request.id,
+        "identity": _identity(request),
+        "domainName": facts.domain_name,
+        "deploymentId": facts.deployment_id,
+        "apiId": facts.api_id,
+    }
+    if request.identity is not None and (authorizer := _authorizer(request.identity)) is not None:
+        context["authorizer"] = authorizer
+    return context
+
+
+def path_text(request: Request) -> str:
+    """The path as sent, still percent-encoded; bytes that are not ASCII are percent-encoded too."""
+    try:
+        return request.raw_path.decode("ascii")
+    except UnicodeDecodeError:
+        return quote_from_bytes(request.raw_path, safe=_ASCII)
+
+
+@lru_cache(maxsize=4096)
+def resource_id(resource: str) -> str:
+    """A stable stand-in for the six characters that API Gateway gives a resource."""
+    number, digits = zlib.crc32(resource.encode("utf-8", "replace")), ""
+    for _ in range(6):
+        number, digit = divmod(number, 36)
+        digits += _BASE36[digit]
+    return digits
+
+
+_ASCII: Final = bytes(range(0x21, 0x7F))
+_BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@lru_cache(maxsize=8)
+def _request_time(second: int) -> str:
+    moment = datetime.fromtimestamp(second, timezone.utc)
+    return f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year:04}:{moment:%H:%M:%S} +0000"
+
+
+def _identity(request: Request) -> dict[str, Any]:
+    identity: dict[str, Any] = {
+        "cognitoIdentityPoolId": None,
+        "accountId": None,
+        "cognitoIdentityId": None,
+        "caller": None,
+        "sourceIp": request.address,
+        "principalOrgId": None,
+        "accessKey": None,
+        "cognitoAuthenticationType": None,
+        "cognitoAuthenticationProvider": None,
+        "userArn": None,
+        "userAgent": request.header("user-agent"),
+        "user": None,
+    }
+    if request.identity is not None and request.identity.key_id is not None:
+        identity["apiKeyId"] = request.identity.key_id
+    return identity
+
+
+def _authorizer(identity: Identity) -> dict[str, Any] | None:
+    """`$context.authorizer`: a token's claims under `claims`, a custom authorizer's context beside its principal."""
+    if identity.kind == "api_key":
+        return None
+    claims = {name: _claim_text(value) for name, value in identity.claims.items()}
+    if identity.kind in ("jwt", "cognito"):
+        return {"claims": claims}
+    return {"principalId": identity.principal, **claims}
+
+
+def _claim_text(value: object) -> str | None:
+    """Authorizer values reach integrations as text (reference 03 section 3)."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        value = dict(value)
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,82 @@
+"""Headers between client, gateway and HTTP back end (reference 01 section 6; rows 79-82, 87-91).
+
+HTTP sends only what the gateway adds and what is mapped; HTTP_PROXY forwards the client's headers too. A mapped header
+replaces any other of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gatewaykit.core.http import HeaderList, Request, header_values
+from gatewaykit.core.payload.headers import NOT_FORWARDED, REMAP_HTTP_PROXY, connection_names, field, remap
+from gatewaykit.core.reasons import Reason, Refusal
+
+__all__ = ["NO_BODY_VERBS", "http_headers", "proxy_headers", "proxy_response_headers"]
+
+NO_BODY_VERBS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+"""Verbs whose request an HTTP integration sends without a body and without a Content-Type."""
+
+_JSON: Final = b"application/json"
+
+
+def http_headers(
+    request: Request, method: str, mapped: Mapping[str, str], *, api_id: str, trace: str
+) -> HeaderList | Refusal:
+    """What an HTTP integration sends (row 79)."""
+    headers: HeaderList = [
+        (b"Accept", _JSON),
+        (b"User-Agent", f"AmazonAPIGateway_{api_id}".encode()),
+        (b"X-Amzn-Apigateway-Api-Id", api_id.encode()),
+        (b"X-Amzn-Trace-Id", trace.encode()),
+    ]
+    if method not in NO_BODY_VERBS:
+        headers.append((b"Content-Type", request.headers.get(b"content-type", _JSON)))
+    return _replace(headers, mapped)
+
+
+def proxy_headers(request: Request, mapped: Mapping[str, str], *, api_id: str, trace: str) -> HeaderList | Refusal:
+    """What an HTTP_PROXY integration sends (row 80)."""
+    unwanted = NOT_FORWARDED
+    sent = request.headers
+    if b"connection" in sent:
+        unwanted = unwanted | connection_names(request.header_list)
+    if sent.get(b"authorization", b"").startswith(b"AWS4-HMAC-SHA256"):
+        unwanted = unwanted | {b"authorization"}
+    if sent.get(b"content-encoding", b"identity").lower() == b"identity":
+        # Any other coding stays named: the body is forwarded in it.
+        unwanted = unwanted | {b"content-encoding"}
+    headers = [pair for pair in request.header_list if pair[0].lower() not in unwanted]
+    if b"accept" not in sent:
+        headers.append((b"Accept", _JSON))
+    if b"user-agent" not in sent:
+        headers.append((b"User-Agent", f"AmazonAPIGateway_{api_id}".encode()))
+    headers.append((b"X-Amzn-Apigateway-Api-Id", api_id.encode()))
+    headers.append((b"X-Amzn-Trace-Id", trace.encode()))
+    return _replace(headers, mapped)
+
+
+def proxy_response_headers(headers: HeaderList) -> HeaderList:
+    """What an HTTP_PROXY integration hands to the client (row 81), with a length of our own where there was one."""
+    listed = connection_names(headers)
+    kept = [pair for pair in headers if (name := pair[0].lower()) not in listed or name in REMAP_HTTP_PROXY[0]]
+    answer = remap(kept, REMAP_HTTP_PROXY)
+    lengths = header_values(headers, b"content-length")
+    if len(lengths) == 1 and lengths[0].isdigit() and not header_values(headers, b"transfer-encoding"):
+        answer.append((b"content-length", lengths[0]))
+    if not header_values(headers, b"content-type"):
+        answer.append((b"content-type", _JSON))
+    return answer
+
+
+def _replace(headers: HeaderList, mapped: Mapping[str, str]) -> HeaderList | Refusal:
+    if not mapped:
+        return headers
+    replaced = {name.lower().encode("utf-8", "replace") for name in mapped}
+    headers = [pair for pair in headers if pair[0].lower() not in replaced]
+    for name, value in mapped.items():
+        if (pair := field(name, value)) is None:
+            return Refusal(Reason.MAPPING_FAILED, f"the header {name!r} is mapped to a value that no header can hold")
+        headers.append(pair)
+    return headers

@@ -1,0 +1,99 @@
+"""`$context`: keys, formats, identity, authorizer."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatewaykit.core.context import ApiFacts, context_of, event_context, path_text, resource_id
+from gatewaykit.core.http import Identity, Request
+
+FACTS = ApiFacts(api_id="abc123", stage="dev", domain_name="abc123.execute-api.us-east-1.amazonaws.com")
+
+
+def a_request(**more: object) -> Request:
+    request = Request("GET", "/pets/7", headers=[(b"User-Agent", b"curl/8")])
+    request.received_s, request.resource, request.id, request.extended_id = 1767225600.5, "/pets/{id}", "r-1", "x-1"
+    for name, value in more.items():
+        setattr(request, name, value)
+    return request
+
+
+def test_a_context_has_the_recorded_keys_in_the_recorded_order() -> None:  # row 40
+    context = context_of(a_request(), FACTS)
+
+    assert sorted(context) == sorted([
+        "resourceId", "resourcePath", "httpMethod", "extendedRequestId", "requestTime", "path", "accountId", "protocol",
+        "requestOverride", "stage", "domainPrefix", "requestTimeEpoch", "requestId", "identity", "domainName",
+        "deploymentId", "responseOverride", "apiId",
+    ])  # fmt: skip
+    assert sorted(context["identity"]) == [
+        "accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType",
+        "cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "sourceIp", "user", "userAgent", "userArn",
+    ]  # fmt: skip
+
+
+def test_an_event_context_has_the_recorded_keys_and_no_overrides() -> None:  # row 63
+    assert list(event_context(a_request(), FACTS)) == [
+        "resourceId", "resourcePath", "httpMethod", "extendedRequestId", "requestTime", "path", "accountId", "protocol",
+        "stage", "domainPrefix", "requestTimeEpoch", "requestId", "identity", "domainName", "deploymentId", "apiId",
+    ]  # fmt: skip
+
+
+def test_values_have_the_formats_of_the_guide() -> None:
+    context = event_context(a_request(http_version="2"), FACTS)
+
+    assert context["requestTime"] == "01/Jan/2026:00:00:00 +0000"
+    assert context["requestTimeEpoch"] == 1767225600500
+    assert context["protocol"] == "HTTP/1.1"
+    assert context["path"] == "/dev/pets/7"
+    assert context["domainPrefix"] == "abc123"
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert context["identity"]["userAgent"] == "curl/8"
+    assert context["identity"]["userArn"] is None
+
+
+def test_behind_a_custom_domain_the_path_has_no_stage() -> None:
+    assert event_context(a_request(), ApiFacts(stage_in_path=False))["path"] == "/pets/7"
+
+
+def test_every_context_is_a_fresh_one() -> None:
+    request = a_request()
+    context_of(request, FACTS)["requestOverride"]["header"]["x"] = "y"
+
+    assert context_of(request, FACTS)["requestOverride"] == {"header": {}, "querystring": {}, "path": {}}
+
+
+@pytest.mark.parametrize(
+    ("identity", "authorizer"),
+    [
+        pytest.param(None, None, id="nobody"),
+        pytest.param(Identity(principal="k", kind="api_key", key_id="key-1"), None, id="an API key is no authorizer"),
+        pytest.param(
+            Identity(
+                principal="ann", claims={"role": "admin", "age": 7, "ok": True, "none": None, "groups": {"a": [1]}}
+            ),
+            {"principalId": "ann", "role": "admin", "age": "7", "ok": "true", "none": None, "groups": '{"a": [1]}'},
+            id="custom values become text",
+        ),
+        pytest.param(Identity(principal="s", kind="jwt", claims={"sub": "s"}), {"claims": {"sub": "s"}}, id="token"),
+    ],
+)
+def test_the_authorizer_part_follows_who_proved_the_identity(identity: Identity | None, authorizer: object) -> None:
+    assert event_context(a_request(identity=identity), FACTS).get("authorizer") == authorizer
+
+
+def test_the_id_of_an_api_key_is_part_of_the_identity() -> None:
+    identity = Identity(principal="k", kind="api_key", key_id="key-1")
+
+    assert event_context(a_request(identity=identity), FACTS)["identity"]["apiKeyId"] == "key-1"
+
+
+def test_a_path_that_is_not_ascii_is_percent_encoded() -> None:
+    request = Request("GET", "/", raw_path="/ä/%2F".encode())
+
+    assert path_text(request) == "/%C3%A4/%2F"
+
+
+def test_a_resource_id_is_stable_and_has_six_characters() -> None:
+    assert resource_id("/pets/{id}") == resource_id("/pets/{id}") != resource_id("/pets")
+    assert len(resource_id("/")) == 6
