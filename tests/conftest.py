@@ -8,6 +8,7 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from tests.needs import missing
 
 STRICT = os.environ.get("CI", "").lower() in ("1", "true", "yes") and not os.environ.get("GATEWAYKIT_ALLOW_SKIPS")

@@ -26,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from tests.markdown import Block, Command, blocks, commands, matches
 
 ROOT = Path(__file__).parent.parent

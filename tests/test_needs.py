@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.needs import PROGRAMS, declared, missing
 
 ROOT = Path(__file__).parent.parent
