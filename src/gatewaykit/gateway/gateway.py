@@ -18,6 +18,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
 from gatewaykit.deploy.rest import Deployment, RestOptions, RouteSummary, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
+from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.errors import ConfigError
 from gatewaykit.gateway.requests import Headers, make_request
 from gatewaykit.pipeline.chain import collect
@@ -158,6 +159,34 @@ class Gateway:
             raise ConfigError(problems)
         return gateway
 
+    @classmethod
+    def from_upstream(
+        cls,
+        url: str,
+        *,
+        policies: Sequence[Policy | Rule] = (),
+        clock: Clock | None = None,
+        store: str | ThrottleStore = "memory://",
+        trusted_proxies: Sequence[str] = (),
+        profile: str = "web",
+        transport: Transport | None = None,
+        timeout_s: float = 29.0,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> Gateway:
+        """A sidecar: every request goes to `url`, through the policies in their order. Raises ConfigError.
+
+        `timeout_s` bounds the wait for a response's head, and for each chunk of its body.
+        """
+        runtime = make_runtime(
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
+        )
+
+        def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
+            bound = runtime.looking() if look_only else runtime
+            return compile_sidecar(url, policies, trusted_proxies, timeout_s, bound, recorded=recorded)
+
+        return cls(compile_deployment)
+
     @property
     def routes(self) -> tuple[RouteSummary, ...]:
         """Every route, in the order of the document."""
@@ -220,7 +249,7 @@ class Gateway:
         deployment = self._looking
         leaf = deployment.route(request)
         decision = decide(leaf.chain(request), request)
-        routed = leaf is not deployment.miss
+        routed = leaf.summary.verb != ""
         asked = request.raw_path.decode("latin-1")
         return Explanation(
             decision=decision,

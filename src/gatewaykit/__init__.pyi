@@ -1,0 +1,36 @@
+from gatewaykit.clock import SystemClock as SystemClock
+from gatewaykit.clock import VirtualClock as VirtualClock
+from gatewaykit.core.http import Head as Head
+from gatewaykit.core.http import Identity as Identity
+from gatewaykit.core.http import Request as Request
+from gatewaykit.core.http import Response as Response
+from gatewaykit.core.identity.api_key import ApiKey as ApiKey
+from gatewaykit.core.reasons import Reason as Reason
+from gatewaykit.core.reasons import Refusal as Refusal
+from gatewaykit.errors import ConfigError as ConfigError
+from gatewaykit.errors import Problem as Problem
+from gatewaykit.errors import StoreError as StoreError
+from gatewaykit.errors import UpstreamError as UpstreamError
+from gatewaykit.gateway.fastapi import identity as identity
+from gatewaykit.gateway.gateway import Gateway as Gateway
+from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddleware
+from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
+from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
+from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
+from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
+from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
+from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
+from gatewaykit.gateway.middleware import rule as rule
+from gatewaykit.pipeline.decision import Decision as Decision
+from gatewaykit.policies import by as by
+from gatewaykit.policies.access_log import access_log as access_log
+from gatewaykit.policies.api_key import api_key as api_key
+from gatewaykit.policies.authenticate import authenticate as authenticate
+from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.quota import quota as quota
+from gatewaykit.policies.throttle import throttle as throttle
+from gatewaykit.policies.validate import validate as validate
+from gatewaykit.ports import Policy as Policy
+
+__version__: str

@@ -1,0 +1,67 @@
+"""A sidecar: one upstream, every path and method, and the policies in the order they are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gatewaykit.core.gateway_response import compile_renderer
+from gatewaykit.core.payload.uri import InvalidUri, compile_uri
+from gatewaykit.core.routing import Router
+from gatewaykit.deploy.rest import Deployment, Leaf, RouteSummary
+from gatewaykit.deploy.rules import Rule, bind_listed
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.integrations.reverse_proxy import ReverseProxy
+from gatewaykit.pipeline.chain import Chain
+from gatewaykit.policies.client_address import ClientAddress
+from gatewaykit.policies.recorded import Recorded
+
+if TYPE_CHECKING:
+    from gatewaykit.ports import Policy, Runtime
+
+__all__ = ["compile_sidecar"]
+
+
+def compile_sidecar(
+    url: str,
+    policies: Sequence[Policy | Rule],
+    trusted_proxies: Sequence[str],
+    timeout_s: float,
+    runtime: Runtime,
+    *,
+    recorded: bool = False,
+) -> Deployment:
+    """Compile a sidecar. Raises ConfigError for an address that cannot be called and for wrong policies."""
+    uri = compile_uri(url, {})
+    if isinstance(uri, InvalidUri) or uri.query:
+        why = uri.reason if isinstance(uri, InvalidUri) else "an upstream has no query string"
+        raise ConfigError(
+            Problem(where="upstream", what=f"{url!r} is no upstream", why=why, mend="Write http://host:port")
+        )
+    before: list[Policy] = [ClientAddress(trusted_proxies)] if trusted_proxies else []
+    listed = bind_listed(policies, runtime)
+    endpoint = ReverseProxy(uri, runtime.transport, timeout_s, runtime.max_body_bytes)
+    render = compile_renderer(profile=runtime.profile)
+
+    def compile_chain(chosen: Sequence[Policy]) -> Chain:
+        members = [*before, *chosen]
+        return Chain(list(map(Recorded, members)) if recorded else members, endpoint, render, runtime.max_body_bytes)
+
+    summary = RouteSummary(
+        verb="ANY",
+        resource="/{proxy+}",
+        integration=f"PROXY {url}",
+        policies=tuple(policy.name for _, members in listed for policy in members),
+        api_key_required=False,
+    )
+    return Deployment(
+        router=Router(),
+        miss=Leaf(summary, listed, compile_chain, None),
+        stage="",
+        stage_variables={},
+        stage_prefix=False,
+        runtime=runtime,
+        routes=(summary,),
+        apps=(),
+        may_be_bare=False,
+    )
