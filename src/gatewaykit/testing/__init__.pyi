@@ -1,0 +1,11 @@
+from gatewaykit.clock import VirtualClock as VirtualClock
+from gatewaykit.gateway.requests import make_request as make_request
+from gatewaykit.testing.client import Client as Client
+from gatewaykit.testing.client import Exchange as Exchange
+from gatewaykit.testing.client import Result as Result
+from gatewaykit.testing.deciding import decide as decide
+from gatewaykit.testing.deciding import decider as decider
+from gatewaykit.testing.messages import AsgiViolation as AsgiViolation
+from gatewaykit.testing.policy_contract import PolicyContract as PolicyContract
+from gatewaykit.testing.websocket import WebSocket as WebSocket
+from gatewaykit.upstream.scripted import ScriptedTransport as ScriptedTransport
