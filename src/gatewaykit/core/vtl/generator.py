@@ -113,7 +113,7 @@ class _Generator:
         else:
             lines += main.lines
         if not single:
-            lines.append((1, 'return "".join(pieces)', (1, 1)))
+            lines.append((1, "return join(pieces)", (1, 1)))
         constants = {name: value for (_, value), name in self._constants.items()}
         return Generated(
             "\n".join("    " * indent + line for indent, line, _ in lines), constants, [place for _, _, place in lines]
@@ -141,7 +141,7 @@ class _Generator:
         for indent, line, place in function.lines:
             yield indent + 1, line, place
         if function.kind == "string":
-            yield 2, 'return "".join(pieces)', (1, 1)
+            yield 2, "return join(pieces)", (1, 1)
 
     def _write_inner(self, name: str, kind: str, body: list[Statement]) -> None:
         outer, self._function = self._function, _Function(kind)
@@ -188,7 +188,7 @@ class _Generator:
 
     def _append(self, run: list[Text | Output]) -> None:
         joined = self._joined(run)
-        if joined != '""':
+        if joined != "empty":
             self._function.emit(f"append({joined})")
 
     def _joined(self, run: Iterable[Statement]) -> str:
@@ -217,7 +217,7 @@ class _Generator:
                 expression = temporary
             shown.append(expression)
         if len(shown) < 2:
-            return shown[0] if shown else '""'
+            return shown[0] if shown else "empty"
         return 'f"' + "".join(f"{{{expression}}}" for expression in shown) + '"'
 
     def _statement(self, statement: Statement) -> None:
@@ -234,7 +234,7 @@ class _Generator:
         elif isinstance(statement, Break) and self._function.loops:
             self._function.emit("break")
         elif self._function.kind == "main":  # a #break outside of loops ends the template as #stop does
-            self._function.emit('return "".join(pieces)')
+            self._function.emit("return join(pieces)")
         elif isinstance(statement, Stop):
             self._function.emit("raise Stopped")
         elif self._function.kind == "block":
@@ -391,9 +391,9 @@ class _Generator:
             return "None"
         raw = self._chain(node.root, node.accessors)
         if raw.isidentifier():
-            return f'("" if {raw} is None else {raw})'
+            return f"(empty if {raw} is None else {raw})"
         temporary = self._temporary()
-        return f'("" if ({temporary} := {raw}) is None else {temporary})'
+        return f"(empty if ({temporary} := {raw}) is None else {temporary})"
 
     def _binary(self, node: Binary) -> str:
         left, right = self._value(node.left), self._value(node.right)
@@ -423,8 +423,13 @@ class _Generator:
             if trim and isinstance(last, Text):
                 body[-1] = Text(last.line, last.column, last.text[:-1])
             # what may fail is not moved to a line of its own: it may stand where it is not always evaluated
-            joined = [self._printed(piece.reference) if isinstance(piece, Output) else self._constant(piece.text) for piece in body if isinstance(piece, (Text, Output))]
-            code = f'f"{"".join(f"{{{piece}}}" for piece in joined)}"' if joined else '""'
+            pieces = []
+            for piece in body:
+                if isinstance(piece, Output):
+                    pieces.append(self._printed(piece.reference))
+                elif isinstance(piece, Text) and piece.text:
+                    pieces.append(self._constant(piece.text))
+            code = _string_of(pieces)
             return code if trim or not node.trim else f"{code}[:-1]"
         name = self._temporary("x")
         self._write_inner(name, "string", node.body)
@@ -534,8 +539,17 @@ def _may_be_null(node: Expression) -> bool:
     return isinstance(node, Range) or (isinstance(node, Binary) and node.operator in "+-*/%")
 
 
+def _string_of(pieces: list[str]) -> str:
+    """An expression for pieces put together. It may stand in an f-string, so an f-string of its own has other quotes."""
+    if len(pieces) < 2:
+        return pieces[0] if pieces else "empty"
+    if any("'" in piece for piece in pieces):
+        return f"join(({', '.join(pieces)}))"
+    return "f'" + "".join(f"{{{piece}}}" for piece in pieces) + "'"
+
+
 def _depth(line: str) -> int:
-    """How deep the brackets of a line nest. There are no strings in it but `""` and the f-string around."""
+    """How deep the brackets of a line nest. No string in it holds brackets of its own."""
     depth = most = 0
     for character in line:
         if character in "([{":

@@ -7,6 +7,7 @@ does not exist does. What throws in Java is a Failure.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -366,6 +367,14 @@ def _compare(value: Any, other: Any) -> int:
     return int(value > other) - int(value < other)
 
 
+def _number_hash(value: Any) -> int | None:
+    """Of Integer, Long and Double; a BigInteger has none here."""
+    bits: int = struct.unpack(">q", struct.pack(">d", value))[0] if type(value) is float else value
+    if type(value) is int and -(2**31) <= value < 2**31:
+        return value
+    return _int_value(bits ^ (bits % 2**64 >> 32)) if -(2**63) <= bits < 2**63 else None
+
+
 _NUMBER: Final[Methods] = {
     "intValue": _int_value,
     "longValue": _long_value,
@@ -373,7 +382,7 @@ _NUMBER: Final[Methods] = {
     "equals": lambda value, other: java_equals(value, other),
     "compareTo": _compare,
     "toString": text,
-    "hashCode": lambda value: value if type(value) is int and -(2**31) <= value < 2**31 else None,
+    "hashCode": lambda value: _number_hash(value),
 }
 _BOOLEAN: Final[Methods] = {
     "booleanValue": lambda value: value,

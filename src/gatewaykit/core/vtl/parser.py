@@ -60,7 +60,7 @@ class _Parser:
         self._lexer = lexer
         self._depth = depth
         # how Velocity would name an operand: the inside of its parentheses, or only the right side of an operation
-        self._literals: dict[int, str] = {}
+        self._literals: dict[int, tuple[Expression, str]] = {}
 
     # ------------------------------------------------------------------------------------------------ tokens
 
@@ -259,16 +259,19 @@ class _Parser:
         start, depth = self._lexer.position, self._depth
         left = self._binary(level + 1)
         while operator := _OPERATORS[level].get(self._kind()):
-            left_literal = self._literals.get(id(left)) or self._literal(start)
+            left_literal = self._operand(left, start)
             token = self._lexer.take()
             self._deeper(token)
             start = self._lexer.position
             right = self._binary(level + 1)
-            right_literal = self._literals.get(id(right)) or self._literal(start)
+            right_literal = self._operand(right, start)
             left = Binary(token.line, token.column, operator, left, right, left_literal, right_literal)
-            self._literals[id(left)] = self._literal(start)
+            self._literals[id(left)] = left, self._literal(start)
         self._depth = depth
         return left
+
+    def _operand(self, node: Expression, start: int) -> str:
+        return self._literals[id(node)][1] if id(node) in self._literals else self._literal(start)
 
     def _unary(self) -> Expression:
         blank = self._kind() is Kind.WHITESPACE
@@ -284,7 +287,7 @@ class _Parser:
             self._lexer.take()
             start = self._lexer.position
             value = self._expression()
-            self._literals[id(value)] = self._literal(start)
+            self._literals[id(value)] = value, self._literal(start)
             self._take(Kind.RPAREN)
         else:
             value = self._value()

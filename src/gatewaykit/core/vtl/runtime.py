@@ -309,7 +309,7 @@ def show(value: object, literal: str) -> str:
 NAMESPACE: Final[dict[str, object]] = {
     "Block": Block, "JavaList": JavaList, "Loop": Loop, "Pieces": Pieces, "Stopped": Stopped, "add": add,
     "assign_index": assign_index, "assign_property": assign_property, "call": call, "dict": dict, "divide": divide,
-    "enumerate": enumerate, "equal": equal, "greater": greater, "greater_or_equal": greater_or_equal, "index": index, "items": items, "key_of": key_of, "len": len, "less": less,
+    "empty": "", "join": "".join,     "enumerate": enumerate, "equal": equal, "greater": greater, "greater_or_equal": greater_or_equal, "index": index, "items": items, "key_of": key_of, "len": len, "less": less,
     "less_or_equal": less_or_equal, "member": member, "modulo": modulo, "multiply": multiply, "range_of": range_of,
     "show": show, "str": str, "subtract": subtract, "text": text, "type": type,
 }  # fmt: skip
