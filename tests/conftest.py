@@ -26,6 +26,12 @@ if examples := os.environ.get("GATEWAYKIT_FUZZ_EXAMPLES"):
 settings.load_profile("fuzz" if examples else "ci" if STRICT else "dev")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse ids that differ from run to run: the processes of pytest-xdist could not agree on the tests."""
+    if changing := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError("give these tests ids without an address in them:\n" + "\n".join(changing))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose real programs are missing, naming the packages; in CI, fail it."""
     absent = missing(name for mark in item.iter_markers("needs") for name in mark.args)
