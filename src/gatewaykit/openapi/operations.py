@@ -57,24 +57,14 @@ _OPERATION_3: Final[Table] = {
     "servers": _SERVERS,
     "callbacks": Known("callbacks are calls of the back end's, not the gateway's", harmless=True),
 }
+_PARAMETER_SHAPE: Final = (
+    "schema content type format items enum default minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength "
+    "pattern minItems maxItems uniqueItems multipleOf style explode allowReserved allowEmptyValue collectionFormat deprecated"
+)
 _PARAMETER: Final[Table] = {
     **dict.fromkeys(("name", "in", "required"), READ),
     **dict.fromkeys(("description", "example", "examples", "x-example"), DESCRIBES),
-    **dict.fromkeys(
-        ("schema", "content", "type", "format", "items", "enum", "default", "minimum", "maximum", "minLength")
-        + (
-            "maxLength",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "pattern",
-            "minItems",
-            "maxItems",
-            "uniqueItems",
-            "multipleOf",
-        )
-        + ("style", "explode", "allowReserved", "allowEmptyValue", "collectionFormat", "deprecated"),
-        _NOT_CHECKED,
-    ),
+    **dict.fromkeys(_PARAMETER_SHAPE.split(), _NOT_CHECKED),
 }
 _BODY_PARAMETER: Final[Table] = {
     **_PARAMETER,

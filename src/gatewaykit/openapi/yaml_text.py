@@ -1,8 +1,8 @@
 """YAML text to nodes, with the line and column of every key.
 
 PyYAML splits the text; what plain words mean is YAML 1.2's core schema, because 1.1 (PyYAML's own) turns `on` into
-true, `012` into 10, `12:30:45` into a number and `200:` into an integer key. Keys are always text. `<<` merges, as people use
-it; aliases are copied, within the cap on values.
+true, `012` into 10, `12:30:45` into a number and `200:` into an integer key. Keys are always text. `<<` merges, as
+people use it; aliases are copied, within the cap on values.
 """
 
 from __future__ import annotations
@@ -184,9 +184,9 @@ class _Composer:
     def _resolve(self, event: Any) -> Value:
         text: str = event.value
         tag = event.tag
-        if tag in (None, "!"):
+        if tag is None:
             return self._plain(text, event) if event.implicit[0] else text
-        if tag == _TAG + "str":
+        if tag in ("!", _TAG + "str"):
             return text
         value = self._plain(text, event)
         kinds: dict[str, Any] = {"null": type(None), "bool": bool, "int": int, "float": (int, float)}
