@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 __all__ = ["ANY_VERBS", "NearMiss", "RouteConflict", "Router", "split_path"]
 
@@ -102,7 +102,12 @@ class Router(Generic[T]):
             if (leaf := node.verbs.get(verb)) is not None:
                 return leaf, values
         found = _search(self._root, verb, parts, 0)
-        return None if found is None else (found[0], dict(found[1]))
+        return None if found is None else (cast(T, found[0]), dict(found[1]))
+
+    def verbs(self, path: str) -> tuple[str, ...]:
+        """The verbs of the resource that a path fits best; empty when it fits none. As cheap as `match`."""
+        found = _search(self._root, "", split_path(path), 0)
+        return () if found is None else tuple(sorted(found[2].verbs))
 
     def leaves(self) -> Iterator[T]:
         """Every leaf, as often as there are verbs that lead to it."""
@@ -156,20 +161,26 @@ def _join(resource: str, part: str) -> str:
     return f"{resource.rstrip('/')}/{part}"
 
 
-def _search(node: _Node[T], verb: str, parts: list[str], at: int) -> tuple[T, tuple[tuple[str, str], ...]] | None:
-    """Depth first in order of preference. A node is met at one depth only, so the tree bounds the work."""
+_Found = tuple[T | None, tuple[tuple[str, str], ...], _Node[T]]
+
+
+def _search(node: _Node[T], verb: str, parts: list[str], at: int) -> _Found[T] | None:
+    """Depth first in order of preference; without a verb, any will do. A node is met at one depth only."""
     if at == len(parts):
-        leaf = node.verbs.get(verb)
-        return None if leaf is None else (leaf, ())
+        return _leaf(node, verb, ())
     part = parts[at]
     if (child := node.literals.get(part)) is not None and (found := _search(child, verb, parts, at + 1)) is not None:
         return found
     if (child := node.parameter) is not None and part and (found := _search(child, verb, parts, at + 1)) is not None:
-        return found[0], ((child.name, part), *found[1])
-    if (child := node.greedy) is not None and (leaf := child.verbs.get(verb)) is not None:
-        value = "/".join(parts[at:]).strip("/")
-        return (leaf, ((child.name[:-1], value),)) if value else None
+        return found[0], ((child.name, part), *found[1]), found[2]
+    if (child := node.greedy) is not None and (value := "/".join(parts[at:]).strip("/")):
+        return _leaf(child, verb, ((child.name[:-1], value),))
     return None
+
+
+def _leaf(node: _Node[T], verb: str, parameters: tuple[tuple[str, str], ...]) -> _Found[T] | None:
+    leaf = node.verbs.get(verb)
+    return (leaf, parameters, node) if leaf is not None or (not verb and node.verbs) else None
 
 
 def _walk(node: _Node[T]) -> Iterator[_Node[T]]:

@@ -6,19 +6,20 @@ compilers it calls read from the definition is, by that reading, what `check` re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from gatewaykit.core.context import ApiFacts, context_of
 from gatewaykit.core.gateway_response import Customised, Renderer, compile_renderer
-from gatewaykit.core.http import Request
-from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.routing import ANY_VERBS, Router
+from gatewaykit.core.identity.api_key import ApiKey
+from gatewaykit.core.routing import Router
 from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
-from gatewaykit.deploy.rules import Listed, Rule, RuleChains, bind_listed
+from gatewaykit.deploy.configured_policies import build_keys, build_policies
+from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
+from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
 from gatewaykit.integrations.deps import IntegrationDeps
@@ -31,11 +32,14 @@ from gatewaykit.ports import Endpoint, Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
-    from gatewaykit.core.identity.api_key import ApiKey
+    from gatewaykit.core.http import Request
+    from gatewaykit.core.reasons import Refusal
     from gatewaykit.definition.ledger import Ledger
-    from gatewaykit.definition.model import Definition, Method
+    from gatewaykit.definition.model import Definition, Integration, Method
 
-__all__ = ["REST_ORDER", "Deployment", "Leaf", "RestOptions", "RouteSummary", "compile_rest"]
+__all__ = ["REST_ORDER", "RestOptions", "compile_rest"]
+
+T = TypeVar("T")
 
 REST_ORDER: Final = (
     "client_address",  # whose address counts
@@ -51,8 +55,7 @@ REST_ORDER: Final = (
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
-
-_OVERRIDE: Final = b"x-http-method-override"
+_OWN: Final = ("keys", "policies")  # of the document's x-gatewaykit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,129 +70,13 @@ class RestOptions:
     policies: Sequence[Policy | Rule] = ()
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
-    accept: Collection[str] = ()
+    built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteSummary:
-    """One route as a person wants to see it."""
-
-    verb: str
-    resource: str
-    integration: str
-    policies: tuple[str, ...]
-    api_key_required: bool
-
-
-class Leaf:
-    """What stands at one verb of one resource: a chain (or a chain per combination of rules), and an app if it has one.
-
-    `bare` is the app itself where nothing stands before it.
-    """
-
-    __slots__ = ("_chain", "_rules", "app", "bare", "resource", "summary")
-
-    def __init__(
-        self,
-        summary: RouteSummary,
-        listed: Sequence[Listed],
-        compile_chain: Callable[[Sequence[Policy]], Chain],
-        app: ASGIApp | None,
-    ) -> None:
-        self.summary, self.resource, self.app = summary, summary.resource, app
-        unconditional = [policy for target, policies in listed if target is None for policy in policies]
-        self._chain = compile_chain(unconditional)
-        ruled = any(target is not None for target, _ in listed)
-        self._rules = RuleChains(listed, compile_chain) if ruled else None
-        self.bare = app if app is not None and not ruled and not self._chain.policies else None
-
-    def chain(self, request: Request) -> Chain:
-        """The chain for a request whose route and path parameters are written."""
-        if self._rules is None:
-            return self._chain
-        parameters = request.path_parameters
-        chain = self._rules.chain(request)
-        request.path_parameters = parameters
-        return chain
-
-    async def aclose(self) -> None:
-        await self._chain.aclose()
-
-
-@dataclass(slots=True, kw_only=True)
-class Deployment:
-    """A compiled API. Never changed: a new deployment takes its place whole."""
-
-    router: Router[Leaf]
-    miss: Leaf
-    stage: str
-    stage_variables: Mapping[str, str]
-    stage_prefix: bool
-    runtime: Runtime
-    routes: tuple[RouteSummary, ...]
-    apps: tuple[ASGIApp, ...]
-    may_be_bare: bool
-
-    def route(self, request: Request) -> Leaf:
-        """The leaf of a request, with what routing knows written into it: time, stage, resource, path parameters."""
-        request.received_s = self.runtime.clock.wall()
-        if self.stage_prefix and not _take_stage(request, self.stage):
-            return self.miss
-        request.stage, request.stage_variables = self.stage, self.stage_variables
-        if self.runtime.profile == "aws" and (verb := request.headers.get(b"x-http-method-override")) is not None:
-            _override_verb(request, verb)
-        found = self.router.match(request.method, request.raw_path.decode("latin-1"))
-        if found is None:
-            return self.miss
-        leaf, parameters = found
-        request.resource = leaf.resource
-        if parameters is not None:
-            request.path_parameters = parameters
-        return leaf
-
-    async def aclose(self) -> None:
-        for leaf in {id(leaf): leaf for leaf in (*self.router.leaves(), self.miss)}.values():
-            await leaf.aclose()
-        await self.runtime.throttles.aclose()
-        await self.runtime.transport.aclose()
-
-
-def _take_stage(request: Request, stage: str) -> bool:
-    """Cut `/{stage}` off the paths. Slashes before the stage do not count (row 55), those behind it are kept (56)."""
-    raw, prefix = b"/" + request.raw_path.lstrip(b"/"), f"/{stage}"
-    if not (raw == prefix.encode() or raw.startswith(prefix.encode() + b"/")):
-        return False
-    request.raw_path = raw[len(prefix) :] or b"/"
-    request.path = ("/" + request.path.lstrip("/"))[len(prefix) :] or "/"
-    return True
-
-
-def _override_verb(request: Request, verb: bytes) -> None:
-    """`X-HTTP-Method-Override` replaces the verb and goes no further (reference 01 section 1)."""
-    name = verb.decode("latin-1").upper()
-    if name in ANY_VERBS:
-        request.method = name
-        request.header_list = [field for field in request.header_list if field[0].lower() != _OVERRIDE]
-        request.headers = {key: value for key, value in request.headers.items() if key != _OVERRIDE}
-
-
-class _Missing(Policy):
-    """Refuses a request that fits no route: 403, whether path or verb is unknown (rows 1 and 2)."""
-
-    name = "route"
-
-    def __init__(self, router: Router[Leaf], stage: str) -> None:
-        self._router, self._stage = router, stage
-
-    def on_request(self, request: Request) -> Refusal:
-        path = request.raw_path.decode("latin-1")
-        if not request.stage:
-            return Refusal(Reason.STAGE_NOT_FOUND, f"{path} is not under /{self._stage}")
-        near = self._router.near_misses(request.method, path, most=1)
-        if near and near[0].other_verb:
-            return Refusal(Reason.METHOD_NOT_FOUND, f"{near[0].resource}: {near[0].failed_on}")
-        hint = f"; the nearest is {near[0].resource}: {near[0].failed_on}" if near else ""
-        return Refusal(Reason.ROUTE_NOT_FOUND, f"no resource fits {path}{hint}")
+    def once(self, where: str, make: Callable[[], list[Policy | Rule]]) -> list[Policy | Rule]:
+        """Policies of the document, made once: every compilation of these options shares their limits."""
+        if where not in self.built:
+            self.built[where] = make()
+        return self.built[where]
 
 
 def compile_rest(
@@ -199,135 +86,170 @@ def compile_rest(
 
     `recorded` chains write what each policy said into the request's trace; they serve `explain` and `invoke`.
     """
-    view = ledger.view(definition)
-    problems: list[Problem] = []
-    facts = ApiFacts(stage=options.stage, stage_in_path=options.stage_prefix)
-    render = _renderer(view, runtime, facts)
-    listed = _collect(problems, lambda: bind_listed(options.policies, runtime)) or []
-    before: list[Policy] = []
-    if options.trusted_proxies:
-        address = _collect(problems, lambda: ClientAddress(options.trusted_proxies))
-        before += [address] if address is not None else []
-    if runtime.profile == "aws":
-        before.append(Envelope())
-    deps = IntegrationDeps(
-        facts=facts,
-        stage_variables=options.stage_variables,
-        functions=options.functions,
-        transport=runtime.transport,
-        clock=runtime.clock,
-        entropy=runtime.entropy,
-        binary_media_types=tuple(view.binary_media_types),
-        max_body_bytes=runtime.max_body_bytes,
-    )
-    key_source = view.api_key_source if any(method.api_key_required for method in definition.methods) else "HEADER"
-    keys: Policy | None = None
-    if any(method.api_key_required for method in definition.methods):
-        policy = api_key(options.api_keys or {}, source=key_source.lower())
-        keys = _collect(problems, lambda: policy.bind(runtime))
-
-    router: Router[Leaf] = Router()
-    routes = []
-    for method in view.methods:
-        compile_leaf = partial(_leaf, method, before, keys, listed, deps, options, render, runtime, recorded)
-        leaf = _collect(problems, compile_leaf)
-        if leaf is not None:
-            router.add(method.verb, method.path, leaf)
-            routes.append(leaf.summary)
-    if problems:
-        raise ConfigError(problems)
-    return Deployment(
-        router=router,
-        miss=_miss(router, options.stage, before, listed, render, runtime),
-        stage=options.stage,
-        stage_variables=dict(options.stage_variables),
-        stage_prefix=options.stage_prefix,
-        runtime=runtime,
-        routes=tuple(routes),
-        apps=tuple(options.apps.values()),
-        may_be_bare=not before and not options.stage_prefix,
-    )
+    return _Compiler(ledger.view(definition), options, runtime, recorded).deployment()
 
 
-def _leaf(
-    method: Method,
-    before: Sequence[Policy],
-    keys: Policy | None,
-    listed: Sequence[Listed],
-    deps: IntegrationDeps,
-    options: RestOptions,
-    render: Renderer,
-    runtime: Runtime,
-    recorded: bool,
-) -> Leaf:
-    own: list[Policy] = list(before)
-    required = method.api_key_required
-    if required and keys is not None:
-        own.append(keys)
-    if (validate := _validator(method, runtime)) is not None:
-        own.append(validate)
-    app: ASGIApp | None = None
-    endpoint: Endpoint | None = None
-    if name := _app_name(method):
-        app = options.apps.get(name)
-        if app is None:
-            have = ", ".join(sorted(options.apps)) or "none"
-            raise ConfigError(
-                Problem(
-                    where=str(method.origin.place),
-                    what=f"{method.verb} {method.path} is served by the app {name!r}, which is not bound",
-                    mend=f"Give it in apps={{{name!r}: …}}; bound are: {have}.",
+class _Compiler:
+    """One compilation. `api` is the ledger's view: a field that is read here is a key that is enforced."""
+
+    def __init__(self, api: Definition, options: RestOptions, runtime: Runtime, recorded: bool) -> None:
+        self._api, self._options, self._runtime, self._recorded = api, options, runtime, recorded
+        self._problems: list[Problem] = []
+        facts = ApiFacts(stage=options.stage, stage_in_path=options.stage_prefix)
+        self._render = self._renderer(facts)
+        self._keys: list[ApiKey] = []
+        self._listed: list[Listed] = []
+        self._before: list[Policy] = []
+        self._key_policy: Policy | None = None
+        self._deps = IntegrationDeps(
+            facts=facts,
+            stage_variables=options.stage_variables,
+            functions=options.functions,
+            transport=runtime.transport,
+            clock=runtime.clock,
+            entropy=runtime.entropy,
+            binary_media_types=tuple(api.binary_media_types),
+            max_body_bytes=runtime.max_body_bytes,
+        )
+
+    def deployment(self) -> Deployment:
+        options, runtime = self._options, self._runtime
+        self._collect(self._read_extensions)
+        self._collect(self._read_options)
+        router: Router[Leaf] = Router()
+        routes = []
+        for method in self._api.methods:
+            leaf = self._collect(partial(self._leaf, method))
+            if leaf is not None:
+                router.add(method.verb, method.path, leaf)
+                routes.append(leaf.summary)
+        if self._problems:
+            raise ConfigError(self._problems)
+        return Deployment(
+            router=router,
+            miss=self._miss(router),
+            stage=options.stage,
+            stage_variables=dict(options.stage_variables),
+            stage_prefix=options.stage_prefix,
+            runtime=runtime,
+            routes=tuple(routes),
+            apps=tuple(options.apps.values()),
+            may_be_bare=not self._before and not options.stage_prefix,
+        )
+
+    def _collect(self, make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except ConfigError as error:
+            self._problems.extend(error.problems)
+            return None
+
+    def _read_extensions(self) -> None:
+        """The keys and policies of the document's own `x-gatewaykit`."""
+        extensions, where = self._api.extensions, "x-gatewaykit"
+        for key in sorted(set(extensions) - set(_OWN)):
+            what, near = f"{where} has an unknown key {key!r}", near_miss(key, _OWN)
+            self._problems.append(Problem(where=str(self._api.origin.place), what=what, near=near))
+        self._keys = build_keys(extensions.get("keys", {}), f"{where}.keys")
+        build = partial(build_policies, extensions.get("policies", []), f"{where}.policies", api_keys=self._keys)
+        self._listed = bind_listed(self._options.once(f"{where}.policies", build), self._runtime)
+
+    def _read_options(self) -> None:
+        options, runtime = self._options, self._runtime
+        given = options.api_keys or ()
+        if isinstance(given, Mapping):
+            given = [ApiKey(id=name, name=name, value=value) for name, value in given.items()]
+        self._keys = [*self._keys, *given]
+        if options.trusted_proxies:
+            self._before.append(ClientAddress(options.trusted_proxies))
+        if runtime.profile == "aws":
+            self._before.append(Envelope())
+        if any(method.api_key_required for method in self._api.methods):
+            source: Literal["header", "authorizer"] = "header"
+            if self._api.api_key_source == "AUTHORIZER":
+                source = "authorizer"
+            self._key_policy = bind_policy(api_key(self._keys, source=source), runtime)
+        self._listed += bind_listed(options.policies, runtime)
+
+    def _leaf(self, method: Method) -> Leaf:
+        own, listed = [*self._before], self._listed
+        if method.policies:
+            where = f"{method.origin.place}: x-gatewaykit.policies of {method.verb} {method.path}"
+            build = partial(build_policies, list(method.policies), where, api_keys=self._keys)
+            listed = [*listed, *bind_listed(self._options.once(where, build), self._runtime)]
+        required = method.api_key_required
+        if required and self._key_policy is not None:
+            own.append(self._key_policy)
+        if (validate := _validator(method)) is not None:
+            own.append(validate)
+        app, endpoint, integration = self._end(method)
+
+        def compile_chain(chosen: Sequence[Policy]) -> Chain:
+            return self._chain([*own, *chosen], endpoint)
+
+        shown = _ordered([*own, *(policy for _, policies in listed for policy in policies)])
+        summary = RouteSummary(
+            verb=method.verb,
+            resource=method.path,
+            integration=integration,
+            policies=tuple(policy.name for policy in shown if policy.phase != "envelope"),
+            api_key_required=required,
+        )
+        return Leaf(summary, listed, compile_chain, app)
+
+    def _end(self, method: Method) -> tuple[ASGIApp | None, Endpoint | None, str]:
+        """What stands at the end of a method's chain, an app or an endpoint, and how it is shown."""
+        name = _app_name(method)
+        if name:
+            if name not in self._options.apps:
+                raise ConfigError(
+                    Problem(
+                        where=str(method.origin.place),
+                        what=f"{method.verb} {method.path} is served by the app {name!r}, which is not bound",
+                        mend=f"Give it in apps={{{name!r}: …}}",
+                        near=near_miss(name, self._options.apps),
+                    )
                 )
-            )
-        integration = f"APP {name}"
-    else:
-        if method.integration is None:
+            return self._options.apps[name], None, f"APP {name}"
+        integration = method.integration
+        if integration is None:
             raise ConfigError(
                 Problem(
                     where=str(method.origin.place),
                     what=f"{method.verb} {method.path} has no integration",
                     why="API Gateway refuses to deploy such a method",
-                    mend="Add x-amazon-apigateway-integration.",
+                    mend="Add x-amazon-apigateway-integration",
                 )
             )
-        endpoint = compile_integration(method, method.integration, deps)
-        integration = _integration_text(method)
+        return None, compile_integration(method, integration, self._deps), _shown(integration)
 
-    def compile_chain(chosen: Sequence[Policy]) -> Chain:
-        policies = _ordered([*own, *chosen])
-        return Chain(list(map(Recorded, policies)) if recorded else policies, endpoint, render, runtime.max_body_bytes)
+    def _miss(self, router: Router[Leaf]) -> Leaf:
+        """What answers a request without a route: it is logged, and a browser may read the answer; no more applies."""
+        kept = [
+            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "cors")))
+            for target, policies in self._listed
+        ]
+        missing = Missing(router, self._options.stage)
+        summary = RouteSummary(verb="", resource="", integration="", policies=(), api_key_required=False)
+        return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
-    shown = _ordered([*own, *(policy for _, policies in listed for policy in policies)])
-    summary = RouteSummary(
-        verb=method.verb,
-        resource=method.path,
-        integration=integration,
-        policies=tuple(policy.name or type(policy).__name__ for policy in shown if policy.name != "envelope"),
-        api_key_required=required,
-    )
-    return Leaf(summary, listed, compile_chain, app)
+    def _chain(self, policies: Sequence[Policy], endpoint: Endpoint | None) -> Chain:
+        ordered = _ordered(policies)
+        if self._recorded:
+            ordered = [Recorded(policy) for policy in ordered]
+        return Chain(ordered, endpoint, self._render, self._runtime.max_body_bytes)
 
-
-def _miss(
-    router: Router[Leaf],
-    stage: str,
-    before: Sequence[Policy],
-    listed: Sequence[Listed],
-    render: Renderer,
-    runtime: Runtime,
-) -> Leaf:
-    """What answers a request without a route: it is logged, and a browser may read the answer; nothing else applies."""
-    kept = [
-        (target, tuple(policy for policy in policies if policy.answers_preflight or policy.name == "access_log"))
-        for target, policies in listed
-    ]
-    missing = _Missing(router, stage)
-
-    def compile_chain(chosen: Sequence[Policy]) -> Chain:
-        return Chain([*_ordered([*before, *chosen]), missing], None, render, runtime.max_body_bytes)
-
-    summary = RouteSummary(verb="", resource="", integration="none", policies=(), api_key_required=False)
-    return Leaf(summary, kept, compile_chain, None)
+    def _renderer(self, facts: ApiFacts) -> Renderer:
+        customised = {
+            response.type: Customised(
+                status=response.status_code,
+                parameters=response.response_parameters,
+                templates=response.response_templates,
+            )
+            for response in self._api.gateway_responses
+        }
+        context = lambda request, refusal: context_of(request, facts)  # noqa: E731 - one use, two lines down
+        return compile_renderer(customised, profile=self._runtime.profile, context=context)
 
 
 def _ordered(policies: Sequence[Policy]) -> list[Policy]:
@@ -339,15 +261,14 @@ def _ordered(policies: Sequence[Policy]) -> list[Policy]:
 def _app_name(method: Method) -> str:
     """The `app` of the method's `x-gatewaykit`; it stands in for an integration."""
     extensions = method.extensions
-    if unknown := sorted(set(extensions) - {"app"}):
-        raise ConfigError(
-            Problem(
-                where=str(method.origin.place),
-                what=f"x-gatewaykit of {method.verb} {method.path} has an unknown key {unknown[0]!r}",
-                near=near_miss(unknown[0], ("app", "policies")),
-            )
-        )
+    for key in sorted(set(extensions) - {"app"}):
+        what = f"x-gatewaykit of {method.verb} {method.path} has an unknown key {key!r}"
+        raise ConfigError(Problem(where=str(method.origin.place), what=what, near=near_miss(key, ("app", "policies"))))
     return str(extensions.get("app", ""))
+
+
+def _shown(integration: Integration) -> str:
+    return f"{integration.type} {integration.uri}".strip()
 
 
 class _Validate(Policy):
@@ -357,45 +278,21 @@ class _Validate(Policy):
         self.on_request, self.reads_body = check, reads_body
 
 
-def _validator(method: Method, runtime: Runtime) -> Policy | None:
+def _validator(method: Method) -> Policy | None:
     validator = method.request_validator
     if validator is None:
         return None
     parameters, body = validator.validate_request_parameters, validator.validate_request_body
     if not parameters and not body:
         return None
-    check = compile_validator(
+    models = {content_type: model.schema for content_type, model in method.request_models.items()} if body else {}
+    compiled = compile_validator(
         method.request_parameters if parameters else {},
-        {content_type: model.schema for content_type, model in method.request_models.items()} if body else {},
+        models,
         check_parameters=parameters,
         check_body=body,
+        where=f"{method.origin.place}: {method.verb} {method.path}",
     )
-    return _Validate(check, body)
-
-
-def _renderer(view: Definition, runtime: Runtime, facts: ApiFacts) -> Renderer:
-    customised = {
-        response.type: Customised(
-            status=response.status_code,
-            parameters=response.response_parameters,
-            templates=response.response_templates,
-        )
-        for response in view.gateway_responses
-    }
-    return compile_renderer(
-        customised, profile=runtime.profile, context=lambda request, refusal: context_of(request, facts)
-    )
-
-
-def _integration_text(method: Method) -> str:
-    integration = method.integration
-    assert integration is not None  # checked by the caller
-    return f"{integration.type} {integration.uri}".strip()
-
-
-def _collect(problems: list[Problem], make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except ConfigError as error:
-        problems.extend(error.problems)
-        return None
+    if isinstance(compiled, tuple):
+        raise ConfigError(compiled)
+    return _Validate(compiled.check, compiled.reads_body)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatewaykit.pipeline.chain import Chain
     from gatewaykit.ports import Policy, Runtime
 
-__all__ = ["Listed", "Rule", "RuleChains", "bind_listed", "rule"]
+__all__ = ["Listed", "Rule", "RuleChains", "bind_listed", "bind_policy", "rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,21 @@ def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Lis
                 problems.append(Problem(where=f"policies[{position}]", what=f"{policy!r} is no policy", mend=mend))
                 continue
             try:
-                ready = policy.bind(runtime)
-                ready.phase = ready.phase or policy.phase
-                bound.append(ready)
+                bound.append(bind_policy(policy, runtime))
             except ConfigError as error:
                 problems.extend(error.problems)
         listed.append((target, tuple(bound)))
     if problems:
         raise ConfigError(problems)
     return listed
+
+
+def bind_policy(policy: Policy, runtime: Runtime) -> Policy:
+    """What `bind` gives, with what the policy says of itself."""
+    bound = policy.bind(runtime)
+    bound.phase = bound.phase or policy.phase
+    bound.answers_preflight = bound.answers_preflight or policy.answers_preflight
+    return bound
 
 
 class RuleChains:

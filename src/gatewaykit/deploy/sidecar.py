@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gatewaykit.core.gateway_response import compile_renderer
 from gatewaykit.core.payload.uri import InvalidUri, compile_uri
 from gatewaykit.core.routing import Router
-from gatewaykit.deploy.rest import Deployment, Leaf, RouteSummary
+from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
 from gatewaykit.deploy.rules import Rule, bind_listed
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.reverse_proxy import ReverseProxy

@@ -16,7 +16,8 @@ from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
-from gatewaykit.deploy.rest import Deployment, RestOptions, RouteSummary, compile_rest
+from gatewaykit.deploy.deployment import Deployment, RouteSummary
+from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.errors import ConfigError

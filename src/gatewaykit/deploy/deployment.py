@@ -1,0 +1,141 @@
+"""A compiled API: the routing tree, what stands at its leaves, and how a request finds its leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.core.routing import ANY_VERBS, Router
+from gatewaykit.deploy.rules import Listed, RuleChains
+from gatewaykit.ports import Policy, Runtime
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import ASGIApp
+    from gatewaykit.core.http import Request
+    from gatewaykit.pipeline.chain import Chain
+
+__all__ = ["Deployment", "Leaf", "Missing", "RouteSummary"]
+
+_OVERRIDE: Final = b"x-http-method-override"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSummary:
+    """One route as a person wants to see it."""
+
+    verb: str
+    resource: str
+    integration: str
+    policies: tuple[str, ...]
+    api_key_required: bool
+
+
+class Leaf:
+    """What stands at one verb of one resource: a chain (or a chain per combination of rules), and an app if it has one.
+
+    `bare` is the app itself where nothing stands before it.
+    """
+
+    __slots__ = ("_chain", "_rules", "app", "bare", "resource", "summary")
+
+    def __init__(
+        self,
+        summary: RouteSummary,
+        listed: Sequence[Listed],
+        compile_chain: Callable[[Sequence[Policy]], Chain],
+        app: ASGIApp | None,
+    ) -> None:
+        self.summary, self.resource, self.app = summary, summary.resource, app
+        unconditional = [policy for target, policies in listed if target is None for policy in policies]
+        self._chain = compile_chain(unconditional)
+        ruled = any(target is not None for target, _ in listed)
+        self._rules = RuleChains(listed, compile_chain) if ruled else None
+        self.bare = app if app is not None and not ruled and not self._chain.policies else None
+
+    def chain(self, request: Request) -> Chain:
+        """The chain for a request whose route and path parameters are written."""
+        if self._rules is None:
+            return self._chain
+        parameters = request.path_parameters
+        chain = self._rules.chain(request)
+        request.path_parameters = parameters
+        return chain
+
+    async def aclose(self) -> None:
+        await self._chain.aclose()
+
+
+@dataclass(slots=True, kw_only=True)
+class Deployment:
+    """A compiled API. Never changed: a new deployment takes its place whole."""
+
+    router: Router[Leaf]
+    miss: Leaf
+    stage: str
+    stage_variables: Mapping[str, str]
+    stage_prefix: bool
+    runtime: Runtime
+    routes: tuple[RouteSummary, ...]
+    apps: tuple[ASGIApp, ...]
+    may_be_bare: bool
+
+    def route(self, request: Request) -> Leaf:
+        """The leaf of a request, with what routing knows written into it: time, stage, resource, path parameters."""
+        request.received_s = self.runtime.clock.wall()
+        if self.stage_prefix and not _take_stage(request, self.stage):
+            return self.miss
+        request.stage, request.stage_variables = self.stage, self.stage_variables
+        if self.runtime.profile == "aws" and (verb := request.headers.get(b"x-http-method-override")) is not None:
+            _override_verb(request, verb)
+        found = self.router.match(request.method, request.raw_path.decode("latin-1"))
+        if found is None:
+            return self.miss
+        leaf, parameters = found
+        request.resource = leaf.resource
+        if parameters is not None:
+            request.path_parameters = parameters
+        return leaf
+
+    async def aclose(self) -> None:
+        for leaf in {id(leaf): leaf for leaf in (*self.router.leaves(), self.miss)}.values():
+            await leaf.aclose()
+        await self.runtime.throttles.aclose()
+        await self.runtime.transport.aclose()
+
+
+def _take_stage(request: Request, stage: str) -> bool:
+    """Cut `/{stage}` off the paths. Slashes before the stage do not count (row 55), those behind it are kept (56)."""
+    raw, prefix = b"/" + request.raw_path.lstrip(b"/"), f"/{stage}"
+    if not (raw == prefix.encode() or raw.startswith(prefix.encode() + b"/")):
+        return False
+    request.raw_path = raw[len(prefix) :] or b"/"
+    request.path = ("/" + request.path.lstrip("/"))[len(prefix) :] or "/"
+    return True
+
+
+def _override_verb(request: Request, verb: bytes) -> None:
+    """`X-HTTP-Method-Override` replaces the verb and goes no further (reference 01 section 1)."""
+    name = verb.decode("latin-1").upper()
+    if name in ANY_VERBS:
+        request.method = name
+        request.header_list = [field for field in request.header_list if field[0].lower() != _OVERRIDE]
+        request.headers = {key: value for key, value in request.headers.items() if key != _OVERRIDE}
+
+
+class Missing(Policy):
+    """Refuses a request that fits no route: 403, whether path or verb is unknown (rows 1 and 2)."""
+
+    name = "route"
+
+    def __init__(self, router: Router[Leaf], stage: str) -> None:
+        self._router, self._stage = router, stage
+
+    def on_request(self, request: Request) -> Refusal:
+        path = request.raw_path.decode("latin-1")
+        if not request.stage:
+            return Refusal(Reason.STAGE_NOT_FOUND, f"{path} is not under /{self._stage}")
+        if verbs := self._router.verbs(path):
+            return Refusal(Reason.METHOD_NOT_FOUND, f"{path} has {', '.join(verbs)} but no {request.method}")
+        return Refusal(Reason.ROUTE_NOT_FOUND, f"no resource fits {path}")
