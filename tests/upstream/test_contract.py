@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+
 from gatewaykit.errors import UpstreamError
 from gatewaykit.ports import Transport, UpstreamRequest
 from gatewaykit.upstream.http import HttpTransport

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from gatewaykit.errors import UpstreamError
 from gatewaykit.ports import UpstreamRequest
 from gatewaykit.upstream.http import HttpTransport
@@ -26,7 +27,7 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-# ------------------------------------------------------------------------------------------------ messages
+# ---------------------------------------------------------------------- messages
 
 
 async def test_the_request_reaches_the_wire_as_given(transport: HttpTransport) -> None:
@@ -153,7 +154,7 @@ async def test_a_large_body_passes_in_both_directions(transport: HttpTransport) 
         assert server.accepted == 1
 
 
-# ------------------------------------------------------------------------------------------------ reuse
+# ---------------------------------------------------------------------- reuse
 
 
 async def test_one_connection_serves_request_after_request(transport: HttpTransport) -> None:
@@ -290,7 +291,7 @@ async def test_waiting_for_a_free_connection_ends_with_the_timeout() -> None:
     await transport.aclose()
 
 
-# ------------------------------------------------------------------------------------------------ limits and memory
+# ---------------------------------------------------------------------- limits and memory
 
 
 @pytest.mark.parametrize("limit", [0, 1])
@@ -388,7 +389,7 @@ async def _sends_half(peer: Peer) -> None:
     await peer.gone()
 
 
-# ------------------------------------------------------------------------------------------------ loops, closing, extras
+# ---------------------------------------------------------------------- loops, closing, extras
 
 
 async def test_closing_ends_what_is_under_way_and_leaves_nothing_open() -> None:

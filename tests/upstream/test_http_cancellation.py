@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from gatewaykit.upstream.http import HttpTransport
 from gatewaykit.upstream.pool import PoolLimits
 from tests.upstream.fault_server import OK, Behaviour, Peer, get, serving

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from gatewaykit.errors import UpstreamError
 from gatewaykit.ports import UpstreamRequest
 from gatewaykit.upstream.http import HttpTransport
@@ -26,7 +27,7 @@ async def kind_of(transport: HttpTransport, request: UpstreamRequest, timeout_s:
     return f"none, but {response.status}"
 
 
-# ------------------------------------------------------------------------------------------------ connecting
+# ---------------------------------------------------------------------- connecting
 
 
 async def test_a_port_where_nobody_listens_is_refused(transport: HttpTransport, free_port: int) -> None:
@@ -71,7 +72,7 @@ async def test_after_a_failed_connect_the_slot_is_free_again(transport: HttpTran
         assert await kind_of(transport, get(free_port)) == "refused"
 
 
-# ------------------------------------------------------------------------------------------------ answers
+# ---------------------------------------------------------------------- answers
 
 
 async def closes_at_once(peer: Peer) -> None:
@@ -236,7 +237,7 @@ async def test_two_readers_of_one_body_are_an_error(transport: HttpTransport) ->
         first.cancel()
 
 
-# ------------------------------------------------------------------------------------------------ time
+# ---------------------------------------------------------------------- time
 
 
 async def _never_answers(peer: Peer) -> None:
@@ -303,7 +304,7 @@ async def test_each_part_of_a_body_has_the_whole_timeout(transport: HttpTranspor
         assert await kind_of(transport, get(server.port), timeout_s=0.1) == "none, but 200"
 
 
-# ------------------------------------------------------------------------------------------------ idle connections that close
+# ---------------------------------------------------------------------- idle connections that close
 
 
 def _serves_then_closes(requests: list[str], when_closing: str) -> Behaviour:
@@ -425,7 +426,7 @@ async def test_an_idle_connection_that_the_server_closes_or_talks_on_is_forgotte
         assert server.accepted == 3
 
 
-# ------------------------------------------------------------------------------------------------ request bodies
+# ---------------------------------------------------------------------- request bodies
 
 
 class BodyFailed(Exception):

@@ -9,9 +9,9 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
+
 from gatewaykit.upstream.http import HttpTransport
 from tests.upstream.fault_server import get
 

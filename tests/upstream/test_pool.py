@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from gatewaykit.upstream.pool import IdlePool, Lane, PoolLimits
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gatewaykit.upstream.pool import IdlePool, Lane, PoolLimits
 
 
 def a_pool(**limits: float) -> IdlePool[str, None]:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gatewaykit.errors import UpstreamError
 from gatewaykit.ports import UpstreamRequest
 from gatewaykit.upstream.request_head import CHUNKED, encode_head, host_field
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 async def no_chunks() -> AsyncIterator[bytes]:

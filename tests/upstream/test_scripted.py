@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from gatewaykit.errors import UpstreamError
 from gatewaykit.upstream.scripted import Hold, Reply, ScriptedTransport
 from tests.upstream.fault_server import get

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from gatewaykit.errors import UpstreamError
 from gatewaykit.upstream.http import HttpTransport
 from tests.upstream.fault_server import Peer, answers_ok, get, serving

@@ -40,31 +40,26 @@ PAUSE_ABOVE = 64 * 1024
 RESUME_BELOW = 16 * 1024
 TIMER_SLACK_S = 0.001  # event loops round to milliseconds
 
-_NO_HEADERS: HeaderList = []
-
 
 class Exchange:
     """One request and its response. After the head: an `UpstreamResponse` whose body may still be arriving."""
 
-    __slots__ = (
-        "bare", "chunks", "connection", "ended", "error", "headers", "held", "keep", "pump", "stale", "status",
-        "timeout_s", "waiter",
-    )  # fmt: skip
+    # Defaults of the class, not slots: most exchanges set few of them, and creating one is half as dear.
+    status = 0
+    headers: HeaderList = []  # replaced, never changed
+    held = 0  # bytes in chunks
+    ended = False
+    error: BaseException | None = None
+    stale = False  # the connection closed before any byte of a response
+    connection: Connection | None = None  # as long as it carries this exchange
+    waiter: asyncio.Future[None] | None = None
+    pump: asyncio.Task[None] | None = None
 
-    def __init__(self, *, bare: bool, keep: bool, timeout_s: float) -> None:
+    def __init__(self, bare: bool, keep: bool, timeout_s: float) -> None:
         self.bare = bare  # the response has no body, whatever its head says: HEAD
         self.keep = keep  # the request allows the connection to be used again
         self.timeout_s = timeout_s
-        self.status = 0
-        self.headers = _NO_HEADERS
         self.chunks: deque[bytes] = deque()
-        self.held = 0  # bytes in chunks
-        self.ended = False
-        self.error: BaseException | None = None
-        self.stale = False  # the connection closed before any byte of a response
-        self.connection: Connection | None = None  # as long as it carries this exchange
-        self.waiter: asyncio.Future[None] | None = None
-        self.pump: asyncio.Task[None] | None = None
 
     @property
     def complete(self) -> bool:
@@ -93,6 +88,11 @@ class Exchange:
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body at once. Over `limit` bytes it is given up: UpstreamError("too_large")."""
+        if self.ended and self.error is None and self.held <= limit:
+            taken = list(self.chunks)
+            self.chunks.clear()
+            self.held = 0
+            return taken[0] if len(taken) == 1 else b"".join(taken)
         chunks: list[bytes] = []
         size = 0
         async for chunk in self:
@@ -102,7 +102,7 @@ class Exchange:
                 self.chunks.clear()
                 raise UpstreamError("too_large", f"the response body is over {limit} bytes")
             chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return b"".join(chunks)
 
     async def aclose(self) -> None:
         self.close()
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._poll: Any = None
 
-    # -------------------------------------------------------------------------------------------- the exchange
+    # ------------------------------------------------------------------- the exchange
 
     def start(
         self, exchange: Exchange, head: bytes, body: bytes | AsyncIterator[bytes], length: int, deadline: float
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
             self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not self._poll.poll(0)
 
-    # -------------------------------------------------------------------------------------------- the event loop calls
+    # ------------------------------------------------------------------- the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream has a read-write transport
@@ -295,18 +295,15 @@ class Connection(asyncio.Protocol):
         if drained is not None and not drained.done():
             drained.set_result(None)
 
-    # -------------------------------------------------------------------------------------------- the parser calls
+    # ------------------------------------------------------------------- the parser calls
 
     def on_message_begin(self) -> None:
         if self._complete:  # a response to nothing follows
             raise _EndOfResponse
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._headed:  # a trailer
-            return
-        if value[-1:] in b" \t":
-            value = value.rstrip(b" \t")
-        self._fields.append((name, value))
+        # The parser leaves spaces and tabs at the end, and lets no other white space through. Trailers come here too.
+        self._fields.append((name, value.rstrip()))
 
     def on_headers_complete(self) -> None:
         exchange = self.exchange
@@ -341,8 +338,10 @@ class Connection(asyncio.Protocol):
         if self._headed and not self._complete:  # else the end of a 1xx
             self._complete = True
             self._keep = self._parser.should_keep_alive()  # right only in here
+            if self._fields:  # trailers
+                self._fields = []
 
-    # -------------------------------------------------------------------------------------------- endings
+    # ------------------------------------------------------------------- endings
 
     def _finish(self, exchange: Exchange) -> None:
         keep = self._keep and exchange.keep and exchange.pump is None and not self._writing_paused
@@ -380,7 +379,7 @@ class Connection(asyncio.Protocol):
             exchange.stale = not self._unproductive
             self.abort("the back end closed the connection before it answered")
 
-    # -------------------------------------------------------------------------------------------- time
+    # ------------------------------------------------------------------- time
 
     def _arm(self, deadline: float) -> None:
         """Have `_tick` called at the deadline, or earlier.
@@ -406,7 +405,7 @@ class Connection(asyncio.Protocol):
             what = "the next part of the body" if self._headed else "the response"
             self.fail(UpstreamError("timeout", f"{what} did not come within {exchange.timeout_s:g} s"))
 
-    # -------------------------------------------------------------------------------------------- the request body
+    # ------------------------------------------------------------------- the request body
 
     async def _pump(self, exchange: Exchange, body: AsyncIterator[bytes], length: int) -> None:
         """Send a streamed body. Cancelled when it is no longer wanted; its own errors end the exchange."""

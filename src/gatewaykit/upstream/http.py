@@ -80,7 +80,7 @@ class HttpTransport:
             reused = connection is not None
             if connection is None:
                 connection = await here.free_connection(origin, deadline)
-            exchange = here.exchange_type(bare=method == "HEAD", keep=keep, timeout_s=timeout_s)
+            exchange = here.exchange_type(method == "HEAD", keep, timeout_s)
             try:
                 await connection.start(exchange, head, body, length, deadline)
             except BaseException:  # cancelled
@@ -262,7 +262,7 @@ class _LoopConnections:
             self._all_lost = self.loop.create_future()
             await self._all_lost
 
-    # -------------------------------------------------------------------------------------------- opening
+    # ------------------------------------------------------------------- opening
 
     async def _connect(self, origin: Origin, deadline: float) -> Connection:
         """Open a connection in a slot that is already counted."""
@@ -306,7 +306,7 @@ class _LoopConnections:
                 return connection
         raise failure
 
-    # -------------------------------------------------------------------------------------------- slots and turns
+    # ------------------------------------------------------------------- slots and turns
 
     def _slot_freed(self, origin: Origin) -> None:
         """A connection of an origin is gone: the next request that waits may open one."""
