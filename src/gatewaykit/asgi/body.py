@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["AsgiBody", "replay"]
 
 
-class AsgiBody:
-    """A `ports.BodySource` over a receive channel, which also tells when the client leaves."""
+_HOLD_BYTES = 64 * 1024
 
-    __slots__ = ("_finished", "_receive", "_started")
+
+class AsgiBody:
+    """A `ports.BodySource` over a receive channel, which also tells when the client leaves.
+
+    The channel has one reader at a time. `gone` reads it until somebody wants the body, and holds what comes of it.
+    """
+
+    __slots__ = ("_asked", "_finished", "_held", "_reading", "_receive", "_started")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._started = False
         self._finished: asyncio.Event | None = None
+        self._asked: asyncio.Event | None = None
+        self._held: deque[Message] | None = None  # and the rest, once `gone` looked before the body was asked for
+        self._reading: asyncio.Lock | None = None
 
     async def read(self, limit: int) -> bytes | Refusal:
         """The whole body; a refusal when it is over `limit` bytes or the client left before its end."""
@@ -38,23 +48,28 @@ class AsgiBody:
     def stream(self, limit: int) -> AsyncIterator[bytes]:
         """The body's chunks. Raises BodyTooLarge and ClientGone."""
         self._started = True
+        if self._asked is not None:
+            self._asked.set()
         return self._chunks(limit)
 
     async def _chunks(self, limit: int) -> AsyncIterator[bytes]:
         size, more = 0, True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone("the client closed the connection before its body was whole")
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(f"the body has more than {limit} bytes")
-            more = message.get("more_body", False)
-            if not more:
-                self._end()
-            if chunk:
-                yield chunk
+        try:
+            while more:
+                message = await (self._receive() if self._held is None else self._held_or_next())
+                if message["type"] == "http.disconnect":
+                    raise ClientGone("the client closed the connection before its body was whole")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > limit:
+                    raise BodyTooLarge(f"the body has more than {limit} bytes")
+                more = message.get("more_body", False)
+                if not more:
+                    self._end()  # before the last chunk is handed on: its taker may wait long
+                if chunk:
+                    yield chunk
+        finally:
+            self._end()  # whoever gives up on the body in the middle leaves the channel to `gone`
 
     def _end(self) -> None:
         if self._finished is None:
@@ -62,13 +77,40 @@ class AsgiBody:
         self._finished.set()
 
     async def gone(self) -> None:
-        """Return when the client leaves. Body messages nobody asked for are passed over."""
-        if self._started:
-            if self._finished is None:
-                self._finished = asyncio.Event()
-            await self._finished.wait()
+        """Return when the client leaves."""
+        if not self._started and await self._gone_before_asked():
+            return
+        if self._finished is None:
+            self._finished = asyncio.Event()
+        await self._finished.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    async def _gone_before_asked(self) -> bool:
+        """True when the client left, False when somebody began to read the body."""
+        if self._held is None:
+            self._held, self._reading, self._asked = deque(), asyncio.Lock(), asyncio.Event()
+        assert self._reading is not None
+        assert self._asked is not None
+        while not self._started:
+            if sum(len(each.get("body", b"")) for each in self._held) > _HOLD_BYTES and self._held[-1].get("more_body"):
+                await self._asked.wait()  # no more of it in memory; a client that leaves now is found out later
+                break
+            async with self._reading:
+                message = await self._receive()
+                self._held.append(message)
+            if message["type"] == "http.disconnect":
+                return True
+        return False
+
+    async def _held_or_next(self) -> Message:
+        assert self._held is not None
+        assert self._reading is not None
+        if not self._held:
+            async with self._reading:
+                if not self._held:
+                    return await self._receive()
+        return self._held.popleft()
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

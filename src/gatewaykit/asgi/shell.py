@@ -5,7 +5,8 @@ Rules
 * What the app sent is never changed in place: its messages and header lists may be constants.
 * An exception before the response becomes the chain's 500, so that its hooks see it, and goes on up: the server and an
   outer error handler still learn of it. After the response has started it only goes up.
-* The view in `state` is taken away at the end: what stays on the scope outlives the request.
+* The view in `state` is taken away at the end: what stays on the scope outlives the request. The view of a shell
+  further out, with another middleware between, comes back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from gatewaykit.asgi.body import replay
-from gatewaykit.asgi.scope import AsgiRequest, View
+from gatewaykit.asgi.scope import AsgiRequest, hide, show
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -48,7 +49,7 @@ async def around_app(
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}
-        state["gatewaykit"] = View(request)
+        outer = show(state, request)
         way = chain.way
         if way.bodies or way.wraps:
             scope = _without_shortcuts(scope)
@@ -65,7 +66,7 @@ async def around_app(
                 await _answer(chain, request, refusal, way, send)
             raise
         finally:
-            state.pop("gatewaykit", None)
+            hide(state, outer)
     finally:
         if chain.ends:
             chain.end(request)
@@ -141,7 +142,7 @@ def _buffering(chain: Chain, request: Request, send: Send) -> Send:
             size += len(chunk)
             if size > chain.max_body_bytes:
                 refusal = Refusal(Reason.INTEGRATION_RESPONSE_TOO_LARGE, f"over {chain.max_body_bytes} bytes")
-                await _answer(chain, request, refusal, Way(()), send)
+                await _answer(chain, request, refusal, chain.way.of_heads(), send)
                 return
             parts.append(chunk)
             if not message.get("more_body", False):
@@ -174,7 +175,7 @@ async def around_websocket(
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}
-        state["gatewaykit"] = View(request)
+        outer = show(state, request)
         heads = chain.way.heads
 
         def amend(message: Message) -> Awaitable[None]:
@@ -187,12 +188,14 @@ async def around_websocket(
                 message = {**message, "headers": head.headers}
                 if "status" in message:
                     message["status"] = head.status
+            elif kind == "websocket.close" and not request.status:
+                request.status = 403  # what a server answers to a handshake that was closed
             return send(message)
 
         try:
             await app(scope, receive, amend)
         finally:
-            state.pop("gatewaykit", None)
+            hide(state, outer)
     finally:
         chain.end(request)
 

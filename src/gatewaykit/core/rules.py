@@ -2,7 +2,7 @@
 
 A rule is a condition for policies, not a route: where two rules fit, both apply. A rule must not be evaded by spelling,
 so what the app behind may take for the same path counts as the same: slashes are folded, a trailing one does not count,
-and a rule for GET covers HEAD, which apps answer with the same handler.
+a verb counts in any casing, and a rule for GET covers HEAD, which apps answer with the same handler.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class RuleSet:
     def applying(self, verb: str, path: str) -> tuple[int, ...]:
         """Positions of the rules that apply, ascending. `path` is decoded."""
         parts = [part for part in path.split("/") if part]
+        verb = verb.upper()
         asked = ("GET", "HEAD") if verb == "HEAD" else (verb,)
         found: list[int] = []
         nodes = [self._root]

@@ -32,9 +32,10 @@ __all__ = [
 class PolicyMiddleware:
     """Policies around an ASGI app. Listed order is the order of execution; a `rule` holds for one route only.
 
-    Directly stacked middlewares of this kind merge into one hop. `store` is `"memory://"` or a store object;
-    `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` counts; `profile` is `"web"` (Retry-After,
-    WWW-Authenticate, problem details on request) or `"aws"`. Raises ConfigError with every problem found.
+    Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
+    `"memory://"` or a store object; `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` counts;
+    `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`. Raises ConfigError with
+    every problem found.
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class PolicyMiddleware:
         self._listed: list[Listed] = bind_listed(policies, runtime)
         self._trusted = _trusted(trusted_proxies)
         self._throttles = [runtime.throttles]
-        if isinstance(app, PolicyMiddleware):
+        self._manner = (profile, max_body_bytes)
+        if isinstance(app, PolicyMiddleware) and app._manner == self._manner:
             self._listed += app._listed
             self._throttles += app._throttles
             self._trusted = _one_setting(self._trusted, app._trusted)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "Way", "collect", "drop_content_length", "failure"]
 
 _OUTCOMES = frozenset((Response, Refusal))
+_MAX_DIGITS = 18  # of a Content-Length; one with more is over any limit, and is not made a number
 
 
 class Way:
@@ -42,6 +43,12 @@ class Way:
         self.heads = tuple(policy.on_head for policy in inward if policy.on_head is not None)
         self.bodies = tuple(policy.on_body for policy in inward if policy.on_body is not None)
         self.wraps = tuple(policy.wrap_body for policy in inward if policy.wrap_body is not None)
+
+    def of_heads(self) -> Way:
+        """The same way for a response whose body is not for the policies: it replaces one that they did not get."""
+        way = Way(())
+        way.heads = self.heads
+        return way
 
 
 class Chain:
@@ -89,7 +96,7 @@ class Chain:
                     continue
                 if type(answer) is Refusal or type(answer) is Response:
                     request.reached = way
-                    return answer
+                    return _copied(answer) if type(answer) is Response else answer
                 return self._go_on(request, answer, step, way, following)
         except Exception as error:  # noqa: BLE001 - a policy's own failure: closed, logged, answered with a 500
             request.reached = way
@@ -99,17 +106,16 @@ class Chain:
     async def _go_on(self, request: Request, answer: object, step: Step, way: Way, following: int) -> Answer:
         """The rest of `start`, from a hook that has to wait."""
         try:
-            if (answer := await _awaited(answer, step)) is not request:
+            if (answer := await _awaited(answer, step, request)) is not request:
                 request.reached = way
                 return answer
             for step, way, _ in self._steps[following:]:
                 answer = step(request)
                 if answer is request:
                     continue
-                if type(answer) is not Refusal and type(answer) is not Response:
-                    answer = await _awaited(answer, step)
-                    if answer is request:
-                        continue
+                answer = await _awaited(answer, step, request)
+                if answer is request:
+                    continue
                 request.reached = way
                 return answer
         except Exception as error:  # noqa: BLE001 - as in start
@@ -219,15 +225,20 @@ def drop_content_length(head: Head) -> None:
     head.headers = [field for field in head.headers if field[0].lower() != b"content-length"]
 
 
-async def _awaited(answer: object, step: Step) -> Answer:
-    if not isinstance(answer, Awaitable):
-        name = getattr(step, "__qualname__", repr(step))
-        raise TypeError(f"{name} answered {answer!r}; a request hook returns the request, a Response or a Refusal")
-    answer = await answer
-    if type(answer) is Response or type(answer) is Refusal or isinstance(answer, Request):
-        return answer
+async def _awaited(answer: object, step: Step, request: Request) -> Answer:
+    if isinstance(answer, Awaitable):
+        answer = await answer
+    if answer is request or type(answer) is Refusal:
+        return cast("Answer", answer)
+    if type(answer) is Response:
+        return _copied(answer)
     name = getattr(step, "__qualname__", repr(step))
     raise TypeError(f"{name} answered {answer!r}; a request hook returns the request, a Response or a Refusal")
+
+
+def _copied(response: Response) -> Response:
+    """A policy may answer every request with one constant; the hooks amend a copy of it."""
+    return Response(response.status, [*response.headers], response.body, response.close)
 
 
 def _limit(reads_body: bool | int, default: int) -> int | None:
@@ -239,6 +250,9 @@ def _limit(reads_body: bool | int, default: int) -> int | None:
 def _take_body(limit: int) -> Step:
     def take_body(request: Request) -> Answer | Awaitable[Answer]:
         if request.body is None:
+            declared = request.headers.get(b"content-length", b"")
+            if declared.isdigit() and (len(declared) > _MAX_DIGITS or int(declared) > limit):
+                return Refusal(Reason.BODY_TOO_LARGE, f"the body is to have over {limit} bytes")
             return _read(request, limit)
         if len(request.body) > limit:
             return Refusal(Reason.BODY_TOO_LARGE, f"the body has {len(request.body)} bytes, the limit is {limit}")

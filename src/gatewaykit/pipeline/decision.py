@@ -57,9 +57,9 @@ class Decision:
 def decide(chain: Chain, request: Request) -> Decision:
     """Drive the chain's policies, and only them. Tokens are taken. Raises ConfigError when a policy has to wait."""
     answer = chain.start(request)
-    if not isinstance(answer, (Request, Response, Refusal)):
-        answer = drive(answer)
     try:
+        if not isinstance(answer, (Request, Response, Refusal)):
+            answer = drive(answer)
         if answer is request:
             return Decision(request=request)
         outcome = cast("Response | Refusal", answer)
