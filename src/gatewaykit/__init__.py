@@ -10,7 +10,7 @@ _HOME = {
     "Reason": "core.reasons", "Refusal": "core.reasons",
     "Policy": "ports",
     "Decision": "pipeline.decision",
-    "access_log": "policies.access_log", "api_key": "policies.api_key", "authenticate": "policies.authenticate",
+    "access_log": "observe.access_log", "api_key": "policies.api_key", "authenticate": "policies.authenticate",
     "by": "policies.by", "cors": "policies.cors", "quota": "policies.quota", "throttle": "policies.throttle",
     "validate": "policies.validate",
     "ApiKey": "core.identity.api_key",

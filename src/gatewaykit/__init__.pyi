@@ -24,7 +24,7 @@ from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddlewa
 from gatewaykit.gateway.middleware import rule as rule
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by
-from gatewaykit.policies.access_log import access_log as access_log
+from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors

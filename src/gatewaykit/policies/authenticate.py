@@ -26,6 +26,8 @@ __all__ = ["Authenticate", "authenticate"]
 class Authenticate(Policy):
     """A custom authorizer; made by `authenticate`."""
 
+    phase = "authenticate"
+
     authorizer: Callable[[Request], Any]
     timeout_s: float | None = None
     challenge: str = ""

@@ -29,6 +29,8 @@ _LOCATIONS: Final = {"header": "header", "path": "path", "query": "querystring",
 class Validate(Policy):
     """A compiled request validator; made by `validate`."""
 
+    phase = "validate"
+
     validator: Validator
     max_body_bytes: int | None = None
 
