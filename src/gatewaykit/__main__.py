@@ -1,0 +1,7 @@
+"""`python -m gatewaykit`."""
+
+import sys
+
+from gatewaykit.cli import main
+
+sys.exit(main())

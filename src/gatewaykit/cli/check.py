@@ -1,0 +1,103 @@
+"""`gatewaykit check FILE`: what becomes of every key of a definition."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+from gatewaykit.cli.sources import add_json, add_source, open_source
+
+if TYPE_CHECKING:
+    from gatewaykit.cli.output import Output
+    from gatewaykit.definition.ledger import Entry
+
+__all__ = ["add", "counted", "findings", "run", "shown"]
+
+_STYLES = {"enforced": "green", "approximated": "yellow", "ignored": "red", "unknown": "red"}
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("check", help="say which keys of a definition are enforced, and which are not")
+    add_source(parser)
+    parser.add_argument("--schema", action=_PrintSchema, help="print the JSON Schema of gateway.yaml")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    opened = open_source(arguments, unbound=True, unenforced=True)
+    entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
+    wrong = findings(entries, arguments.accept)
+    if output.as_json:
+        output.json({"counts": counted(entries), "findings": len(wrong), "keys": [_plain(entry) for entry in entries]})
+        return 1 if wrong else 0
+    lines = [entry for entry in entries if entry.status != "enforced" and not entry.harmless]
+    shown(output, lines, arguments.accept)
+    if lines:
+        output.line()
+    output.table([[output.style(_STYLES[status], status), str(count)] for status, count in counted(entries).items()], 0)
+    if not entries:
+        output.line(f"{opened.name} is fine; it has no definition to check")
+    elif wrong:
+        protecting = sum(entry.security for entry in wrong)
+        text = f"{len(wrong)} of {len(entries)} keys are not enforced"
+        output.line(f"\n{text}; {protecting} of them protect the API" if protecting else f"\n{text}")
+    else:
+        output.line("\nNothing is ignored")
+    return 1 if wrong else 0
+
+
+def counted(entries: Iterable[Entry]) -> dict[str, int]:
+    """How many keys have each status; only what there is. Keys that cannot do anything are left out."""
+    counts = Counter("harmless" if entry.harmless and entry.status != "enforced" else entry.status for entry in entries)
+    return {status: counts[status] for status in _STYLES if counts[status]}
+
+
+def findings(entries: Iterable[Entry], accept: Collection[str]) -> list[Entry]:
+    """The keys that somebody wrote for an effect they do not have."""
+    return [
+        entry
+        for entry in entries
+        if entry.status in ("ignored", "unknown")
+        and not entry.harmless
+        and entry.key not in accept
+        and entry.place.pointer not in accept
+    ]
+
+
+def shown(output: Output, entries: Iterable[Entry], accept: Collection[str]) -> None:
+    """A line for each key: where it stands, what became of it, and why."""
+    rows = []
+    for entry in entries:
+        accepted = entry.key in accept or entry.place.pointer in accept
+        note = f"{entry.note} (did you mean {entry.near!r}?)" if entry.near else entry.note
+        if entry.security:
+            note = output.style("dim", "accepted: ") + note if accepted else output.style("bold", "protects: ") + note
+        rows.append([str(entry.place), output.style(_STYLES[entry.status], entry.status), entry.key, note])
+    if rows:
+        output.table(rows, 0)
+
+
+class _PrintSchema(argparse.Action):
+    """Like --version: prints, and is done, with no FILE."""
+
+    def __init__(self, option_strings: Any, dest: str, help: str) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        from gatewaykit.deploy.config import config_schema
+
+        print(json.dumps(config_schema(), indent=2))
+        parser.exit()
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    place = entry.place
+    return {
+        "key": entry.key, "status": entry.status, "file": place.file, "line": place.line, "column": place.column,
+        "pointer": place.pointer, "security": entry.security, "harmless": entry.harmless, "note": entry.note,
+        "near": entry.near,
+    }  # fmt: skip

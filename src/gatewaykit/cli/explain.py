@@ -1,0 +1,46 @@
+"""`gatewaykit explain FILE METHOD PATH`: what would happen to a request, and why. Nothing is called or taken."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gatewaykit.cli.sources import add_json, add_request, add_source, open_source, request_of
+
+if TYPE_CHECKING:
+    from gatewaykit.cli.output import Output
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("explain", help="say what would happen to a request, and why")
+    add_source(parser)
+    add_request(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    gateway, path = open_source(arguments, unbound=True).find(arguments.path)
+    explanation = gateway.explain(arguments.method, path, **request_of(arguments))
+    decision = explanation.decision
+    if output.as_json:
+        output.json(
+            {
+                "allowed": decision.allowed,
+                "reason": None if decision.reason is None else decision.reason.name,
+                "detail": decision.detail,
+                "status": decision.status,
+                "route": None if explanation.route is None else asdict(explanation.route),
+                "near_misses": [asdict(miss) for miss in explanation.near_misses],
+                "steps": [asdict(step) for step in explanation.steps],
+            }
+        )
+    else:
+        first, _, rest = str(explanation).partition("\n")
+        output.line(output.style("red" if decision.refusal is not None else "green", first))
+        if rest:
+            output.line(rest)
+    return 0 if decision.refusal is None else 1

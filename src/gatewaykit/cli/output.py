@@ -1,0 +1,72 @@
+"""What commands print: text with aligned tables, in colour on a terminal only; or one JSON value."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TextIO
+
+from gatewaykit.errors import Problem
+
+__all__ = ["Output"]
+
+_STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_ESCAPE: Final = "\x1b["
+
+
+class Output:
+    """Where a command writes. Findings go to stdout, complaints to stderr; with `--json` both are JSON on stdout."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def line(self, text: str = "") -> None:
+        print(_printable(text))
+
+    def json(self, value: Any) -> None:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def table(self, rows: Iterable[Sequence[str]], indent: int = 2) -> None:
+        """Rows with their columns aligned; the last column may be of any width."""
+        listed = [list(row) for row in rows]
+        widths = [max(_width(cell) for cell in column) for column in zip(*listed, strict=True)]
+        for row in listed:
+            cells = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+            self.line(" " * indent + "  ".join(cells).rstrip())
+
+    def problems(self, problems: Sequence[Problem]) -> None:
+        """What is wrong with a configuration or a command line."""
+        if self.as_json:
+            keys = ("where", "what", "why", "mend", "near")
+            self.json({"problems": [{key: getattr(problem, key) for key in keys} for problem in problems]})
+            return
+        for problem in problems:
+            text = str(problem)
+            if problem.where and _is_coloured(sys.stderr):
+                text = text.replace(problem.where, f"{_ESCAPE}1m{problem.where}{_ESCAPE}0m", 1)
+            print(_printable(text), file=sys.stderr)
+        if len(problems) > 1:
+            print(f"{len(problems)} problems", file=sys.stderr)
+
+    def style(self, name: str, text: str) -> str:
+        return f"{_ESCAPE}{_STYLES[name]}m{text}{_ESCAPE}0m" if _is_coloured(sys.stdout) else text
+
+
+def _is_coloured(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _width(text: str) -> int:
+    while (start := text.find(_ESCAPE)) >= 0:
+        text = text[:start] + text[text.index("m", start) + 1 :]
+    return len(text)
+
+
+def _printable(text: str) -> str:
+    """Nothing of a document or an upstream may steer the terminal; our own styles, tabs and line ends stay."""
+    if text.isprintable():
+        return text
+    kept = "\n\t\x1b" if _is_coloured(sys.stdout) else "\n\t"
+    return "".join(each if each.isprintable() or each in kept else f"\\x{ord(each):02x}" for each in text)

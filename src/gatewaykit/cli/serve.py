@@ -1,0 +1,131 @@
+"""`gatewaykit serve FILE` and `gatewaykit serve --upstream URL`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from gatewaykit import __version__
+from gatewaykit.cli.check import counted, findings, shown
+from gatewaykit.cli.routes import route_rows
+from gatewaykit.cli.sources import add_json, add_source, open_source
+from gatewaykit.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import ASGIApp
+    from gatewaykit.cli.output import Output
+    from gatewaykit.cli.sources import Opened
+    from gatewaykit.ports import Policy
+
+__all__ = ["add", "run"]
+
+_MOST_ROUTES: Final = 12  # more are counted, not listed
+_MOST_KEYS: Final = 8
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("serve", help="serve a definition, a gateway.yaml, or an upstream with policies")
+    add_source(parser, upstream=True)
+    group = parser.add_argument_group("the server")
+    group.add_argument("--host", help="the address to listen on (127.0.0.1)")
+    group.add_argument("--port", type=_port, help="the port to listen on, 0 for a free one (8080)")
+    group.add_argument(
+        "--log", metavar="FORMAT", default="clf", help="clf, json, xml, csv, a format with $context variables, or off"
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from gatewaykit.server.run import MissingServer, bind, serve
+
+    opened = open_source(arguments, extra=_access_log(arguments.log))
+    server = opened.config.server if opened.config else None
+    host = arguments.host or (server.host if server else "127.0.0.1")
+    port = arguments.port if arguments.port is not None else (server.port if server else 8080)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        listener = bind(host, port)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+    try:
+        serve(_app(opened), listener, on_ready=lambda url: _greet(opened, url, arguments, output))
+    except MissingServer as error:
+        listener.close()
+        raise UsageError(str(error)) from None
+    except KeyboardInterrupt:  # Ctrl-C, after running requests were finished
+        pass
+    return 0
+
+
+def _app(opened: Opened) -> ASGIApp:
+    if list(opened.gateways) == ["/"]:
+        return opened.gateways["/"]
+    from gatewaykit.gateway.mounts import Mounts
+
+    return Mounts(opened.gateways)
+
+
+def _access_log(log_format: str) -> list[Policy]:
+    if log_format == "off":
+        return []
+    from gatewaykit.policies.access_log import access_log
+
+    return [access_log(log_format)]
+
+
+def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Output) -> None:
+    """Said once the server answers."""
+    entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
+    counts, wrong = counted(entries), findings(entries, ())
+    attempt = _try(opened, url)
+    if output.as_json:
+        routes = [dict(zip(("verb", "resource", "policies", "integration"), row)) for row in route_rows(opened)]
+        output.json(
+            {"url": url, "demo_key": opened.demo_key or None, "counts": counts, "routes": routes, "try": attempt}
+        )
+        sys.stdout.flush()
+        return
+    output.line(f"gatewaykit {__version__}: {opened.name}")
+    facts = [["URL", output.style("bold", url + opened.stage_prefix)]]
+    if opened.demo_key:
+        facts.append(["Demo key", f"{output.style('bold', opened.demo_key)}  (header x-api-key)"])
+    if counts:
+        facts.append(["Keys", ", ".join(f"{count} {status}" for status, count in counts.items())])
+    output.line()
+    output.table(facts)
+    if wrong:
+        output.line("\nNot enforced")
+        shown(output, wrong[:_MOST_KEYS], arguments.accept)
+        if len(wrong) > _MOST_KEYS:
+            output.line(f"… and {len(wrong) - _MOST_KEYS} more: gatewaykit check {opened.name}")
+    rows = route_rows(opened)
+    output.line("\nRoutes")
+    output.table(rows[:_MOST_ROUTES])
+    if len(rows) > _MOST_ROUTES:
+        output.line(f"  … and {len(rows) - _MOST_ROUTES} more: gatewaykit routes {opened.name}")
+    output.line("\nTry")
+    output.line(f"  {attempt}\n")
+    sys.stdout.flush()
+
+
+def _try(opened: Opened, url: str) -> str:
+    """A curl line for the simplest route there is."""
+    routes = [(mount, route) for mount, gateway in opened.gateways.items() for route in gateway.routes]
+    routes.sort(key=lambda each: (each[1].verb not in ("GET", "ANY", ""), "{" in each[1].resource))
+    if not routes:
+        return f"curl {url}/"
+    mount, route = routes[0]
+    path = "/".join("1" if part.startswith("{") else part for part in route.resource.split("/"))
+    verb = "" if route.verb in ("GET", "ANY", "") else f"-X {route.verb} "
+    asks = "api_key" in route.policies
+    key = f"-H 'x-api-key: {opened.demo_key or '…'}' " if asks else ""
+    return f"curl {verb}{key}{url}{opened.stage_prefix}{mount.rstrip('/')}{path or '/'}"
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)

@@ -1,0 +1,299 @@
+"""The gateways that a command is about: from a definition, a gateway.yaml, or an upstream, with the options given."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatewaykit.cli.usage import UsageError
+from gatewaykit.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from gatewaykit.deploy.config import Config
+    from gatewaykit.gateway.gateway import Gateway
+    from gatewaykit.ports import Policy
+
+__all__ = ["Opened", "add_json", "add_source", "add_request", "open_source", "request_of"]
+
+DEMO = "demo"
+"""The name of the key that `serve` prints."""
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON value")
+
+
+def add_source(parser: argparse.ArgumentParser, *, upstream: bool = False) -> None:
+    """FILE, and the options that say how to make a gateway of it."""
+    what = "an OpenAPI document with API Gateway extensions, or a gateway.yaml"
+    if upstream:
+        parser.add_argument("file", metavar="FILE", nargs="?", help=what)
+        parser.add_argument("--upstream", metavar="URL", help="stand before this service, in place of FILE")
+    else:
+        parser.add_argument("file", metavar="FILE", help=what)
+        parser.set_defaults(upstream=None)
+    group = parser.add_argument_group("the gateway")
+    group.add_argument("--stage", metavar="NAME", help="the name of the stage (prod)")
+    group.add_argument("--stage-prefix", action="store_true", help="put the API under /{stage}")
+    group.add_argument("--var", metavar="NAME=VALUE", action="append", default=[], help="a stage variable")
+    group.add_argument(
+        "--function", metavar="NAME=MODULE:CALLABLE", action="append", default=[], help="bind a Lambda function"
+    )
+    group.add_argument("--key", metavar="NAME=VALUE", action="append", default=[], help="an API key")
+    group.add_argument("--profile", choices=["aws", "web"], help="whose answers to give")
+    group.add_argument(
+        "--accept", metavar="KEY", action="append", default=[], help="a security key that may stay unenforced"
+    )
+    group.add_argument("--config", metavar="FILE", help="a gateway.yaml with policies, keys, functions, …")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Gateways by the path they are mounted at. `demo_key` is the value of the key named demo, where it is known."""
+
+    name: str
+    gateways: Mapping[str, Gateway]
+    config: Config | None = None
+    demo_key: str = ""
+    stage_prefix: str = ""
+
+    def find(self, path: str) -> tuple[Gateway, str]:
+        """The gateway that serves a path, and the rest of the path."""
+        for mount in sorted(self.gateways, key=len, reverse=True):
+            prefix = mount.rstrip("/")
+            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/", "?"):
+                return self.gateways[mount], path[len(prefix) :] or "/"
+        raise UsageError(f"no API is mounted where {path} is; there are {', '.join(sorted(self.gateways))}")
+
+
+@dataclass(slots=True)
+class _Options:
+    """The options of the command line as values, and what is wrong with them."""
+
+    variables: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+def open_source(
+    arguments: argparse.Namespace,
+    *,
+    unbound: bool = False,
+    unenforced: bool = False,
+    extra: Sequence[Policy] = (),
+) -> Opened:
+    """The gateways that the arguments name. Raises ConfigError and UsageError.
+
+    `unbound`: functions and apps need not be bound, as they are not called. `unenforced`: a key that protects the API
+    and is not enforced does not stop it, as it is only looked at. `extra` policies come first.
+    """
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # modules of functions are looked up from here
+    if (arguments.file is None) == (arguments.upstream is None):
+        raise UsageError("give either a FILE or --upstream URL")
+    options = _options(arguments)
+    if arguments.upstream is not None:
+        return _sidecar(arguments, options, extra)
+    from gatewaykit.gateway.configured import config_of, is_config
+    from gatewaykit.openapi.document import load
+
+    root, problems = load(Path(arguments.file))
+    if is_config(root):
+        if given := [name for name, value in _definition_options(arguments) if value]:
+            raise UsageError(f"{given[0]} is for a definition; {arguments.file} is a gateway.yaml: write it there")
+        config = config_of(root, problems, Path(arguments.file).parent)
+        return _configured(arguments.file, config, unbound, unenforced, extra)
+    return _definition(arguments, options, root.plain(), unbound, unenforced, extra)
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """METHOD, PATH, and the options that describe the rest of a request."""
+    parser.add_argument("method", metavar="METHOD")
+    parser.add_argument("path", metavar="PATH", help="with its query string, if any")
+    parser.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="a request header")
+    parser.add_argument("-d", "--data", metavar="TEXT", help="the request body; @FILE reads it, @- from stdin")
+
+
+def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Headers and body of the request that `-H` and `-d` describe."""
+    headers = []
+    for text in arguments.header:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            raise UsageError(f"-H {text!r} is no header; write 'Name: value'")
+        headers.append((name.strip(), value.strip()))
+    return {"headers": headers, "body": _body(arguments.data)}
+
+
+# ---------------------------------------------------------------------------------------------------- parts
+
+
+def _definition(
+    arguments: argparse.Namespace,
+    options: _Options,
+    document: Any,
+    unbound: bool,
+    unenforced: bool,
+    extra: Sequence[Policy],
+) -> Opened:
+    from gatewaykit.core.identity.api_key import ApiKey
+    from gatewaykit.gateway.gateway import Gateway
+
+    config = _settings(arguments)
+    keys = [ApiKey(id=name, name=name, value=value) for name, value in options.keys.items()]
+    functions: Mapping[str, Any] = {**(config.functions if config else {}), **options.functions}
+    stage = arguments.stage or "prod"
+    gateway = Gateway.from_openapi(
+        Path(arguments.file), stage=stage, stage_variables=options.variables, stage_prefix=arguments.stage_prefix,
+        functions=_Whatever(functions) if unbound else functions, apps=_Whatever({}) if unbound else None,
+        api_keys=[*(config.keys if config else ()), *keys] or None,
+        policies=[*extra, *(config.policies if config else ())], store=config.store if config else "memory://",
+        trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
+        accept=_EVERY_KEY if unenforced else arguments.accept,
+    )  # fmt: skip
+    own = document.get("x-gatewaykit") if isinstance(document, dict) else None
+    return Opened(
+        name=arguments.file,
+        gateways={"/": gateway},
+        config=config,
+        demo_key=options.keys.get(DEMO) or _demo_key(own),
+        stage_prefix=f"/{stage}" if arguments.stage_prefix else "",
+    )
+
+
+def _configured(name: str, config: Config, unbound: bool, unenforced: bool, extra: Sequence[Policy]) -> Opened:
+    from dataclasses import replace
+
+    from gatewaykit.gateway.configured import build_gateways
+
+    config = replace(config, policies=(*extra, *config.policies))
+    if unenforced:
+        config = replace(config, apis={each: replace(api, accept=_EVERY_KEY) for each, api in config.apis.items()})
+    if unbound:
+        config = replace(config, functions=_Whatever(config.functions))
+    plain = {key.name: key.value for key in config.keys if not key.value.startswith("sha256:")}
+    return Opened(name=name, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
+
+
+def _sidecar(arguments: argparse.Namespace, options: _Options, extra: Sequence[Policy]) -> Opened:
+    from gatewaykit.deploy.config import upstream_problem
+    from gatewaykit.gateway.gateway import Gateway
+    from gatewaykit.policies.api_key import api_key
+
+    if problem := upstream_problem(arguments.upstream):
+        raise UsageError(f"--upstream: {problem}")
+    for name, value in _definition_options(arguments):
+        if value and name not in ("--key", "--profile", "--config"):
+            raise UsageError(f"{name} means nothing with --upstream, which has no definition")
+    config = _settings(arguments)
+    if config is not None and config.keys and options.keys:
+        raise UsageError(f"--key: {arguments.config} has keys already; write it there")
+    gateway = Gateway.from_upstream(
+        arguments.upstream,
+        policies=[*extra, *([api_key(options.keys)] if options.keys else ()), *(config.policies if config else ())],
+        profile=arguments.profile or "web",
+        store=config.store if config else "memory://",
+        trusted_proxies=config.trusted_proxies if config else (),
+    )
+    return Opened(name=arguments.upstream, gateways={"/": gateway}, config=config, demo_key=options.keys.get(DEMO, ""))
+
+
+def _settings(arguments: argparse.Namespace) -> Config | None:
+    """What `--config` adds. APIs in it would be left out in silence, so they are refused."""
+    if arguments.config is None:
+        return None
+    from gatewaykit.gateway.configured import load_config
+
+    config = load_config(arguments.config)
+    if config.apis:
+        raise UsageError(f"{arguments.config} has APIs of its own: run gatewaykit serve {arguments.config}")
+    return config
+
+
+def _options(arguments: argparse.Namespace) -> _Options:
+    from gatewaykit.deploy.callables import load_callable
+
+    options, problems = _Options(), []
+    targets: tuple[tuple[str, list[str], dict[str, Any]], ...] = (
+        ("--var", arguments.var, options.variables),
+        ("--key", arguments.key, options.keys),
+        ("--function", arguments.function, options.functions),
+    )
+    for option, texts, into in targets:
+        for text in texts:
+            name, equals, value = text.partition("=")
+            if not name or not equals:
+                problems.append(Problem(where=option, what=f"{text!r} is no NAME=VALUE"))
+                continue
+            try:
+                into[name] = load_callable(value) if option == "--function" else value
+            except ValueError as error:
+                problems.append(Problem(where=option, what=str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return options
+
+
+def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any], ...]:
+    return (
+        ("--stage", arguments.stage), ("--stage-prefix", arguments.stage_prefix), ("--var", arguments.var),
+        ("--function", arguments.function), ("--key", arguments.key), ("--profile", arguments.profile),
+        ("--accept", arguments.accept), ("--config", arguments.config),
+    )  # fmt: skip
+
+
+def _demo_key(own: object) -> str:
+    keys = own.get("keys") if isinstance(own, dict) else None
+    key = keys.get(DEMO) if isinstance(keys, dict) else None
+    value = key.get("value") if isinstance(key, dict) else key
+    return value if isinstance(value, str) and not value.startswith("sha256:") else ""
+
+
+def _body(text: str | None) -> bytes:
+    if text is None:
+        return b""
+    if text == "@-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode("utf-8", "surrogateescape")
+    try:
+        return Path(text[1:]).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"-d {text}: {getattr(error, 'strerror', None) or error}") from None
+
+
+class _EveryKey(Collection[str]):
+    """Accepts every key: a report is wanted, not a gateway."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 1
+
+
+_EVERY_KEY: Any = _EveryKey()
+
+
+class _Whatever(dict[str, Any]):
+    """Has something for every name: what is bound to a definition does not matter for looking at it."""
+
+    def __missing__(self, name: str) -> Any:
+        return _nothing
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _nothing(*arguments: Any) -> None:
+    """Stands where a function or an app is bound; it is never called."""

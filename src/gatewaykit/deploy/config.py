@@ -1,0 +1,189 @@
+"""`gateway.yaml`: the APIs of one server, with what their definitions do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from gatewaykit.deploy.callables import load_callable
+from gatewaykit.deploy.configured_policies import KeySettings, build_keys, build_policies, policy_schemas
+from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
+from gatewaykit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gatewaykit.core.identity.api_key import ApiKey
+    from gatewaykit.deploy.rules import Rule
+    from gatewaykit.ports import Policy
+
+__all__ = ["ApiSettings", "Config", "ServerSettings", "config_schema", "read_config"]
+
+Function = Annotated[Any, Scalar(load_callable, {"type": "string", "pattern": r"^[\w.]+:[\w.]+$"})]
+Policies = Annotated[tuple[Any, ...], Raw("policies")]
+Keys = Annotated[tuple[Any, ...], Raw("keys")]
+
+
+def _parse_port(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        raise ValueError(f"{value!r} is no port; write a number from 0 to 65535")
+    return value
+
+
+Port = Annotated[int, Scalar(_parse_port, {"type": "integer", "minimum": 0, "maximum": 65535})]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    host: str = setting("The address to listen on", "127.0.0.1")
+    port: Port = setting("The port to listen on; 0 takes a free one", 8080)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """One API: made from a definition, or a sidecar in front of an upstream."""
+
+    definition: str | None = setting("An OpenAPI document; its path is relative to this file", None)
+    upstream: str | None = setting("The address of a service to stand before, such as http://127.0.0.1:9000", None)
+    path: str = setting("Where the API is mounted; its own paths begin behind it", "/")
+    profile: Literal["aws", "web"] | None = setting(
+        "Whose answers it gives: aws for definitions, web for upstreams", None
+    )
+    policies: Policies = setting("Policies of this API, after those of every API", ())
+    stage: str = setting("The name of the stage", "prod")
+    stage_variables: Mapping[str, str] = setting("The stage's variables", factory=dict)
+    stage_prefix: bool = setting("Put the API under /{stage}, as on the execute-api host", False)
+    accept: tuple[str, ...] = setting("Security keys of the definition that may stay unenforced", ())
+    timeout: Duration = setting("How long the upstream may take to answer", 29.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file. `keys` and `policies` are built already."""
+
+    apis: Mapping[str, ApiSettings] = setting("The APIs, by names of your choice", factory=dict)
+    policies: Policies = setting("Policies of every API, in the order they are listed", ())
+    keys: Keys = setting("API keys by name: the value, or value or sha256 with enabled", ())
+    functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
+    trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
+    store: str = setting("Where limits are kept", "memory://")
+    server: ServerSettings = setting("Where to listen", factory=ServerSettings)
+
+
+_UPSTREAM_ONLY: Final = ("timeout",)
+_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept")
+
+
+def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
+    """The configuration that plain data stands for. Raises ConfigError with every problem, placed by `locate`.
+
+    Definitions are looked for in `directory`.
+    """
+    reading = Reading(locate)
+    config = reading.read(Config, data)
+    raw = data if isinstance(data, Mapping) else {}
+    keys: list[ApiKey] | None = _built(reading, "keys", raw, build_keys) if "keys" in raw else []
+    policies = _built(reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys))
+    apis = raw.get("apis")
+    own: dict[str, list[Policy | Rule]] = {}
+    for name, api in apis.items() if isinstance(apis, Mapping) else ():
+        if isinstance(api, Mapping):
+            path = ("apis", name)
+            _check_api(reading, api, path)
+            listed = _built(reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys), path)
+            own[str(name)] = listed or []
+    if config is not None:
+        _check_paths(reading, config)
+        _check_keys_are_asked_for(
+            reading, config, [*(policies or []), *(each for some in own.values() for each in some)]
+        )
+    if reading.problems or config is None:
+        raise ConfigError(reading.problems)
+    return replace(
+        config,
+        keys=tuple(keys or ()),
+        policies=tuple(policies or ()),
+        apis={
+            name: replace(
+                api,
+                policies=tuple(own[name]),
+                definition=None if api.definition is None else str(directory / api.definition),
+            )
+            for name, api in config.apis.items()
+        },
+    )
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    key = {"anyOf": [{"type": "string", "minLength": 16}, schema_of(KeySettings)]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gateway.yaml",
+        **schema_of(Config),
+        "$defs": {**policy_schemas(), "keys": {"type": "object", "additionalProperties": key}},
+    }
+
+
+def _built(
+    reading: Reading, key: str, data: Mapping[str, Any], build: Callable[[Any, Locate], Any], path: Path = ()
+) -> Any:
+    if key not in data:
+        return None
+    try:
+        return build(data[key], lambda inner: reading.locate((*path, key, *inner)))
+    except ConfigError as error:
+        reading.problems += error.problems
+        return None
+
+
+def _check_api(reading: Reading, api: Mapping[str, Any], path: Path) -> None:
+    name = path[-1]
+    if ("definition" in api) == ("upstream" in api):
+        reading.problem(path, f"the API {name!r} has to have either a definition or an upstream")
+        return
+    for key in _UPSTREAM_ONLY if "definition" in api else _DEFINITION_ONLY:
+        if key in api:
+            what, other = ("a definition", "an upstream") if "definition" in api else ("an upstream", "a definition")
+            reading.problem((*path, key), f"{key!r} means nothing for {what}; it is of {other}")
+    if isinstance(upstream := api.get("upstream"), str):
+        problem = upstream_problem(upstream)
+        if problem:
+            reading.problem((*path, "upstream"), problem)
+    if isinstance(mount := api.get("path", "/"), str) and not mount.startswith("/"):
+        reading.problem((*path, "path"), f"the path {mount!r} does not begin with a slash", near=f"/{mount}")
+
+
+def upstream_problem(url: str) -> str:
+    """What is wrong with the address of an upstream; "" when nothing is."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError as error:
+        return f"{url!r} is no address: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"{url!r} is no address of a service; write one such as http://127.0.0.1:9000"
+    return ""
+
+
+def _check_paths(reading: Reading, config: Config) -> None:
+    mounted: dict[str, str] = {}
+    for name, api in config.apis.items():
+        first = mounted.setdefault(api.path.strip("/"), name)
+        if first != name:
+            path = ("apis", name, "path") if api.path != "/" else ("apis", name)
+            reading.problem(
+                path, f"the APIs {first!r} and {name!r} are both at {api.path}", mend="Give each its own path"
+            )
+
+
+def _check_keys_are_asked_for(reading: Reading, config: Config, listed: list[Policy | Rule]) -> None:
+    """Keys that nothing asks for look like a lock and are none. A definition says itself which methods need one."""
+    if not config.keys or not config.apis or any(api.definition is not None for api in config.apis.values()):
+        return
+    policies = [policy for entry in listed for policy in getattr(entry, "policies", (entry,))]
+    if not any(type(policy).__name__ == "ApiKeyPolicy" for policy in policies):
+        reading.problem(
+            ("keys",), "there are keys, and no policy asks for them", mend="List '- api_key' under policies"
+        )

@@ -1,0 +1,258 @@
+"""Policies written down as data: in `gateway.yaml`, and under `x-gatewaykit` in a definition.
+
+A list of `name: {options}`, and of `rule: "POST /login"` with `policies:` of its own. The options are those of the
+functions (`throttle`, `cors`, …), with the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
+from gatewaykit.core.rules import parse_target
+from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.rules import Rule
+from gatewaykit.deploy.settings import Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies import by
+
+if TYPE_CHECKING:
+    from gatewaykit.policies.by import KeyFunction
+    from gatewaykit.ports import Policy
+
+__all__ = ["KeySettings", "build_keys", "build_policies", "policy_schemas"]
+
+_PLAIN_KEYS: Final = ("address", "api_key", "everyone", "identity", "route")
+_NAMED_KEYS: Final = ("claim", "header")
+
+
+def _parse_key(text: object) -> KeyFunction:
+    """What to count by: `address`, `api_key`, …, `header:X-Tenant`, `claim:sub`."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} says not what to count by; write one of {_key_choices()}")
+    kind, colon, name = text.partition(":")
+    if kind in _PLAIN_KEYS and not colon:
+        return getattr(by, kind)  # type: ignore[no-any-return]  # each is a KeyFunction
+    if kind in _NAMED_KEYS and name.strip():
+        return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
+    near = near_miss(kind, (*_PLAIN_KEYS, *_NAMED_KEYS))
+    hint = f" (did you mean {near!r}?)" if near and near != kind else ""
+    raise ValueError(f"{text!r} says not what to count by{hint}; write one of {_key_choices()}")
+
+
+def _key_choices() -> str:
+    return ", ".join((*_PLAIN_KEYS, *(f"{kind}:NAME" for kind in _NAMED_KEYS)))
+
+
+_KEY_PATTERN: Final = f"^({'|'.join(_PLAIN_KEYS)}|({'|'.join(_NAMED_KEYS)}):.+)$"
+CountedBy = Annotated[Any, Scalar(_parse_key, {"type": "string", "pattern": _KEY_PATTERN})]
+Texts = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    value: str = setting("The key itself, 16 characters or more", "")
+    sha256: str = setting("The SHA-256 digest of the key in hexadecimal, in place of its value", "")
+    enabled: bool = setting("False refuses the key", True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorsSettings:
+    origins: Texts = setting('The origins that may call, such as "https://shop.example"; "*" for any', ())
+    origin_regex: str | None = setting("A regular expression that matches a whole origin", None)
+    methods: Texts = setting("The methods a preflight may ask for", ())
+    headers: Texts = setting("The request headers a preflight may ask for", ())
+    expose: Texts = setting("The response headers that pages may read", ())
+    max_age_s: int = setting("How long browsers keep a preflight, in seconds", 600)
+    credentials: bool = setting('Allow cookies and Authorization; excludes every "*"', False)
+    private_network: bool = setting("Let pages of public sites reach a private address", False)
+    enforce: bool = setting("Refuse requests from other origins, not only their pages' reading of the answer", False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeySettings:
+    source: Literal["header", "authorizer"] = setting("Where the key is read from", "header")
+    header: str = setting("The header that carries the key", "x-api-key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleSettings:
+    rate: Rate = setting('Requests a second, or text such as "5/minute"')
+    burst: int = setting("How many requests may come at once")
+    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    name: str = setting("A name that tells this limit from others", "")
+    headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
+    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaSettings:
+    limit: int = setting("Requests in one period")
+    period: Literal["DAY", "WEEK", "MONTH"] = setting("The calendar period, in UTC")
+    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    offset: int = setting("Requests that count as used in the first period", 0)
+    name: str = setting("A name that tells this limit from others", "")
+    headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
+    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateSettings:
+    parameters: Texts = setting("Required parameters, such as header.x-trace, query.page or path.id", ())
+    body: Annotated[Any, Raw("json_schema")] = setting("A JSON schema for bodies, or one for each content type", None)
+    draft: Literal[4, 6, 7] = setting("The draft of JSON Schema, where the schema does not say", 7)
+    max_body_bytes: int | None = setting("The most that is read of a body", None)
+
+
+_SETTINGS: Final[dict[str, type]] = {
+    "api_key": ApiKeySettings,
+    "cors": CorsSettings,
+    "quota": QuotaSettings,
+    "throttle": ThrottleSettings,
+    "validate": ValidateSettings,
+}
+
+
+def build_policies(data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = ()) -> list[Policy | Rule]:
+    """The policies of a list, in its order. Raises ConfigError with every problem in it.
+
+    `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
+    `api_key` lets through; None where they are not known, because they have problems of their own.
+    """
+    reading = Reading(spelt(where) if isinstance(where, str) else where)
+    listed = list(_entries(reading, data, (), api_keys, inside_rule=False))
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return listed
+
+
+def build_keys(data: object, where: str | Locate) -> list[ApiKey]:
+    """The keys of a mapping from names to values or settings. Raises ConfigError with every problem in it."""
+    reading = Reading(spelt(where) if isinstance(where, str) else where)
+    keys = reading.value(Mapping[str, str | KeySettings], data, ())
+    built = []
+    for name, key in keys.items() if isinstance(keys, Mapping) else ():
+        if isinstance(key, str):
+            key = KeySettings(value=key)
+        if not isinstance(key, KeySettings):
+            continue  # its problem is noted
+        if bool(key.value) == bool(key.sha256):
+            reading.problem((name,), f"the key {name!r} has to have either a value or a sha256")
+            continue
+        made = ApiKey(id=name, name=name, value=key.value or HASHED + key.sha256, enabled=key.enabled)
+        built.append(made)
+        if isinstance(found := compile_keys([made]), tuple):
+            reading.problems += [_placed(problem, reading.locate((name,))) for problem in found]
+    if not reading.problems and isinstance(found := compile_keys(built), tuple):
+        reading.problems += [_placed(problem, reading.locate(())) for problem in found]
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return built
+
+
+def _entries(
+    reading: Reading, data: object, path: Path, api_keys: Sequence[ApiKey] | None, *, inside_rule: bool
+) -> Iterable[Policy | Rule]:
+    if not isinstance(data, (list, tuple)):
+        reading.problem(path, "the policies are no list", mend='Write a list of entries such as "- throttle: {…}"')
+        return
+    for index, entry in enumerate(data):
+        here = (*path, index)
+        if isinstance(entry, Mapping) and "rule" in entry:
+            if inside_rule:
+                reading.problem(here, "a rule stands inside a rule", mend="Write its policies in the outer list")
+            elif (rule := _rule(reading, entry, here, api_keys)) is not None:
+                yield rule
+        elif isinstance(entry, str) and entry in _SETTINGS:
+            yield from _policy(reading, entry, {}, here, api_keys)
+        elif isinstance(entry, Mapping) and len(entry) == 1:
+            name, options = next(iter(entry.items()))
+            yield from _policy(reading, str(name), {} if options is None else options, (*here, name), api_keys)
+        else:
+            mend = f"Write one policy an entry, such as '- throttle: {{…}}', or 'rule:' and 'policies:'; {_known()}"
+            reading.problem(here, "this entry is neither a policy nor a rule", mend=mend)
+
+
+def _rule(reading: Reading, entry: Mapping[str, Any], here: Path, api_keys: Sequence[ApiKey] | None) -> Rule | None:
+    for key in entry:
+        if key not in ("rule", "policies"):
+            near = near_miss(str(key), ("rule", "policies"))
+            reading.problem((*here, key), f"a rule has no setting {key!r}", near=near)
+    if "policies" not in entry:
+        reading.problem(here, "the rule has no 'policies'", mend="Write a list of policies under it")
+        return None
+    policies = tuple(_entries(reading, entry["policies"], (*here, "policies"), api_keys, inside_rule=True))
+    try:
+        return Rule(parse_target(str(entry["rule"])), policies)  # type: ignore[arg-type]  # no rules: inside_rule
+    except ValueError as error:
+        reading.problem((*here, "rule"), str(error))
+        return None
+
+
+def _policy(
+    reading: Reading, name: str, options: object, path: Path, api_keys: Sequence[ApiKey] | None
+) -> Iterable[Policy]:
+    if name not in _SETTINGS:
+        near = near_miss(name, (*_SETTINGS, "rule"))
+        reading.problem(path, f"there is no policy {name!r}", near=near, mend="" if near else _known())
+        return
+    settings = reading.read(_SETTINGS[name], options, path)
+    if settings is None or (name == "api_key" and api_keys is None):
+        return
+    given = {key: getattr(settings, key) for key in _given(settings, options)}
+    try:
+        yield _make(name)(**({"keys": list(api_keys or ())} if name == "api_key" else {}), **given)
+    except ConfigError as error:
+        for problem in error.problems:
+            option = problem.where.rpartition(".")[2]
+            at = (*path, option) if isinstance(options, Mapping) and option in options else path
+            reading.problems.append(_placed(problem, reading.locate(at)))
+
+
+def _given(settings: Any, options: object) -> list[str]:
+    """What was not given is not passed: the function's own defaults hold."""
+    return [each.name for each in fields(settings) if isinstance(options, Mapping) and each.name in options]
+
+
+def _make(name: str) -> Callable[..., Policy]:
+    from importlib import import_module
+
+    make: Callable[..., Policy] = getattr(import_module(f"gatewaykit.policies.{name}"), name)
+    return make
+
+
+def _placed(problem: Problem, where: str) -> Problem:
+    """A problem of a function's own words, at the place in the file; the option it names stays in the text."""
+    return Problem(
+        where=where, what=f"{problem.where}: {problem.what}", why=problem.why, mend=problem.mend, near=problem.near
+    )
+
+
+def _known() -> str:
+    return f"known are {', '.join(sorted(_SETTINGS))}"
+
+
+# ---------------------------------------------------------------------------------------------------- JSON Schema
+
+
+def policy_schemas() -> dict[str, Any]:
+    """The definitions that a JSON Schema with policies in it refers to."""
+    single = [
+        {"type": "object", "properties": {name: schema_of(cls)}, "required": [name], "additionalProperties": False}
+        for name, cls in sorted(_SETTINGS.items())
+    ]
+    bare = {"enum": [name for name, cls in sorted(_SETTINGS.items()) if "required" not in schema_of(cls)]}
+    target = {"description": 'A verb and a path, such as "POST /login" or "/items/{proxy+}"', "type": "string"}
+    rule = {
+        "type": "object",
+        "properties": {"rule": target, "policies": {"$ref": "#/$defs/rule_policies"}},
+        "required": ["rule", "policies"],
+        "additionalProperties": False,
+    }
+    return {
+        "policies": {"type": "array", "items": {"anyOf": [*single, bare, rule]}},
+        "json_schema": {"type": ["object", "boolean"]},
+        "rule_policies": {"type": "array", "items": {"anyOf": [*single, bare]}},
+    }

@@ -1,0 +1,69 @@
+"""Several gateways under one server, each behind its base path, as API mappings of a custom domain do it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gatewaykit.asgi.front import serve_endpoint
+from gatewaykit.asgi.lifespan import answer_lifespan
+from gatewaykit.asgi.scope import AsgiRequest
+from gatewaykit.asgi.shell import deny_handshake
+from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.core.gateway_response import compile_renderer
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.pipeline.chain import Chain
+from gatewaykit.policies.envelope import Envelope
+from gatewaykit.ports import Policy
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import Receive, Scope, Send
+    from gatewaykit.core.http import Request
+    from gatewaykit.gateway.gateway import Gateway
+
+__all__ = ["Mounts"]
+
+
+class Mounts:
+    """An ASGI app: the longest base path that fits decides. A path behind none is a 403, as on a custom domain."""
+
+    def __init__(self, gateways: Mapping[str, Gateway]) -> None:
+        self.gateways = {path.strip("/"): gateway for path, gateway in gateways.items()}
+        self._longest_first = sorted(
+            ((f"/{path}" if path else "", gateway) for path, gateway in self.gateways.items()),
+            key=lambda mount: -len(mount[0]),
+        )
+        self._missing = Chain([Envelope(), _NoApi()], None, compile_renderer(profile="aws"), MAX_BODY_BYTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await answer_lifespan(receive, send, self.aclose)
+            return
+        root: str = scope.get("root_path", "")
+        path: str = scope["path"][len(root) :]
+        for prefix, gateway in self._longest_first:
+            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+                inner = {**scope, "root_path": root + prefix} if prefix else scope
+                await gateway(inner, receive, send)
+                return
+        request = AsgiRequest(scope, receive)
+        if scope["type"] == "websocket":
+            refusal = Refusal(Reason.STAGE_NOT_FOUND, _detail(request))
+            await deny_handshake(self._missing, request, refusal, self._missing.way, receive, send)
+        else:
+            await serve_endpoint(self._missing, request, send)
+
+    async def aclose(self) -> None:
+        for gateway in self.gateways.values():
+            await gateway.aclose()
+
+
+class _NoApi(Policy):
+    name = "route"
+
+    def on_request(self, request: Request) -> Refusal:
+        return Refusal(Reason.STAGE_NOT_FOUND, _detail(request))
+
+
+def _detail(request: Request) -> str:
+    return f"no API is mounted where {request.path} is"
