@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from gatewaykit.core.vtl.java_regex import compile_java_regex, java_replacement
 from gatewaykit.core.vtl.values import (
-    MAX_TEXT, Entry, Failure, JavaList, OnceMap, SilentMap, from_key, java_equals, key_of, text,
+    MAX_TEXT, Entry, Failure, JavaList, JavaSet, OnceMap, SilentMap, from_key, java_equals, key_of, text,
 )  # fmt: skip
 
-__all__ = ["METHODS", "MAX_ITEMS"]
+__all__ = ["MAX_ITEMS", "METHODS", "is_int"]
 
 MAX_ITEMS: Final = 1_000_000
 """The longest list a template may make."""
@@ -46,10 +46,15 @@ def _checked(value: object) -> str:
     return value
 
 
-def _whole(value: object) -> int:
-    if type(value) is not int:
+def is_int(value: object) -> bool:
+    """Whether a value is what Java calls an Integer: no Long may stand where a method wants an int."""
+    return type(value) is int and -(2**31) <= value < 2**31
+
+
+def _whole(value: Any) -> int:
+    if not is_int(value):
         raise TypeError
-    return value
+    return int(value)
 
 
 def _char_at(value: str, at: int) -> str:
@@ -149,7 +154,9 @@ def _hash_code(value: str) -> int:
 
 
 def _compare_to(value: str, other: str) -> int:
-    left, right = _units(value), _units(_checked(other))
+    if type(other) is not str:
+        raise Failure("compareTo() of a string and what is none")
+    left, right = _units(value), _units(other)
     for one, another in zip(left, right):
         if one != another:
             return ord(one) - ord(another)
@@ -162,11 +169,21 @@ def _concat(value: str, other: str) -> str:
     return value + other
 
 
+def _join(value: str, separator: str, *items: object) -> str:
+    """The static `String.join`: items one by one, or one list of them."""
+    pieces: Any = items[0] if len(items) == 1 and isinstance(items[0], list) else items
+    if not all(type(piece) is str for piece in pieces):
+        raise Failure("join() of what is no string")
+    if sum(map(len, pieces)) + len(pieces) * len(_checked(separator)) > MAX_TEXT:
+        raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return separator.join(pieces)
+
+
 _STRING: Final[Methods] = {
     "length": lambda value: len(_units(value)),
     "isEmpty": lambda value: not value,
     "equals": lambda value, other: java_equals(value, other),
-    "equalsIgnoreCase": lambda value, other: type(other) is str and value.lower() == other.lower(),
+    "equalsIgnoreCase": lambda value, other: value.lower() == _checked(other).lower(),
     "contains": lambda value, other: _checked(other) in value,
     "startsWith": _starts_with,
     "endsWith": lambda value, other: value.endswith(_checked(other)),
@@ -186,6 +203,9 @@ _STRING: Final[Methods] = {
     "toString": lambda value: value,
     "hashCode": _hash_code,
     "compareTo": _compare_to,
+    "compareToIgnoreCase": lambda value, other: _compare_to(value.lower(), _checked(other).lower()),
+    "join": _join,
+    "valueOf": lambda value, other: text(other),
 }
 _BLANKS: Final = "".join(map(chr, range(0x21)))
 
@@ -236,9 +256,9 @@ def _add_all(value: list[Any], other: object) -> bool:
 
 def _remove(value: list[Any], what: object) -> object:
     """By index when given a whole number, else the first equal item."""
-    if type(what) is int:
-        item = _get(value, what)
-        del value[what]
+    if is_int(what):
+        item = _get(value, _whole(what))
+        del value[_whole(what)]
         return item
     at = _position(value, what)
     if at >= 0:
@@ -273,10 +293,42 @@ _LIST: Final[Methods] = {
     "contains": lambda value, what: _position(value, what) >= 0,
     "containsAll": lambda value, other: all(_position(value, item) >= 0 for item in _list(other)),
     "indexOf": _position,
+    "lastIndexOf": lambda value, what: len(value) - 1 - at if (at := _position(value[::-1], what)) >= 0 else -1,
     "subList": _sub_list,
+    "hashCode": lambda value: _hash(value),
     "equals": lambda value, other: java_equals(value, other),
     "toString": text,
 }
+
+
+_SET: Final[Methods] = {
+    name: _LIST[name] for name in ("size", "isEmpty", "contains", "containsAll", "equals", "toString")
+}
+
+
+def _hash(value: object) -> int | None:
+    """`Object.hashCode` of what JSON can hold; None where a part has none here."""
+    if value is None:
+        return 0
+    if isinstance(value, str):
+        return _hash_code(value)
+    if isinstance(value, bool):
+        return 1231 if value else 1237
+    if isinstance(value, dict):
+        pairs = [(_hash(from_key(key)), _hash(item)) for key, item in value.items()]
+        return _int_value(sum(key ^ item for key, item in pairs)) if _all_hashed(pairs) else None  # type: ignore[operator]
+    if isinstance(value, list):
+        code = 1
+        for item in value:
+            if (hashed := _hash(item)) is None:
+                return None
+            code = _int_value(31 * code + hashed)
+        return code
+    return _number_hash(value) if isinstance(value, (int, float)) else None
+
+
+def _all_hashed(pairs: list[tuple[int | None, int | None]]) -> bool:
+    return all(part is not None for pair in pairs for part in pair)
 
 
 def _list(value: object) -> list[Any]:
@@ -325,11 +377,12 @@ _MAP: Final[Methods] = {
     "clear": _clear,
     "containsKey": lambda value, key: key_of(key) in value,
     "containsValue": lambda value, what: _position([*value.values()], what) >= 0,
-    "keySet": lambda value: JavaList(map(from_key, value)),
-    "values": lambda value: JavaList(value.values()),
-    "entrySet": lambda value: JavaList([Entry(from_key(key), item) for key, item in value.items()]),
+    "keySet": lambda value: JavaSet(map(from_key, value)),
+    "values": lambda value: JavaSet(value.values()),
+    "entrySet": lambda value: JavaSet([Entry(from_key(key), item) for key, item in value.items()]),
     "size": lambda value: len(value),
     "isEmpty": lambda value: not value,
+    "hashCode": _hash,
     "equals": lambda value, other: java_equals(value, other),
     "toString": text,
 }
@@ -362,9 +415,29 @@ def _double_value(value: Any) -> float:
 
 
 def _compare(value: Any, other: Any) -> int:
-    if type(value) is not type(other):
-        raise TypeError
+    """Java compares an Integer with an Integer, a Long with a Long, and so on."""
+    if type(value) is not type(other) or is_int(value) != is_int(other):
+        raise Failure("compareTo() of different kinds")
     return int(value > other) - int(value < other)
+
+
+def _parsed(bits: int) -> Callable[[Any, Any], int]:
+    def parse(value: object, digits: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,30}", _checked(digits)) or not -(2**bits) <= int(digits) < 2**bits:
+            raise Failure(f"{digits!r} is no number")
+        return int(digits)
+
+    return parse
+
+
+def _parsed_double(value: object, digits: str) -> float:
+    if not re.fullmatch(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", _checked(digits), re.ASCII):
+        raise Failure(f"{digits!r} is no number")
+    return float(digits)
+
+
+_INTEGER_DIGITS: Final = _parsed(31)
+_LONG_DIGITS: Final = _parsed(63)
 
 
 def _number_hash(value: Any) -> int | None:
@@ -381,8 +454,27 @@ _NUMBER: Final[Methods] = {
     "doubleValue": _double_value,
     "equals": lambda value, other: java_equals(value, other),
     "compareTo": _compare,
-    "toString": text,
-    "hashCode": lambda value: _number_hash(value),
+    "toString": lambda value, *other: text(*other) if other else text(value),
+    "hashCode": _number_hash,
+}
+# static methods: the usual way to read a number is `#set($Integer = 0) $Integer.parseInt("12")`
+_WHOLE: Final[Methods] = {
+    **_NUMBER,
+    "parseInt": _INTEGER_DIGITS,
+    "parseLong": _LONG_DIGITS,
+    "valueOf": lambda value, other: (
+        _LONG_DIGITS(value, other) if type(other) is str and not is_int(value) else
+        _INTEGER_DIGITS(value, other) if type(other) is str else _whole(other)
+    ),
+    "max": lambda value, one, other: max(_whole(one), _whole(other)),
+    "min": lambda value, one, other: min(_whole(one), _whole(other)),
+}
+_DOUBLE: Final[Methods] = {
+    **_NUMBER,
+    "parseDouble": _parsed_double,
+    "valueOf": _parsed_double,
+    "isNaN": lambda value: value != value,
+    "isInfinite": lambda value: value in (float("inf"), float("-inf")),
 }
 _BOOLEAN: Final[Methods] = {
     "booleanValue": lambda value: value,
@@ -399,7 +491,8 @@ METHODS: Final[Mapping[type, Methods]] = {
     dict: _MAP,
     OnceMap: _MAP,
     SilentMap: _MAP,
-    int: _NUMBER,
-    float: _NUMBER,
+    JavaSet: _SET,
+    int: _WHOLE,
+    float: _DOUBLE,
     bool: _BOOLEAN,
 }

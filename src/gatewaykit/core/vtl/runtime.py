@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from gatewaykit.core.vtl.methods import METHODS
+from gatewaykit.core.vtl.methods import METHODS, is_int
 from gatewaykit.core.vtl.values import (
-    MAX_TEXT, Block, Failure, HostObject, JavaList, OnceMap, java_equals, key_of, text,
+    MAX_TEXT, Block, Failure, HostObject, JavaList, JavaSet, OnceMap, java_equals, key_of, text,
 )  # fmt: skip
 
 __all__ = [
@@ -26,6 +26,9 @@ MAX_INTEGER_BITS: Final = 4096
 
 TURN: Final = 16
 """Iterations between two looks at how much there is; a power of two."""
+
+
+_VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
 
 
 class Stopped(Exception):
@@ -103,20 +106,20 @@ def index(owner: object, key: object) -> object:
     """`owner[key]`."""
     if isinstance(owner, dict):
         return owner.get(key_of(_from_end(owner, key)))
-    if isinstance(owner, list) and type(key) is int:
+    if isinstance(owner, list) and not isinstance(owner, JavaSet) and type(key) is int:
         at = _from_end(owner, key)
         if not 0 <= at < len(owner):
+            if not is_int(key):
+                return None
             raise Failure(f"index {key} of a list of {len(owner)}")
         return owner[at]
-    if owner is None:
-        return None
-    if type(key) is int and key < 0:
+    if type(key) is int and key < 0 and not isinstance(owner, list):
         raise Failure(f"index {key} of what has no size")
     return call(owner, "get", key)
 
 
 def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
-    return len(owner) + key if type(key) is int and key < 0 else key
+    return len(owner) + key if type(key) is int and -(2**31) <= key < 0 else key
 
 
 def call(owner: object, name: str, *arguments: object) -> object:
@@ -133,7 +136,11 @@ def call(owner: object, name: str, *arguments: object) -> object:
         return None
     try:
         return method(owner, *arguments)
-    except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method
+    except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method …
+        code = method.__code__  # type: ignore[attr-defined]  # the tables hold plain functions
+        if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
+            # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
+            raise Failure(f"{name}() takes no arguments") from None
         return None
 
 
@@ -149,14 +156,14 @@ def assign_index(owner: object, key: object, value: object) -> None:
         if type(owner) is OnceMap and key in owner:
             raise Failure(f"{text(key)} is overridden twice")
         owner[key] = value
-    elif isinstance(owner, list) and type(key) is int:
+    elif isinstance(owner, list) and not isinstance(owner, JavaSet) and is_int(key):
         at = _from_end(owner, key)
         if not 0 <= at < len(owner):
             raise Failure(f"index {key} of a list of {len(owner)}")
         owner[at] = value
     elif isinstance(owner, Loop):
         owner.store(key_of(key), value)
-    elif owner is not None and type(key) is int and key < 0:
+    elif owner is not None and type(key) is int and key < 0 and not isinstance(owner, list):
         raise Failure(f"index {key} of what has no size")
 
 
@@ -227,7 +234,9 @@ def equal(left: object, right: object) -> bool:
 
 
 def _same_kind(left: object, right: object) -> bool:
-    return isinstance(left, list) and isinstance(right, list) or isinstance(left, dict) and isinstance(right, dict)
+    if isinstance(left, list):
+        return isinstance(right, list) and not isinstance(left, JavaSet) and not isinstance(right, JavaSet)
+    return isinstance(left, dict) and isinstance(right, dict)
 
 
 def less(left: Any, right: Any) -> bool:

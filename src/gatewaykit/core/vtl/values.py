@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "MapKey", "OnceMap", "SilentMap",
+    "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
+    "MapKey", "OnceMap", "SilentMap",
     "from_key", "is_map", "java_double", "java_equals", "key_of", "text", "to_json",
 ]  # fmt: skip
 
@@ -31,6 +32,10 @@ class Failure(Exception):
 
 class JavaList(list[Any]):
     """A list that a template made: prints as `[a, b]`."""
+
+
+class JavaSet(JavaList):
+    """What `keySet()`, `values()` and `entrySet()` give: prints as a list and has no order to ask for."""
 
 
 class SilentMap(dict[Any, Any]):
@@ -242,6 +247,7 @@ _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
     SilentMap: lambda value: "",
     list: to_json,
     JavaList: _print_java_list,
+    JavaSet: _print_java_list,
 }
 
 
@@ -256,6 +262,8 @@ def java_equals(left: object, right: object) -> bool:
             and len(left) == len(right)
             and all(java_equals(value, right.get(key, MISSING_KEY)) for key, value in left.items())
         )
+    if isinstance(left, JavaSet) or isinstance(right, JavaSet):
+        return type(left) is type(right) and sorted(map(text, left)) == sorted(map(text, right))
     if isinstance(left, list):
         return isinstance(right, list) and len(left) == len(right) and all(map(java_equals, left, right))
     if isinstance(left, HostObject):
