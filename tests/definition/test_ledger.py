@@ -114,7 +114,7 @@ def test_a_view_gives_the_same_values_and_is_the_same_every_time() -> None:
     assert view.models["Pet"] is method.request_models["application/json"]
     assert "Method" in repr(method)
     with pytest.raises(AttributeError):
-        method.no_such_field  # type: ignore[attr-defined]
+        _ = method.no_such_field  # type: ignore[attr-defined]
 
 
 def test_an_approximation_and_a_refusal_to_act_win_over_a_read_and_say_why() -> None:

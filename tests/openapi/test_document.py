@@ -79,6 +79,7 @@ def test_every_value_knows_its_line_column_and_pointer() -> None:
     assert isinstance(root.value, dict)
     item = root.value["paths"].value["/a~b"].value[1].value["y"]  # type: ignore[index,call-overload,union-attr]
 
+    assert isinstance(item, Node)
     assert (str(item.place), item.place.pointer) == ("api.yaml:4:8", "/paths/~1a~0b/1/y")
 
 
@@ -101,6 +102,7 @@ def test_json_values_know_their_places() -> None:
     assert isinstance(root.value, dict)
     item = root.value["a"].value[1].value["b"]  # type: ignore[index,call-overload,union-attr]
 
+    assert isinstance(item, Node)
     assert (str(item.place), item.place.pointer) == ("api.json:4:6", "/a/1/b")
 
 
@@ -286,7 +288,7 @@ def test_importing_the_reader_loads_no_yaml() -> None:
 
 # ---------------------------------------------------------------------------------------------------- properties
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 TREES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 TEXTS = st.text() | st.text(alphabet="{}[]:,-?&*!|>'\"%@` \n\tab01<~.#\ud800\x00", max_size=60)
 
@@ -296,22 +298,15 @@ def test_any_text_gives_a_tree_or_problems(text: str, name: str) -> None:
     try:
         root, _ = load(name, text)
     except ConfigError as error:
-        assert error.problems
+        outcome: object = error.problems
     else:
-        assert isinstance(root, Node)
-        json.dumps(root.plain(), allow_nan=False)
+        outcome = json.dumps(root.plain(), allow_nan=False).encode()
+
+    assert outcome
 
 
 @given(TREES)
-def test_any_tree_written_as_json_comes_back_through_both_parsers(tree: Any) -> None:
-    text = json.dumps(tree, ensure_ascii=False)
-    try:
-        expected = json.loads(text, parse_constant=lambda word: 1 / 0)
-    except ZeroDivisionError:
-        return
+def test_any_tree_written_as_json_comes_back(tree: Any) -> None:
+    root, found = load("a.json", json.dumps(tree, ensure_ascii=False))
 
-    try:
-        root, found = load("a.json", text)
-    except ConfigError:
-        return
-    assert found or root.plain() == expected
+    assert (root.plain(), found) == (tree, [])

@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.openapi.golden_documents import DOCUMENTS, expected_path, outcome, read
 
 from gatewaykit.openapi.document import Node, load
+from tests.openapi.golden_documents import DOCUMENTS, expected_path, outcome, read
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import fastjsonschema
 import pytest
-from tests.openapi.documents import integration, operation, paths, read, root
 
 from gatewaykit.definition.model import Method
 from gatewaykit.openapi import read_definition
+from tests.openapi.documents import integration, operation, paths, read, root
 
 LAMBDA = (
     "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:1:function:f/invocations"
@@ -103,22 +104,66 @@ def test_gateway_responses_keep_what_is_absent_apart_from_what_is_empty() -> Non
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        pytest.param("type: mock\npassthroughBehavior: when_no_templates", {"type": "MOCK", "passthrough_behavior": "WHEN_NO_TEMPLATES"}, id="row 131: upper case"),
-        pytest.param("type: mock", {"passthrough_behavior": "WHEN_NO_MATCH", "timeout_ms": 29000, "connection_type": "INTERNET"}, id="row 121: defaults"),
+        pytest.param(
+            "type: mock\npassthroughBehavior: when_no_templates",
+            {"type": "MOCK", "passthrough_behavior": "WHEN_NO_TEMPLATES"},
+            id="row 131: upper case",
+        ),
+        pytest.param(
+            "type: mock",
+            {"passthrough_behavior": "WHEN_NO_MATCH", "timeout_ms": 29000, "connection_type": "INTERNET"},
+            id="row 121: defaults",
+        ),
         pytest.param("type: MOCK\ntimeoutInMillis: 50", {"timeout_ms": 50}, id="shortest timeout"),
-        pytest.param("type: http\nhttpMethod: get\nuri: http://x", {"http_method": "GET", "uri": "http://x"}, id="http"),
-        pytest.param("type: http_proxy\nhttpMethod: ANY\nuri: https://${stageVariables.h}/x", {"type": "HTTP_PROXY"}, id="row 99: stage variable"),
-        pytest.param("type: http_proxy\nhttpMethod: ANY\nuri: ${stageVariables.url}", {"type": "HTTP_PROXY"}, id="a stage variable for the whole uri"),
-        pytest.param(f"type: aws_proxy\nhttpMethod: POST\nuri: {LAMBDA}", {"type": "AWS_PROXY", "uri": LAMBDA}, id="function"),
-        pytest.param("type: aws\nhttpMethod: POST\nuri: 'arn:${AWS::Partition}:apigateway:${AWS::Region}:sqs:action/SendMessage'", {"type": "AWS"}, id="pseudo parameters"),
-        pytest.param("type: mock\ncontentHandling: convert_to_binary", {"content_handling": "CONVERT_TO_BINARY"}, id="content handling"),
-        pytest.param("type: mock\ncacheNamespace: n\ncacheKeyParameters: [a, b]", {"cache_namespace": "n", "cache_key_parameters": ("a", "b")}, id="cache keys"),
-        pytest.param("type: mock\ntlsConfig: {insecureSkipVerification: true}", {"tls_config": {"insecureSkipVerification": True}}, id="tls"),
+        pytest.param(
+            "type: http\nhttpMethod: get\nuri: http://x", {"http_method": "GET", "uri": "http://x"}, id="http"
+        ),
+        pytest.param(
+            "type: http_proxy\nhttpMethod: ANY\nuri: https://${stageVariables.h}/x",
+            {"type": "HTTP_PROXY"},
+            id="row 99: stage variable",
+        ),
+        pytest.param(
+            "type: http_proxy\nhttpMethod: ANY\nuri: ${stageVariables.url}",
+            {"type": "HTTP_PROXY"},
+            id="a stage variable for the whole uri",
+        ),
+        pytest.param(
+            f"type: aws_proxy\nhttpMethod: POST\nuri: {LAMBDA}", {"type": "AWS_PROXY", "uri": LAMBDA}, id="function"
+        ),
+        pytest.param(
+            "type: aws\nhttpMethod: POST\nuri: 'arn:${AWS::Partition}:apigateway:${AWS::Region}:sqs:action/Send'",
+            {"type": "AWS"},
+            id="pseudo parameters",
+        ),
+        pytest.param(
+            "type: mock\ncontentHandling: convert_to_binary",
+            {"content_handling": "CONVERT_TO_BINARY"},
+            id="content handling",
+        ),
+        pytest.param(
+            "type: mock\ncacheNamespace: n\ncacheKeyParameters: [a, b]",
+            {"cache_namespace": "n", "cache_key_parameters": ("a", "b")},
+            id="cache keys",
+        ),
+        pytest.param(
+            "type: mock\ntlsConfig: {insecureSkipVerification: true}",
+            {"tls_config": {"insecureSkipVerification": True}},
+            id="tls",
+        ),
         pytest.param("type: mock\nresponseTransferMode: stream", {"response_transfer_mode": "STREAM"}, id="streaming"),
-        pytest.param("type: mock\ncredentials: r\nconnectionType: vpc_link\nconnectionId: c", {"credentials": "r", "connection_type": "VPC_LINK", "connection_id": "c"}, id="connection"),
-        pytest.param("type: mock\nrequestTemplates: {application/json: }", {"request_templates": {"application/json": ""}}, id="empty template"),
+        pytest.param(
+            "type: mock\ncredentials: r\nconnectionType: vpc_link\nconnectionId: c",
+            {"credentials": "r", "connection_type": "VPC_LINK", "connection_id": "c"},
+            id="connection",
+        ),
+        pytest.param(
+            "type: mock\nrequestTemplates: {application/json: }",
+            {"request_templates": {"application/json": ""}},
+            id="empty template",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_member_of_an_integration_becomes_a_field(text: str, fields: dict[str, Any]) -> None:
     found = method(integration(text)).integration
 
@@ -141,7 +186,8 @@ def test_integration_responses_are_selected_by_their_key_and_default_has_none() 
 def test_row_129_a_request_parameter_that_is_no_text_is_dropped_with_a_warning(value: str) -> None:
     reading = read(
         integration(
-            f"type: mock\nrequestParameters: {{integration.request.header.a: {value}, integration.request.header.b: \"'x'\"}}"
+            "type: mock\n"
+            f"requestParameters: {{integration.request.header.a: {value}, integration.request.header.b: \"'x'\"}}"
         )
     )
 
@@ -205,7 +251,9 @@ def test_a_path_may_be_a_reference() -> None:
     assert [(each.path, each.operation_id) for each in found] == [("/a", "a"), ("/b", "a")]
 
 
-VALIDATORS = "x-amazon-apigateway-request-validators: {body: {validateRequestBody: true}, all: {validateRequestParameters: true}}"
+VALIDATORS = """
+x-amazon-apigateway-request-validators: {body: {validateRequestBody: true}, all: {validateRequestParameters: true}}
+"""
 
 
 @pytest.mark.parametrize(
@@ -232,7 +280,9 @@ components:
     query_key: {type: apiKey, in: query, name: x-api-key}
     basic: {type: http, scheme: basic}
     iam: {type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authtype: awsSigv4}
-    token: {type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authtype: custom, x-amazon-apigateway-authorizer: {type: TOKEN}}
+    token:
+      {type: apiKey, in: header, name: A, x-amazon-apigateway-authtype: custom,
+       x-amazon-apigateway-authorizer: {type: TOKEN}}
     request: {type: apiKey, in: header, name: Unused, x-amazon-apigateway-authorizer: {type: request}}
     pools: {type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authorizer: {type: cognito_user_pools}}
     alias: {$ref: '#/components/securitySchemes/iam'}
@@ -289,7 +339,9 @@ def test_responses_give_headers_and_model_names() -> None:
     text = operation(
         """
         responses:
-          200: {description: x, headers: {X-A: {}}, content: {text/plain: {schema: {type: string}}, a/b: {schema: {$ref: '#/components/schemas/P'}}}}
+          200:
+            headers: {X-A: {}}
+            content: {text/plain: {schema: {type: string}}, a/b: {schema: {$ref: '#/components/schemas/P'}}}
           default: {$ref: '#/components/responses/R'}
         """,
         "components: {schemas: {P: {}}, responses: {R: {description: r}}}",
@@ -322,13 +374,15 @@ DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
         pytest.param("{}", "{}", {}, id="empty"),
         pytest.param("{$ref: '#/components/schemas/A'}", "{A: {type: string}}", {"type": "string"}, id="named"),
         pytest.param(
-            "{$ref: '#/components/schemas/A'}", "{A: {items: {$ref: '#/components/schemas/B'}}, B: {type: string}, C: {}}",
+            "{$ref: '#/components/schemas/A'}",
+            "{A: {items: {$ref: '#/components/schemas/B'}}, B: {type: string}, C: {}}",
             {"items": {"$ref": "#/definitions/B"}, "definitions": {"B": {"type": "string"}}},
             id="with what it refers to and no more",
         ),
         pytest.param(
             "{$ref: '#/components/schemas/A'}",
-            "{A: {properties: {b: {$ref: '#/components/schemas/B'}}}, B: {properties: {a: {$ref: '#/components/schemas/A'}}}}",
+            "{A: {properties: {b: {$ref: '#/components/schemas/B'}}}, "
+            "B: {properties: {a: {$ref: '#/components/schemas/A'}}}}",
             {
                 "properties": {"b": {"$ref": "#/definitions/B"}},
                 "definitions": {
@@ -339,34 +393,82 @@ DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
             id="row 22: circular",
         ),
         pytest.param(
-            "{oneOf: [{type: 'null'}, {$ref: 'https://apigateway.amazonaws.com/restapis/abc/models/A'}]}", "{A: {}}",
+            "{oneOf: [{type: 'null'}, {$ref: 'https://apigateway.amazonaws.com/restapis/abc/models/A'}]}",
+            "{A: {}}",
             {"oneOf": [{"type": "null"}, {"$ref": "#/definitions/A"}], "definitions": {"A": {}}},
             id="row 21: the address of a model",
         ),
         pytest.param(
-            "{items: {$ref: '#/components/schemas/A/properties/x'}}", "{A: {properties: {x: {type: string}}}}",
-            {"items": {"$ref": "#/definitions/components.schemas.A.properties.x"}, "definitions": {"components.schemas.A.properties.x": {"type": "string"}}},
+            "{items: {$ref: '#/components/schemas/A/properties/x'}}",
+            "{A: {properties: {x: {type: string}}}}",
+            {
+                "items": {"$ref": "#/definitions/components.schemas.A.properties.x"},
+                "definitions": {"components.schemas.A.properties.x": {"type": "string"}},
+            },
             id="inside another",
         ),
         pytest.param(
-            "{items: {$ref: '#/components/schemas/A%20b'}}", "{'A b': {type: string}}",
+            "{items: {$ref: '#/components/schemas/A%20b'}}",
+            "{'A b': {type: string}}",
             {"items": {"$ref": "#/definitions/A_b"}, "definitions": {"A_b": {"type": "string"}}},
             id="a name that needs escapes",
         ),
         pytest.param(
-            "{properties: {$ref: {type: string}, id: {type: string}, definitions: {$ref: '#/components/schemas/A'}}}", "{A: {}}",
-            {"properties": {"$ref": {"type": "string"}, "id": {"type": "string"}, "definitions": {"$ref": "#/definitions/A"}}, "definitions": {"A": {}}},
+            "{properties: {$ref: {type: string}, id: {type: string}, definitions: {$ref: '#/components/schemas/A'}}}",
+            "{A: {}}",
+            {
+                "properties": {
+                    "$ref": {"type": "string"},
+                    "id": {"type": "string"},
+                    "definitions": {"$ref": "#/definitions/A"},
+                },
+                "definitions": {"A": {}},
+            },
             id="properties that are called like keywords",
         ),
-        pytest.param("{enum: [{$ref: 'http://x/y'}]}", "{}", {"enum": [{"$ref": "http://x/y"}]}, id="values are no schemas"),
-        pytest.param("{$id: 'http://x/y', definitions: {a: {}}, not: {$id: z}}", "{}", {"not": {}}, id="nothing moves the base of references"),
-        pytest.param("{items: {$ref: '#/components/schemas/A', minLength: 3}}", "{A: {}}", {"items": {"$ref": "#/definitions/A"}, "definitions": {"A": {}}}, id="nothing counts beside a reference"),
-        pytest.param("{additionalProperties: false, dependencies: {a: [b], c: {minLength: 1}}}", "{}", {"additionalProperties": False, "dependencies": {"a": ["b"], "c": {"minLength": 1}}}, id="flags and names"),
-        pytest.param("{$schema: 'http://json-schema.org/draft-06/schema#', items: [{}, {type: string}]}", "{}", {"$schema": "http://json-schema.org/draft-06/schema#", "items": [{}, {"type": "string"}]}, id="a draft of its own"),
+        pytest.param(
+            "{enum: [{$ref: 'http://x/y'}]}", "{}", {"enum": [{"$ref": "http://x/y"}]}, id="values are no schemas"
+        ),
+        pytest.param(
+            "{$id: 'http://x/y', definitions: {a: {}}, not: {$id: z}}",
+            "{}",
+            {"not": {}},
+            id="nothing moves the base of references",
+        ),
+        pytest.param(
+            "{items: {$ref: '#/components/schemas/A', minLength: 3}}",
+            "{A: {}}",
+            {"items": {"$ref": "#/definitions/A"}, "definitions": {"A": {}}},
+            id="nothing counts beside a reference",
+        ),
+        pytest.param(
+            "{additionalProperties: false, dependencies: {a: [b], c: {minLength: 1}}}",
+            "{}",
+            {"additionalProperties": False, "dependencies": {"a": ["b"], "c": {"minLength": 1}}},
+            id="flags and names",
+        ),
+        pytest.param(
+            "{$schema: 'http://json-schema.org/draft-06/schema#', items: [{}, {type: string}]}",
+            "{}",
+            {"$schema": "http://json-schema.org/draft-06/schema#", "items": [{}, {"type": "string"}]},
+            id="a draft of its own",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_model_is_a_schema_of_its_own(schema: str, schemas: str, expected: dict[str, Any]) -> None:
     assert body(schema, schemas) == DRAFT_4 | expected
+
+
+def test_row_22_circular_models_are_checked_at_every_depth() -> None:
+    schemas = (
+        "{Person: {type: object, required: [name], properties: {house: {$ref: '#/components/schemas/House'}}}, "
+        "House: {type: object, properties: {owner: {$ref: '#/components/schemas/Person'}}}}"
+    )
+    check = fastjsonschema.compile(body("{$ref: '#/components/schemas/Person'}", schemas))
+
+    check({"name": "a", "house": {"owner": {"name": "b"}}})
+    with pytest.raises(fastjsonschema.JsonSchemaValueException):
+        check({"name": "a", "house": {"owner": {"house": {}}}})
 
 
 def test_in_openapi_3_1_what_stands_beside_a_reference_counts() -> None:
@@ -411,34 +513,97 @@ def test_swagger_bodies_have_the_media_types_that_the_operation_consumes(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(root("x-amazon-apigateway-polcy: {}"), ("unknown", "x-amazon-apigateway-policy", True), id="a typing mistake of a security key"),
-        pytest.param(root("x-amazon-apigateway-binary-media-type: []"), ("unknown", "x-amazon-apigateway-binary-media-types", False), id="a typing mistake"),
-        pytest.param(root("X-Amazon-Apigateway-Policy: {}"), ("unknown", "x-amazon-apigateway-policy", True), id="extension keys are case-sensitive"),
+        pytest.param(
+            root("x-amazon-apigateway-polcy: {}"),
+            ("unknown", "x-amazon-apigateway-policy", True),
+            id="a typing mistake of a security key",
+        ),
+        pytest.param(
+            root("x-amazon-apigateway-binary-media-type: []"),
+            ("unknown", "x-amazon-apigateway-binary-media-types", False),
+            id="a typing mistake",
+        ),
+        pytest.param(
+            root("X-Amazon-Apigateway-Policy: {}"),
+            ("unknown", "x-amazon-apigateway-policy", True),
+            id="extension keys are case-sensitive",
+        ),
         pytest.param(root("x-amazon-apigateway-teleport: {}"), ("unknown", "", False), id="nothing like it"),
-        pytest.param(root("x-amazon-apigateway-superauth: {}"), ("unknown", "", True), id="it sounds of security"),
+        pytest.param(
+            root("x-amazon-apigateway-always-reauthenticate: {}"), ("unknown", "", True), id="it sounds of security"
+        ),
         pytest.param(root("x-gatwaykit: {}"), ("unknown", "x-gatewaykit", False), id="a typing mistake of our own"),
-        pytest.param(root("x-amazon-apigateway-authorizer: {}"), ("unknown", "", True), id="a known key in the wrong place"),
+        pytest.param(
+            root("x-amazon-apigateway-authorizer: {}"), ("unknown", "", True), id="a known key in the wrong place"
+        ),
         pytest.param(root("sevrers: []"), ("unknown", "servers", False), id="a plain key"),
         pytest.param(root("x-codegen-package: y"), ("ignored", "", False), id="another tool's extension"),
         pytest.param(root("x-amazon-apigateway-security-policy: TLS_1_2"), ("ignored", "", True), id="TLS policy"),
         pytest.param(root("x-amazon-apigateway-endpoint-access-mode: STRICT"), ("ignored", "", True), id="access mode"),
         pytest.param(root("x-amazon-apigateway-policy: {}"), ("ignored", "", True), id="resource policy"),
         pytest.param(root("x-amazon-apigateway-documentation: {}"), ("ignored", "", False), id="documentation"),
-        pytest.param(root("x-amazon-apigateway-importexport-version: '1.0'"), ("ignored", "", False), id="export version"),
-        pytest.param(root("x-amazon-apigateway-endpoint-configuration: {disableExecuteApiEndpoint: true}"), ("ignored", "", True), id="no default host"),
-        pytest.param(root("x-amazon-apigateway-endpoint-configuration: {types: [EDGE]}"), ("ignored", "", False), id="an endpoint that hides nothing"),
-        pytest.param(root("components: {securitySchemes: {a: {type: http, scheme: basic}}}"), ("ignored", "", False), id="a scheme nobody asks for"),
-        pytest.param(root("security: [{a: []}]\ncomponents: {securitySchemes: {a: {type: http}}}"), ("ignored", "", False), id="root security without operations"),
-        pytest.param(operation("x-amazon-apigateway-auth: {type: AWS_IAM}"), ("ignored", "", True), id="a signature asked for"),
-        pytest.param(operation("x-amazon-apigateway-auth: {type: NONE}"), ("ignored", "", False), id="nothing asked for"),
-        pytest.param(operation("security: [{a: []}]", "components: {securitySchemes: {a: {type: http}}}"), ("ignored", "", True), id="a scheme in use"),
+        pytest.param(
+            root("x-amazon-apigateway-importexport-version: '1.0'"), ("ignored", "", False), id="export version"
+        ),
+        pytest.param(
+            root("x-amazon-apigateway-endpoint-configuration: {disableExecuteApiEndpoint: true}"),
+            ("ignored", "", True),
+            id="no default host",
+        ),
+        pytest.param(
+            root("x-amazon-apigateway-endpoint-configuration: {types: [EDGE]}"),
+            ("ignored", "", False),
+            id="an endpoint that hides nothing",
+        ),
+        pytest.param(
+            root("components: {securitySchemes: {a: {type: http, scheme: basic}}}"),
+            ("ignored", "", False),
+            id="a scheme nobody asks for",
+        ),
+        pytest.param(
+            root("security: [{a: []}]\ncomponents: {securitySchemes: {a: {type: http}}}"),
+            ("ignored", "", False),
+            id="root security without operations",
+        ),
+        pytest.param(
+            operation("x-amazon-apigateway-auth: {type: AWS_IAM}"), ("ignored", "", True), id="a signature asked for"
+        ),
+        pytest.param(
+            operation("x-amazon-apigateway-auth: {type: NONE}"), ("ignored", "", False), id="nothing asked for"
+        ),
+        pytest.param(
+            operation("security: [{a: []}]", "components: {securitySchemes: {a: {type: http}}}"),
+            ("ignored", "", True),
+            id="a scheme in use",
+        ),
         pytest.param(integration("type: mock\nuris: x"), ("unknown", "uri", False), id="an integration member"),
+        pytest.param(paths("x-codegen: 1"), ("ignored", "", False), id="an extension among the paths"),
+        pytest.param(operation("responses: {x-codegen: 1}"), ("ignored", "", False), id="an extension among responses"),
+        pytest.param(root("servers: [{x-codegen: 1}]"), ("ignored", "", False), id="an extension in a server"),
+        pytest.param(
+            root("components: {securitySchemes: {a: {x-amazon-apigateway-authorise: 1}}}"),
+            ("ignored", "", False),
+            id="a typing mistake in a scheme nobody asks for",
+        ),
+        pytest.param(
+            root("components: {schemas: {A: {items: {$ref: '#/components/schemas/B', minLength: 1}}, B: {}}}"),
+            ("ignored", "", False),
+            id="a keyword beside a reference",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_report_says_of_each_key_what_it_is(text: str, expected: tuple[str, str, bool]) -> None:
     entries = [entry for entry in read(text).ledger.report() if entry.key not in ("openapi", "/pets", "get", "type")]
 
     assert (entries[0].status, entries[0].near, entries[0].security) == expected
+
+
+def test_what_stands_beside_a_reference_is_in_the_report() -> None:
+    text = paths("/a: {get: {}}\n/b: {$ref: '#/paths/~1a', post: {}}")
+
+    entries = {entry.place.pointer: entry for entry in read(text).ledger.report()}
+
+    assert entries["/paths/~1b/post"].note == "nothing counts beside a $ref"
 
 
 def test_a_compiler_that_reads_everything_leaves_no_security_key_unenforced() -> None:

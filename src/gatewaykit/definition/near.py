@@ -15,5 +15,5 @@ def near_miss(word: str, choices: Iterable[str]) -> str:
     if len(word) > _MAX_WORD:
         return ""
     by_lower = {choice.lower(): choice for choice in choices if len(choice) <= _MAX_WORD}
-    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7)
+    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""

@@ -71,7 +71,7 @@ def read_definition(source: str | Path | Mapping[str, Any], *, text: str | None 
     definition = _read_root(reader) if _read_version(reader) else Definition()
     reader.problems += check_definition(definition)
     if reader.problems:
-        raise ConfigError(sorted(reader.problems, key=_line))
+        raise ConfigError(sorted(dict.fromkeys(reader.problems), key=_line))
     return Reading(definition, reader.ledger, tuple(reader.warnings))
 
 
@@ -83,7 +83,7 @@ def _read_version(reader: Reader) -> bool:
     if version is None:
         if isinstance(reader.root.value, dict):
             mend = "Start it with openapi: 3.0.1 or swagger: '2.0'"
-            near = reader.near("openapi", entries)
+            near = next(filter(None, (reader.near(key, ("openapi", "swagger")) for key in entries)), "")
             reader.problem(reader.root, "the document says neither 'openapi' nor 'swagger'", mend=mend, near=near)
         return False
     text = str(version.value)

@@ -113,7 +113,7 @@ def load(source: str | Path | Mapping[str, Any], text: str | None = None) -> tup
     if not isinstance(source, (str, Path)):
         return _from_values(source)
     if text is None and isinstance(source, str) and ("\n" in source or source.lstrip("\ufeff \t\r")[:1] == "{"):
-        return _parse("", source)
+        return _parse("<text>", source)
     if text is None:
         return _parse(str(source), _read(Path(source)))
     return _parse(str(source), text)

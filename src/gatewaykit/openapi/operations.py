@@ -58,8 +58,9 @@ _OPERATION_3: Final[Table] = {
     "callbacks": Known("callbacks are calls of the back end's, not the gateway's", harmless=True),
 }
 _PARAMETER_SHAPE: Final = (
-    "schema content type format items enum default minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength "
-    "pattern minItems maxItems uniqueItems multipleOf style explode allowReserved allowEmptyValue collectionFormat deprecated"
+    "schema content type format items enum default minimum maximum exclusiveMinimum exclusiveMaximum minLength "
+    "maxLength pattern minItems maxItems uniqueItems multipleOf style explode allowReserved allowEmptyValue "
+    "collectionFormat deprecated"
 )
 _PARAMETER: Final[Table] = {
     **dict.fromkeys(("name", "in", "required"), READ),

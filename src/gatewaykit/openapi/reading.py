@@ -16,7 +16,7 @@ from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import Problem
 from gatewaykit.openapi.document import Node
 
-__all__ = ["CONTAINER", "DESCRIBES", "HTTP_API", "Known", "READ", "Reader", "Section", "Table"]
+__all__ = ["BESIDE_REFERENCE", "CONTAINER", "DESCRIBES", "HTTP_API", "Known", "READ", "Reader", "Section", "Table"]
 
 _PREFIX: Final = "x-amazon-apigateway-"
 _NEAR_BUDGET: Final = 200_000  # comparisons for near misses in one document; a comparison takes some microseconds
@@ -35,6 +35,7 @@ class Known(NamedTuple):
 
 READ: Final = Known()
 DESCRIBES: Final = Known("describes, does nothing", harmless=True)
+BESIDE_REFERENCE: Final = Known("nothing counts beside a $ref")
 CONTAINER: Final = Known(container=True)
 HTTP_API: Final = Known(http_api=True)
 
@@ -101,6 +102,9 @@ class Reader:
                 self.problem(reference, f"the reference of {what} leads back to itself")
                 return None
             self.ledger.key(reference.place, "$ref", status=ENFORCED)
+            for beside in node.value.values():
+                if beside is not reference:
+                    self.note(beside, BESIDE_REFERENCE)
             places.append(reference.place)
             seen.add(id(target))
             self.followed.add(id(target))

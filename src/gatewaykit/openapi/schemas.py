@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from gatewaykit.definition.model import Model, Origin, Place
 from gatewaykit.openapi.document import Node
-from gatewaykit.openapi.reading import Known, Reader
+from gatewaykit.openapi.reading import BESIDE_REFERENCE, Known, Reader
 
 __all__ = ["Models"]
 
@@ -208,7 +208,11 @@ class _Rewriting:
         if (reference := entries.get("$ref")) is not None:
             hole = self._reference(reference, same)
             rest = {key: child for key, child in entries.items() if key != "$ref" and key not in _DROPPED}
-            if self._reader.dialect != "3.1" or not rest:  # until 3.1 what stands beside a `$ref` has no meaning
+            if self._reader.dialect != "3.1":  # until 3.1 what stands beside a `$ref` has no meaning
+                for child in rest.values():
+                    self._reader.note(child, BESIDE_REFERENCE)
+                return hole
+            if not rest:
                 return hole
             return {"allOf": [hole, dict(self._keywords(rest, same))]}
         return dict(self._keywords(entries, same))
