@@ -98,7 +98,7 @@ class Reason(Enum):
     BODY_TOO_LARGE = ("the body is over the limit", _T.REQUEST_TOO_LARGE)
     MEDIA_TYPE_UNSUPPORTED = ("no mapping template for this media type", _T.UNSUPPORTED_MEDIA_TYPE)
     CORS_REFUSED = ("the cross-origin rules do not allow this request", _T.ACCESS_DENIED)
-    CLIENT_GONE = ("the client closed the connection", _T.DEFAULT_4XX)
+    CLIENT_GONE = ("the client closed the connection", _T.DEFAULT_4XX, 499)  # for logs: nobody reads an answer
 
     INTEGRATION_TIMEOUT = ("the back end did not answer in time", _T.INTEGRATION_TIMEOUT)
     INTEGRATION_UNREACHABLE = ("the back end could not be reached", _T.INTEGRATION_FAILURE)
