@@ -396,7 +396,8 @@ NO_MAPPING = "is no source of a mapping here"
         pytest.param(
             root(
                 "components:\n"
-                "  schemas:\n    A: {allOf: [{$ref: '#/components/schemas/B'}]}\n    B: {not: {$ref: '#/components/schemas/A'}}"
+                "  schemas:\n    A: {allOf: [{$ref: '#/components/schemas/B'}]}\n"
+                "    B: {not: {$ref: '#/components/schemas/A'}}"
             ),
             "the schema refers to itself",
             id="each other",

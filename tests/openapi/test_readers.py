@@ -577,6 +577,16 @@ def test_swagger_bodies_have_the_media_types_that_the_operation_consumes(
             id="a scheme in use",
         ),
         pytest.param(integration("type: mock\nuris: x"), ("unknown", "uri", False), id="an integration member"),
+        pytest.param(
+            root("x-amazon-apigateway-api-key-source: HEADER"),
+            ("ignored", "", False),
+            id="a key source where no operation asks for a key",
+        ),
+        pytest.param(
+            root(VALIDATORS + "x-amazon-apigateway-request-validator: all"),
+            ("ignored", "", False),
+            id="a validator no operation takes",
+        ),
         pytest.param(paths("x-codegen: 1"), ("ignored", "", False), id="an extension among the paths"),
         pytest.param(operation("responses: {x-codegen: 1}"), ("ignored", "", False), id="an extension among responses"),
         pytest.param(root("servers: [{x-codegen: 1}]"), ("ignored", "", False), id="an extension in a server"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gatewaykit.definition.checks import check_definition
 from gatewaykit.definition.ledger import Ledger
-from gatewaykit.definition.model import Definition, Origin, Place
+from gatewaykit.definition.model import Definition, Method, Origin, Place
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.openapi.document import Node, load
 from gatewaykit.openapi.extensions import EXTENSIONS, extensions_of
@@ -121,6 +121,7 @@ def _read_root(reader: Reader) -> Definition:
         reader.problem(reader.root, "the document has no paths")
     methods = () if paths is None else operations.read(paths)
     security.finish()
+    _note_unneeded(reader, root, methods)
     for name in ("parameters", "requestBodies", "responses"):
         _note_components(reader, components.entries.get(name))
     info = root.entries.get("info")
@@ -162,6 +163,18 @@ def _read_extensions(reader: Reader, root: Section) -> dict[str, Any]:
             elif name.startswith("x-"):
                 reader.unknown(node, "the server", extensions_of("server"))
     return values
+
+
+def _note_unneeded(reader: Reader, root: Section, methods: Sequence[Method]) -> None:
+    """Keys that protect something only where a method uses them, where none does."""
+    source = root.entries.get("x-amazon-apigateway-api-key-source")
+    if source is not None and not any(method.api_key_required for method in methods):
+        reader.note(source, Known("no operation asks for an API key", harmless=True))
+    validator = root.entries.get("x-amazon-apigateway-request-validator")
+    if validator is not None and not any(
+        validator.place in method.origin.fields.get("request_validator", ()) for method in methods
+    ):
+        reader.note(validator, Known("every operation has its own", harmless=True))
 
 
 def _note_components(reader: Reader, section: Node | None) -> None:
