@@ -18,7 +18,7 @@ from urllib.parse import quote_from_bytes
 if TYPE_CHECKING:
     from gatewaykit.core.http import Identity, Request
 
-__all__ = ["ApiFacts", "context_of", "event_context", "path_text", "resource_id"]
+__all__ = ["ApiFacts", "context_of", "path_text", "resource_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +39,7 @@ class ApiFacts:
 
 
 def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
-    """A fresh `$context` for mappings and templates; what they override is written into it."""
-    context = event_context(request, facts)
-    context["requestOverride"] = {"header": {}, "querystring": {}, "path": {}}
-    context["responseOverride"] = {"header": {}}
-    return context
-
-
-def event_context(request: Request, facts: ApiFacts) -> dict[str, Any]:
-    """The `requestContext` of a Lambda event."""
+    """A fresh `$context`, as mappings, templates and Lambda events see it. Templates add what they override."""
     path = path_text(request)
     context: dict[str, Any] = {
         "resourceId": resource_id(request.resource),

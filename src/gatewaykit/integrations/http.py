@@ -61,6 +61,8 @@ class _BackEnd:
             address = uri.origin + target
             request.note("integration", f"Endpoint request URI: {address}")
             note_headers(request, "integration", "Endpoint request headers", headers)
+            shown = body if isinstance(body, bytes) else "[streamed]"
+            note_body(request, "integration", "Endpoint request body after transformations", shown)
             request.note("integration", f"Sending request to {address}")
         started = self.deps.clock.monotonic()
         upstream = UpstreamRequest(method, uri.scheme, uri.host, uri.port, target.encode(), headers, body)
@@ -152,7 +154,6 @@ class HttpProxy:
         except UpstreamError as error:
             return network_refusal(error)
         answer = proxy_response_headers(response.headers)
-        note_headers(request, "integration response", "Method response headers", answer)
         return Response(response.status, answer, response.stream(), close=response.aclose)
 
     async def aclose(self) -> None:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gatewaykit.core.context import ApiFacts, event_context, path_text
+from gatewaykit.core.context import ApiFacts, context_of, path_text
 from gatewaykit.core.http import HeaderList, Request, Response
 from gatewaykit.core.payload.content_handling import decode_base64
 from gatewaykit.core.payload.headers import NEVER_READABLE, REMAP_LAMBDA_PROXY, field, remap
@@ -38,7 +38,7 @@ def proxy_event(
         "multiValueQueryStringParameters": {name: list(values) for name, values in query.items()} or None,
         "pathParameters": dict(request.path_parameters) or None,
         "stageVariables": dict(stage_variables) or None,
-        "requestContext": event_context(request, facts),
+        "requestContext": context_of(request, facts),
         "body": text or None,
         "isBase64Encoded": encoded,
     }

@@ -1,0 +1,236 @@
+"""What a non-proxy integration is sent: template choice, content handling, parameter mappings, overrides.
+
+Reference 01 sections 9 and 10, 03 sections 4 and 6. `Exchange` carries what request and response templates share: the
+parameters, and one `$context` whose overrides live on from the one to the other (row 35).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+from gatewaykit.core.context import ApiFacts, context_of
+from gatewaykit.core.http import Request
+from gatewaykit.core.parameter_mapping import (
+    MappedRequest,
+    RequestMapping,
+    compile_request_mappings,
+    is_dropped,
+    is_illegal,
+)
+from gatewaykit.core.payload.content_handling import HANDLINGS, convert_request
+from gatewaykit.core.payload.headers import readable_headers
+from gatewaykit.core.payload.media_types import BinaryTypes
+from gatewaykit.core.payload.uri import as_path
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.core.template_variables import Params, variables
+from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
+
+__all__ = ["PASSTHROUGH_BEHAVIORS", "Exchange", "IntegrationRequest", "Shaped", "compile_integration_request"]
+
+PASSTHROUGH_BEHAVIORS: Final = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
+
+
+class Exchange:
+    """One request on its way through a non-proxy integration."""
+
+    __slots__ = ("_context", "_facts", "_params", "_stage_variables", "request")
+
+    def __init__(self, request: Request, facts: ApiFacts, stage_variables: Mapping[str, str]) -> None:
+        self.request, self._facts, self._stage_variables = request, facts, stage_variables
+        self._context: dict[str, Any] | None = None
+        self._params: Params | None = None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """`$context`, built when something first asks for it."""
+        if self._context is None:
+            self._context = context_of(self.request, self._facts)
+        return self._context
+
+    def overrides(self, which: str) -> Mapping[str, Any]:
+        """What templates wrote to `$context.requestOverride` or `.responseOverride`."""
+        written = None if self._context is None else self._context.get(which)
+        return written if isinstance(written, Mapping) else {}
+
+    def render(self, template: Template, body: str) -> str | Refusal:
+        """A template's text for this body, or why it failed."""
+        if self._params is None:
+            request = self.request
+            self._params = Params(
+                path={name: unquote(value) for name, value in request.path_parameters.items()},
+                querystring={name: values[-1] for name, values in request.query.items()},
+                header=readable_headers(request.header_list),
+            )
+        rendered = template.render(
+            variables(body=body, params=self._params, context=self.context, stage_variables=self._stage_variables)
+        )
+        if isinstance(rendered, TemplateFailure):
+            return Refusal(
+                Reason.MAPPING_FAILED,
+                f"the template failed in line {rendered.line}, column {rendered.column}: {rendered.reason}",
+            )
+        return rendered
+
+
+class Shaped:
+    """A request made ready for its integration."""
+
+    __slots__ = ("body", "exchange", "mapped")
+
+    def __init__(self, body: bytes, mapped: MappedRequest, exchange: Exchange) -> None:
+        self.body, self.mapped, self.exchange = body, mapped, exchange
+
+
+class IntegrationRequest:
+    """The request side of one non-proxy integration, compiled."""
+
+    __slots__ = (
+        "_binary_types",
+        "_facts",
+        "_handling",
+        "_mapping",
+        "_passthrough",
+        "_stage_variables",
+        "_templates",
+        "_type",
+    )
+
+    def __init__(
+        self,
+        mapping: RequestMapping,
+        templates: Mapping[str, Template | None],
+        passthrough: str,
+        handling: str | None,
+        *,
+        facts: ApiFacts,
+        stage_variables: Mapping[str, str],
+        binary_types: BinaryTypes,
+        integration_type: str,
+    ) -> None:
+        self._mapping, self._templates, self._passthrough, self._handling = mapping, templates, passthrough, handling
+        self._facts, self._stage_variables, self._binary_types = facts, stage_variables, binary_types
+        self._type = integration_type
+
+    @property
+    def has_templates(self) -> bool:
+        return bool(self._templates)
+
+    def shape(self, request: Request) -> Shaped | Refusal:
+        """What goes to the integration for a request whose body has been read."""
+        exchange = Exchange(request, self._facts, self._stage_variables)
+        mapping = self._mapping
+        mapped = mapping.apply(request, exchange.context if mapping.needs_context else {})
+        if isinstance(mapped, Refusal):
+            return mapped
+        content_type = request.header("content-type")
+        payload = convert_request(request.body or b"", content_type, self._handling, self._binary_types)
+        if isinstance(payload, Refusal):
+            return payload
+        template = self._template(content_type)
+        if isinstance(template, Refusal):
+            return template
+        if template is not None:
+            if isinstance(payload, bytes):
+                return Refusal(Reason.MAPPING_FAILED, "a binary body cannot enter a template; convert it to text first")
+            rendered = exchange.render(template, payload)
+            if isinstance(rendered, Refusal):
+                return rendered
+            payload = rendered
+            if (failed := self._override(mapped, exchange.overrides("requestOverride"))) is not None:
+                return failed
+        body = payload if isinstance(payload, bytes) else payload.encode("utf-8", "replace")
+        return Shaped(body, mapped, exchange)
+
+    def _template(self, content_type: str | None) -> Template | Refusal | None:
+        """The template for a content type; None passes the body on as it is."""
+        templates = self._templates
+        key = content_type.partition(";")[0].strip().lower() if content_type else "application/json"
+        template = templates.get(key) or templates.get("$default")
+        if template is not None:
+            return template
+        if self._passthrough == "NEVER" or (templates and self._passthrough == "WHEN_NO_TEMPLATES"):
+            return Refusal(
+                Reason.MEDIA_TYPE_UNSUPPORTED, f"no template for {key!r}, and passthrough is {self._passthrough}"
+            )
+        return None
+
+    def _override(self, mapped: MappedRequest, overrides: Mapping[str, Any]) -> Refusal | None:
+        for name, value in _entries(overrides, "header"):
+            if is_illegal(name, self._type):
+                return Refusal(Reason.MAPPING_FAILED, f"the header {name!r} must not be overridden")
+            for present in [each for each in mapped.headers if each.lower() == name.lower()]:
+                del mapped.headers[present]
+            if not is_dropped(name, self._type):
+                mapped.headers[name] = ",".join(value)
+        for name, value in _entries(overrides, "querystring"):
+            mapped.query[name] = value
+        for name, value in _entries(overrides, "path"):
+            mapped.path[name] = as_path(",".join(value))
+        return None
+
+
+def compile_integration_request(
+    *,
+    parameters: Mapping[str, str],
+    templates: Mapping[str, str],
+    passthrough: str,
+    handling: str | None,
+    facts: ApiFacts,
+    stage_variables: Mapping[str, str],
+    binary_types: BinaryTypes,
+    integration_type: str,
+) -> IntegrationRequest | list[str]:
+    """Compile the request side of an integration, or say everything that is wrong with it."""
+    problems: list[str] = []
+    mapping = compile_request_mappings(parameters, stage_variables, integration_type)
+    if isinstance(mapping, list):
+        problems.extend(mapping)
+    compiled = compile_templates(templates, "requestTemplates", problems)
+    if passthrough not in PASSTHROUGH_BEHAVIORS:
+        problems.append(f"passthroughBehavior is {passthrough!r}, not one of {', '.join(PASSTHROUGH_BEHAVIORS)}")
+    if handling not in HANDLINGS:
+        problems.append(f"contentHandling is {handling!r}, not CONVERT_TO_BINARY or CONVERT_TO_TEXT")
+    if isinstance(mapping, list) or problems:
+        return problems
+    return IntegrationRequest(
+        mapping,
+        compiled,
+        passthrough,
+        handling,
+        facts=facts,
+        stage_variables=stage_variables,
+        binary_types=binary_types,
+        integration_type=integration_type,
+    )
+
+
+def compile_templates(templates: Mapping[str, str], what: str, problems: list[str]) -> dict[str, Template | None]:
+    """Templates by lower-case media type. An empty one counts as one, but fits nothing (reference 01 section 10)."""
+    compiled: dict[str, Template | None] = {}
+    for media_type, text in templates.items():
+        template = compile_template(text) if text else None
+        if isinstance(template, TemplateProblem):
+            problems.append(
+                f"{what}[{media_type!r}], line {template.line}, column {template.column}: {template.message}"
+            )
+        else:
+            compiled[media_type.strip().lower()] = template
+    return compiled
+
+
+def override_text(value: object) -> str:
+    """A value that a template wrote, as text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _entries(overrides: Mapping[str, Any], place: str) -> list[tuple[str, list[str]]]:
+    written = overrides.get(place)
+    if not isinstance(written, Mapping):
+        return []
+    return [
+        (str(name), [override_text(each) for each in (value if isinstance(value, list) else [value])])
+        for name, value in written.items()
+        if value is not None
+    ]

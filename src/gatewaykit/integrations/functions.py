@@ -1,0 +1,226 @@
+"""Python callables as Lambda functions: who runs them, on which thread, and for how long.
+
+An async handler runs inline. Any other runs on a thread of its function's own, of which there is a fixed number, so
+that handlers that hang delay only their own function. A thread cannot be stopped: one whose caller has given up counts
+as busy until its handler returns. Threads are daemons; a hung handler does not keep the program from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatewaykit.core.context import ApiFacts
+
+__all__ = ["Failure", "FunctionRunner", "LambdaContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that gave no result: `kind` is raised, result, timeout or busy."""
+
+    kind: str
+    error_type: str
+    message: str
+
+
+@dataclass(slots=True, kw_only=True)
+class LambdaContext:
+    """The second argument of a handler, with the names that Lambda's Python runtime gives it."""
+
+    function_name: str
+    aws_request_id: str
+    invoked_function_arn: str
+    deadline_s: float
+    monotonic: Callable[[], float]
+    function_version: str = "$LATEST"
+    memory_limit_in_mb: str = "128"
+    log_group_name: str = ""
+    log_stream_name: str = "local"
+    identity: None = None
+    client_context: None = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the integration still waits for this call."""
+        return max(0, round((self.deadline_s - self.monotonic()) * 1000))
+
+
+def lambda_context(
+    name: str, qualifier: str, request_id: str, facts: ApiFacts, monotonic: Callable[[], float], timeout_s: float
+) -> LambdaContext:
+    """The context of one call that has to end within `timeout_s`."""
+    arn = f"arn:aws:lambda:{facts.region}:{facts.account_id}:function:{name}" + (f":{qualifier}" if qualifier else "")
+    return LambdaContext(
+        function_name=name,
+        aws_request_id=request_id,
+        invoked_function_arn=arn,
+        deadline_s=monotonic() + timeout_s,
+        monotonic=monotonic,
+        log_group_name=f"/aws/lambda/{name}",
+    )
+
+
+class FunctionRunner:
+    """Runs one function. Events and results cross it as JSON values, so that nothing is shared with the handler."""
+
+    __slots__ = ("_handler", "_is_async", "_tasks", "_workers")
+
+    def __init__(self, name: str, handler: Callable[..., Any], workers: int) -> None:
+        self._handler = handler
+        self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+            getattr(handler, "__call__", None)  # noqa: B004 - not a test for callability: an object may have an async one
+        )
+        self._workers = _Workers(name, workers)
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def call(self, event: object, context: LambdaContext, timeout_s: float) -> object:
+        """The handler's result as a JSON value, or a Failure."""
+        event = json.loads(json.dumps(event))
+        if self._is_async:
+            return await self._call_inline(event, context, timeout_s)
+        call = _Call(lambda: _result(self._handler, event, context))
+        self._workers.submit(call)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await call.future
+        except TimeoutError:
+            if self._workers.withdraw(call):
+                return Failure("busy", "Busy", f"no worker of the function was free within {timeout_s:g} s")
+            return Failure("timeout", "Timeout", f"the function did not return within {timeout_s:g} s")
+        except asyncio.CancelledError:
+            self._workers.withdraw(call)
+            raise
+
+    def fire(self, event: object, context: LambdaContext) -> None:
+        """Start a call that nobody waits for (`X-Amz-Invocation-Type: Event`)."""
+        event = json.loads(json.dumps(event))
+        if self._is_async:
+            task: asyncio.Task[object] = asyncio.ensure_future(self._call_inline(event, context, None))
+            self._tasks.add(task)  # the loop itself holds tasks only weakly
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._workers.submit(_Call(lambda: _result(self._handler, event, context)))
+
+    async def _call_inline(self, event: object, context: LambdaContext, timeout_s: float | None) -> object:
+        try:
+            async with asyncio.timeout(timeout_s) as deadline:
+                return _json_value(await self._handler(event, context))
+        except TimeoutError as error:
+            if deadline.expired():
+                return Failure("timeout", "Timeout", f"the function did not return within {timeout_s:g} s")
+            return _raised(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is a function error
+            return _raised(error)
+
+    async def aclose(self) -> None:
+        """Let idle workers go, and cancel what runs unattended."""
+        self._workers.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+
+
+def _result(handler: Callable[..., Any], event: object, context: LambdaContext) -> object:
+    try:
+        return _json_value(handler(event, context))
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises, SystemExit too, is a function error
+        return _raised(error)
+
+
+def _json_value(result: object) -> object:
+    try:
+        return json.loads(json.dumps(result, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        return Failure("result", "Runtime.MarshalError", f"the result is no JSON: {error}")
+
+
+def _raised(error: BaseException) -> Failure:
+    return Failure("raised", type(error).__name__, str(error))
+
+
+class _Call:
+    """One call on its way to a worker. Its future belongs to the event loop that made it."""
+
+    __slots__ = ("_context", "_loop", "_run", "future")
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._run = run
+        self._context = contextvars.copy_context()
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[object] = self._loop.create_future()
+
+    def run(self) -> object:
+        """The result; in a worker."""
+        return self._context.run(self._run)
+
+    def deliver(self, result: object) -> None:
+        """Hand the result to the loop; from a worker."""
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, result)
+        except RuntimeError:  # the loop has closed in the meantime: nobody is left to hear it
+            pass
+
+    def _deliver(self, result: object) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+
+@dataclass(slots=True)
+class _Workers:
+    """At most `most` daemon threads that take calls from one line, started as they are needed."""
+
+    name: str
+    most: int
+    _line: deque[_Call] = field(default_factory=deque)
+    _wake: threading.Condition = field(default_factory=threading.Condition)
+    _threads: int = 0
+    _idle: int = 0  # threads that run no call: waiting, just starting, or about to wait
+    _closed: bool = False
+
+    def submit(self, call: _Call) -> None:
+        with self._wake:
+            self._closed = False
+            self._line.append(call)
+            if self._idle >= len(self._line):
+                self._wake.notify()
+            elif self._threads < self.most:
+                self._threads += 1
+                self._idle += 1
+                threading.Thread(target=self._work, name=f"function {self.name}", daemon=True).start()
+
+    def withdraw(self, call: _Call) -> bool:
+        """Take a call out of the line. False when it has begun already."""
+        with self._wake:
+            if call not in self._line:
+                return False
+            self._line.remove(call)
+            return True
+
+    def close(self) -> None:
+        """Let idle workers go. A later call starts one again."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._line:
+                    if self._closed:
+                        self._threads -= 1
+                        self._idle -= 1
+                        return
+                    self._wake.wait()
+                self._idle -= 1
+                call = self._line.popleft()
+            result = call.run()
+            with self._wake:
+                self._idle += 1  # before the result is known: the next call finds this worker free
+            call.deliver(result)
+            del call, result  # a waiting worker must not keep the last event and result alive
