@@ -18,17 +18,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gatewaykit.errors import Problem
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
+    from gatewaykit.core.reasons import Refusal
 
 __all__ = ["AWS_FORMATS", "WEB_FORMATS", "Format", "compile_format"]
 
-Read = Callable[["Request", float], "str | int | None"]
-"""A variable: reads a request, given the seconds it took, and gives a text, a number, or None for no value."""
+Read = Callable[["Request"], "str | None"]
+"""A variable that takes more than an expression to read. None and "" mean that it has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,84 +98,102 @@ def compile_format(text: str, *, where: str = "access_log.format") -> Format | t
     text = " ".join(line.strip() for line in text.splitlines() if line.strip())
     if not text:
         return (Problem(where=where, what="an empty format"),)
-    escape = _escape_for(text)
-    literals: list[str] = []
-    reads: list[Read] = []
-    problems: list[Problem] = []
-    position = 0
-    for match in _VARIABLE.finditer(text):
-        literals.append(text[position : match.start()].replace("%", "%%"))
-        position = match.end()
-        read = _variable(match[1])
-        if read is None:
-            near = get_close_matches(match[1], _KNOWN, n=1, cutoff=0.6)
-            what = f"$context.{match[1]} is no variable of an access log"
+    literals, names = _VARIABLE.split(text)[::2], _VARIABLE.split(text)[1::2]
+    if not names:
+        return (Problem(where=where, what="a format without variables"),)
+    problems = []
+    for name in names:
+        if name not in _EXPRESSIONS and _read(name) is None:
+            near = get_close_matches(name, _KNOWN, n=1, cutoff=0.6)
+            what = f"$context.{name} is no variable of an access log"
             problems.append(Problem(where=where, what=what, near=f"$context.{near[0]}" if near else ""))
-        else:
-            reads.append(_ready(read) if match[1] == "error.messageString" and escape is _json else read)
     if problems:
         return tuple(problems)
-    template = "%s".join((*literals, text[position:].replace("%", "%%")))
-    return Format(text, _line(template, tuple(reads), escape))
+    return Format(text, _line(literals, names, _escape_for(text)))
 
 
-def _line(template: str, reads: tuple[Read, ...], escape: Callable[[str], str]) -> Callable[[Request, float], str]:
-    def line(request: Request, took_s: float) -> str:
-        values: list[str | int] = []
-        for read in reads:
-            value = read(request, took_s)
-            if type(value) is str:
-                values.append(escape(value) if value else "-")
-            else:
-                values.append("-" if value is None else value)
-        return template % tuple(values)
+def _line(literals: list[str], names: list[str], escape: _Escape) -> Callable[[Request, float], str]:
+    """The function that writes a line, generated: a loop over the variables takes twice the time.
 
-    return line
+    Only our own expressions become code; the format's literals are written as constants. Nearly no line has a value to
+    escape, so the whole line is looked at once.
+    """
+    namespace: dict[str, Any] = {"json": json, "request_time": _request_time}
+    values, parts = [], [_constant(literals[0])]
+    for number, (name, literal) in enumerate(zip(names, literals[1:])):
+        expression = _EXPRESSIONS.get(name)
+        if expression is None:
+            namespace[f"read{number}"], expression = _read(name), f"read{number}(request)"
+        values.append(f"v{number} = {expression} or '-'" if name not in _NUMBERS else f"v{number} = {expression}")
+        parts += (f"{{v{number}}}", _constant(literal))
+    own = "".join(literals)
+    clean = [f"line.count({character!r}) == {own.count(character)}" for character in escape.special]
+    source = [
+        "def write(request, took_s):",
+        *(f"    {value}" for value in values),
+        f"    line = f'{''.join(parts)}'",
+        f"    if line.isascii() and line.isprintable() and {' and '.join(clean)}:",
+        "        return line",
+        f"    return escaped({', '.join(f'v{number}' for number in range(len(names)))})",
+    ]
+
+    def escaped(*values: object) -> str:
+        written = [
+            str(value) if name == "error.messageString" and escape is _JSON else _escaped(str(value), escape)
+            for name, value in zip(names, values)
+        ]
+        return "".join(text for pair in zip(literals, (*written, "")) for text in pair)
+
+    namespace["escaped"] = escaped
+    exec("\n".join(source), namespace)  # noqa: S102 - the source holds our own expressions and quoted constants only
+    return cast("Callable[[Request, float], str]", namespace["write"])
+
+
+def _constant(literal: str) -> str:
+    """A literal as it stands in the source of a formatted string between single quotes: every character by number."""
+    return "".join(f"\\U{ord(character):08x}" for character in literal)
+
+
+def _escaped(text: str, escape: _Escape) -> str:
+    if text.isascii() and text.isprintable() and not any(character in text for character in escape.special):
+        return text
+    return escape.apply(text)
 
 
 # ---------------------------------------------------------------------------------------------------- escapes
 
 
-class _Ready(str):
-    """A value that needs no escape: a JSON string with its quotes."""
+@dataclass(frozen=True, slots=True)
+class _Escape:
+    """A way to write any text into a format: the characters that mean something in it, and what is written for them."""
 
-    __slots__ = ()
-
-
-def _ready(read: Read) -> Read:
-    def ready(request: Request, took_s: float) -> str | None:
-        value = read(request, took_s)
-        return None if value is None else _Ready(value)
-
-    return ready
-
-
-def _escape_for(text: str) -> Callable[[str], str]:
-    if text.startswith("<"):
-        return _xml
-    if text in (AWS_FORMATS["csv"], WEB_FORMATS["csv"]):
-        return _csv
-    return _json
+    special: str
+    apply: Callable[[str], str]
 
 
 def _json(value: str) -> str:
-    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
-        return value
     return json.dumps(value)[1:-1].replace("\x7f", "\\u007f")
 
 
 def _xml(value: str) -> str:
-    if value.isalnum() and value.isascii():
-        return value
-    return "".join(_XML.get(character, character) if character.isprintable() else "?" for character in value)
-
-
-_XML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+    return "".join(_XML_ENTITIES.get(character, character) if character.isprintable() else "?" for character in value)
 
 
 def _csv(value: str) -> str:
     value = _json(value).replace('\\"', '""')
     return f'"{value}"' if '"' in value or "," in value else value
+
+
+_XML_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+_JSON: Final = _Escape('"\\', _json)
+_XML: Final = _Escape("&<>\"'", _xml)
+_CSV: Final = _Escape('"\\,', _csv)
+
+
+def _escape_for(text: str) -> _Escape:
+    if text.startswith("<"):
+        return _XML
+    return _CSV if text in (AWS_FORMATS["csv"], WEB_FORMATS["csv"]) else _JSON
 
 
 # ---------------------------------------------------------------------------------------------------- variables
@@ -184,20 +203,17 @@ _VARIABLE: Final = re.compile(
 )
 
 
-def _variable(name: str) -> Read | None:
-    if name in _READS:
-        return _READS[name]
-    if name.startswith("authorizer.claims."):
-        return _claim(name.removeprefix("authorizer.claims."))
-    if name.startswith("authorizer.") and name not in _FROM_CONTEXT:
-        return _claim(name.removeprefix("authorizer."))
+def _read(name: str) -> Read | None:
+    """A variable that only a deployment knows, from its `$context`, or a fact that an authorizer gave."""
     if name in _FROM_CONTEXT:
         return _from_context(tuple(name.split(".")))
-    return None
+    if name.startswith("authorizer."):
+        return _claim(name.removeprefix("authorizer.").removeprefix("claims."))
+    return _READS.get(name)
 
 
 def _claim(name: str) -> Read:
-    def read(request: Request, took_s: float) -> str | None:
+    def read(request: Request) -> str | None:
         value = None if request.identity is None else request.identity.claims.get(name)
         return None if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
 
@@ -205,9 +221,7 @@ def _claim(name: str) -> Read:
 
 
 def _from_context(path: tuple[str, ...]) -> Read:
-    """A variable that only a deployment knows: it is looked up in its `$context`."""
-
-    def read(request: Request, took_s: float) -> str | None:
+    def read(request: Request) -> str | None:
         value: Any = request.context
         for step in path:
             value = value.get(step) if isinstance(value, Mapping) else None
@@ -217,49 +231,29 @@ def _from_context(path: tuple[str, ...]) -> Read:
 
 
 def _integration(fact: str) -> Read:
-    def read(request: Request, took_s: float) -> str | int | None:
+    def read(request: Request) -> str | None:
         facts = request.integration
         value = facts.get(fact) if isinstance(facts, Mapping) else None
-        return None if value is None or value == "" else value if isinstance(value, int) else str(value)
+        return None if value is None else str(value)
 
     return read
 
 
-def _header(name: bytes) -> Read:
-    def read(request: Request, took_s: float) -> str | None:
-        value = request.headers.get(name)
-        return None if value is None else value.decode("latin-1")
-
-    return read
+def _error(read: Callable[[Refusal], str | None]) -> Read:
+    return lambda request: None if request.refusal is None else read(request.refusal)
 
 
-def _error(read_refusal: Callable[[Any], str | None]) -> Read:
-    return lambda request, took_s: None if request.refusal is None else read_refusal(request.refusal)
-
-
-def _path(request: Request, took_s: float) -> str:
-    return request.raw_path.decode("latin-1")
-
-
-def _protocol(request: Request, took_s: float) -> str:
-    return f"HTTP/{request.http_version}"
-
-
-def _principal(request: Request, took_s: float) -> str | None:
-    return None if request.identity is None else request.identity.principal
-
-
-def _iam_user(request: Request, took_s: float) -> str | None:
+def _iam_user(request: Request) -> str | None:
     return request.identity.principal if request.identity is not None and request.identity.kind == "iam" else None
 
 
-def _key_id(request: Request, took_s: float) -> str | None:
+def _key_id(request: Request) -> str | None:
     return None if request.identity is None else request.identity.key_id
 
 
-def _key(request: Request, took_s: float) -> str | None:
-    value = request.headers.get(b"x-api-key") if request.api_key is not None else None
-    return None if value is None else "*" * max(0, len(value) - 6) + value[-6:].decode("latin-1")
+def _key(request: Request) -> str | None:
+    value = request.header("x-api-key") if request.api_key is not None else None
+    return None if value is None else "*" * max(0, len(value) - 6) + value[-6:]
 
 
 @lru_cache(maxsize=4)
@@ -270,33 +264,40 @@ def _request_time(second: int) -> str:
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+_EXPRESSIONS: Final = {
+    "requestId": "request.id",
+    "extendedRequestId": "request.extended_id",
+    "httpMethod": "request.method",
+    "path": "request.raw_path.decode('latin-1')",
+    "resourcePath": "request.resource",
+    "protocol": "'HTTP/' + request.http_version",
+    "requestTime": "request_time(int(request.received_s))",
+    "requestTimeEpoch": "int(request.received_s * 1000)",
+    "responseLatency": "int(took_s * 1000)",
+    "responseLength": "request.sent_bytes",
+    "stage": "request.stage",
+    "status": "request.status",
+    "xrayTraceId": "request.trace_id",
+    "authorizer.principalId": "(request.identity and request.identity.principal)",
+    "domainName": "request.header('host')",
+    "identity.sourceIp": "request.address",
+    "identity.userAgent": "request.header('user-agent')",
+}
+"""Variables that are a fact of the request, and how it is read."""
+
+_NUMBERS: Final = frozenset(("requestTimeEpoch", "responseLatency", "responseLength"))
+"""Those whose zero is a value."""
+
 _READS: Final[dict[str, Read]] = {
-    "requestId": lambda request, took_s: request.id,
-    "extendedRequestId": lambda request, took_s: request.extended_id,
-    "httpMethod": lambda request, took_s: request.method,
-    "path": _path,
-    "resourcePath": lambda request, took_s: request.resource,
-    "protocol": _protocol,
-    "stage": lambda request, took_s: request.stage,
-    "status": lambda request, took_s: request.status or None,
-    "responseLength": lambda request, took_s: request.sent_bytes,
-    "responseLatency": lambda request, took_s: int(took_s * 1000),
-    "requestTime": lambda request, took_s: _request_time(int(request.received_s)),
-    "requestTimeEpoch": lambda request, took_s: int(request.received_s * 1000),
-    "domainName": _header(b"host"),
-    "xrayTraceId": lambda request, took_s: request.trace_id,
-    "identity.sourceIp": lambda request, took_s: request.address,
-    "identity.userAgent": _header(b"user-agent"),
     "identity.apiKey": _key,
     "identity.apiKeyId": _key_id,
     "identity.caller": _iam_user,
     "identity.user": _iam_user,
-    "authorizer.principalId": _principal,
     "error.message": _error(lambda refusal: refusal.message or refusal.reason.message),
     "error.messageString": _error(lambda refusal: json.dumps(refusal.message or refusal.reason.message)),
-    "error.responseType": _error(lambda refusal: str(refusal.reason.response_type.type_name)),
+    "error.responseType": _error(lambda refusal: refusal.reason.response_type.type_name),
     "error.validationErrorString": _error(lambda refusal: refusal.facts.get("validationErrorString")),
-    "error.reason": _error(lambda refusal: str(refusal.reason.name)),  # ours: the fine reason
+    "error.reason": _error(lambda refusal: refusal.reason.name),  # ours: the fine reason
     "integration.status": _integration("status"),
     "integration.integrationStatus": _integration("status"),
     "integration.latency": _integration("latency_ms"),
@@ -323,4 +324,4 @@ _FROM_CONTEXT: Final = frozenset((
     "identity.clientCert.validity.notBefore",
 ))  # fmt: skip
 
-_KNOWN: Final = (*_READS, *_FROM_CONTEXT)
+_KNOWN: Final = (*_EXPRESSIONS, *_READS, *_FROM_CONTEXT)
