@@ -38,12 +38,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     shown(output, lines, arguments.accept)
     if lines:
         output.line()
-    output.table([[output.style(_STYLES[status], status), str(count)] for status, count in counted(entries).items()], 0)
-    if not entries:
+    counts = counted(entries)
+    if not counts:
         output.line(f"{opened.name} is fine; it has no definition to check")
-    elif wrong:
+        return 0
+    output.table([[output.style(_STYLES[status], status), str(count)] for status, count in counts.items()], 0)
+    if wrong:
         protecting = sum(entry.security for entry in wrong)
-        text = f"{len(wrong)} of {len(entries)} keys are not enforced"
+        text = f"{len(wrong)} of {sum(counts.values())} keys are not enforced"
         output.line(f"\n{text}; {protecting} of them protect the API" if protecting else f"\n{text}")
     else:
         output.line("\nNothing is ignored")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,5 +48,5 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.directory != ".":
         output.line(f"  cd {directory}")
     output.line("  gatewaykit serve api.yaml")
-    output.line("  pytest -q")
+    output.line("  pytest -q" if find_spec("pytest") else "  pip install pytest && pytest -q")
     return 0

@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     group.add_argument("--host", help="the address to listen on (127.0.0.1)")
     group.add_argument("--port", type=_port, help="the port to listen on, 0 for a free one (8080)")
     group.add_argument(
-        "--log", metavar="FORMAT", default="clf", help="clf, json, xml, csv, a format with $context variables, or off"
+        "--log", metavar="FORMAT", help="clf (the default), json, xml, csv, a format with $context variables, or off"
     )
     add_json(parser)
     parser.set_defaults(run=run)
@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from gatewaykit.server.run import MissingServer, bind, serve
 
-    opened = open_source(arguments, extra=_access_log(arguments.log))
+    opened = open_source(arguments, log=_access_log(arguments))
     server = opened.config.server if opened.config else None
     host = arguments.host or (server.host if server else "127.0.0.1")
     port = arguments.port if arguments.port is not None else (server.port if server else 8080)
@@ -68,12 +68,12 @@ def _app(opened: Opened) -> ASGIApp:
     return Mounts(opened.gateways)
 
 
-def _access_log(log_format: str) -> list[Policy]:
-    if log_format == "off":
-        return []
-    from gatewaykit.policies.access_log import access_log
+def _access_log(arguments: argparse.Namespace) -> Policy | None:
+    if arguments.log == "off":
+        return None
+    from gatewaykit.observe.access_log import access_log
 
-    return [access_log(log_format)]
+    return access_log(arguments.log or "clf", sink=sys.stderr if arguments.json else sys.stdout)
 
 
 def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Output) -> None:

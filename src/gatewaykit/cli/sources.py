@@ -14,6 +14,7 @@ from gatewaykit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from gatewaykit.deploy.config import Config
+    from gatewaykit.deploy.rules import Rule
     from gatewaykit.gateway.gateway import Gateway
     from gatewaykit.ports import Policy
 
@@ -84,12 +85,12 @@ def open_source(
     *,
     unbound: bool = False,
     unenforced: bool = False,
-    extra: Sequence[Policy] = (),
+    log: Policy | None = None,
 ) -> Opened:
     """The gateways that the arguments name. Raises ConfigError and UsageError.
 
     `unbound`: functions and apps need not be bound, as they are not called. `unenforced`: a key that protects the API
-    and is not enforced does not stop it, as it is only looked at. `extra` policies come first.
+    and is not enforced does not stop it, as it is only looked at. `log` is put first where nothing else logs.
     """
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # modules of functions are looked up from here
@@ -97,7 +98,7 @@ def open_source(
         raise UsageError("give either a FILE or --upstream URL")
     options = _options(arguments)
     if arguments.upstream is not None:
-        return _sidecar(arguments, options, extra)
+        return _sidecar(arguments, options, log)
     from gatewaykit.gateway.configured import config_of, is_config
     from gatewaykit.openapi.document import load
 
@@ -106,8 +107,8 @@ def open_source(
         if given := [name for name, value in _definition_options(arguments) if value]:
             raise UsageError(f"{given[0]} is for a definition; {arguments.file} is a gateway.yaml: write it there")
         config = config_of(root, problems, Path(arguments.file).parent)
-        return _configured(arguments.file, config, unbound, unenforced, extra)
-    return _definition(arguments, options, root.plain(), unbound, unenforced, extra)
+        return _configured(arguments.file, config, unbound, unenforced, log)
+    return _definition(arguments, options, root.plain(), unbound, unenforced, log)
 
 
 def add_request(parser: argparse.ArgumentParser) -> None:
@@ -138,12 +139,13 @@ def _definition(
     document: Any,
     unbound: bool,
     unenforced: bool,
-    extra: Sequence[Policy],
+    log: Policy | None,
 ) -> Opened:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.gateway.gateway import Gateway
 
     config = _settings(arguments)
+    own = document.get("x-gatewaykit") if isinstance(document, dict) else None
     keys = [ApiKey(id=name, name=name, value=value) for name, value in options.keys.items()]
     functions: Mapping[str, Any] = {**(config.functions if config else {}), **options.functions}
     stage = arguments.stage or "prod"
@@ -151,11 +153,10 @@ def _definition(
         Path(arguments.file), stage=stage, stage_variables=options.variables, stage_prefix=arguments.stage_prefix,
         functions=_Whatever(functions) if unbound else functions, apps=_Whatever({}) if unbound else None,
         api_keys=[*(config.keys if config else ()), *keys] or None,
-        policies=[*extra, *(config.policies if config else ())], store=config.store if config else "memory://",
+        policies=_logged(log, config.policies if config else (), own), store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
         accept=_EVERY_KEY if unenforced else arguments.accept,
     )  # fmt: skip
-    own = document.get("x-gatewaykit") if isinstance(document, dict) else None
     return Opened(
         name=arguments.file,
         gateways={"/": gateway},
@@ -165,12 +166,12 @@ def _definition(
     )
 
 
-def _configured(name: str, config: Config, unbound: bool, unenforced: bool, extra: Sequence[Policy]) -> Opened:
+def _configured(name: str, config: Config, unbound: bool, unenforced: bool, log: Policy | None) -> Opened:
     from dataclasses import replace
 
     from gatewaykit.gateway.configured import build_gateways
 
-    config = replace(config, policies=(*extra, *config.policies))
+    config = replace(config, policies=tuple(_logged(log, config.policies, None)))
     if unenforced:
         config = replace(config, apis={each: replace(api, accept=_EVERY_KEY) for each, api in config.apis.items()})
     if unbound:
@@ -179,7 +180,7 @@ def _configured(name: str, config: Config, unbound: bool, unenforced: bool, extr
     return Opened(name=name, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
 
 
-def _sidecar(arguments: argparse.Namespace, options: _Options, extra: Sequence[Policy]) -> Opened:
+def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | None) -> Opened:
     from gatewaykit.deploy.config import upstream_problem
     from gatewaykit.gateway.gateway import Gateway
     from gatewaykit.policies.api_key import api_key
@@ -192,9 +193,10 @@ def _sidecar(arguments: argparse.Namespace, options: _Options, extra: Sequence[P
     config = _settings(arguments)
     if config is not None and config.keys and options.keys:
         raise UsageError(f"--key: {arguments.config} has keys already; write it there")
+    listed = config.policies if config else ()
     gateway = Gateway.from_upstream(
         arguments.upstream,
-        policies=[*extra, *([api_key(options.keys)] if options.keys else ()), *(config.policies if config else ())],
+        policies=_logged(log, [*([api_key(options.keys)] if options.keys else ()), *listed], None),
         profile=arguments.profile or "web",
         store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (),
@@ -206,9 +208,13 @@ def _settings(arguments: argparse.Namespace) -> Config | None:
     """What `--config` adds. APIs in it would be left out in silence, so they are refused."""
     if arguments.config is None:
         return None
-    from gatewaykit.gateway.configured import load_config
+    from gatewaykit.gateway.configured import config_of
+    from gatewaykit.openapi.document import load
 
-    config = load_config(arguments.config)
+    root, problems = load(Path(arguments.config))
+    if isinstance(root.value, dict) and not {"openapi", "swagger"}.isdisjoint(root.value):
+        raise UsageError(f"--config: {arguments.config} is an API definition; give it as FILE")
+    config = config_of(root, problems, Path(arguments.config).parent)
     if config.apis:
         raise UsageError(f"{arguments.config} has APIs of its own: run gatewaykit serve {arguments.config}")
     return config
@@ -244,6 +250,14 @@ def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any],
         ("--function", arguments.function), ("--key", arguments.key), ("--profile", arguments.profile),
         ("--accept", arguments.accept), ("--config", arguments.config),
     )  # fmt: skip
+
+
+def _logged(log: Policy | None, listed: Sequence[Policy | Rule], own: object) -> list[Policy | Rule]:
+    """The policies with `log` before them, unless they log, or the document's own do."""
+    entries = own.get("policies") if isinstance(own, dict) else None
+    names = [name for entry in entries or () for name in (entry if isinstance(entry, dict) else (entry,))]
+    logs = "access_log" in names or any(getattr(each, "phase", "") == "access_log" for each in listed)
+    return [*listed] if log is None or logs else [log, *listed]
 
 
 def _demo_key(own: object) -> str:

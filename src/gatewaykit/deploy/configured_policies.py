@@ -72,6 +72,12 @@ class CorsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLogSettings:
+    format: str = setting("clf, json, xml, csv, or a text with $context variables", "clf")
+    sink: str | None = setting("A file to append to; standard output where none is given", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeySettings:
     source: Literal["header", "authorizer"] = setting("Where the key is read from", "header")
     header: str = setting("The header that carries the key", "x-api-key")
@@ -107,6 +113,7 @@ class ValidateSettings:
 
 
 _SETTINGS: Final[dict[str, type]] = {
+    "access_log": AccessLogSettings,
     "api_key": ApiKeySettings,
     "cors": CorsSettings,
     "quota": QuotaSettings,
@@ -219,7 +226,8 @@ def _given(settings: Any, options: object) -> list[str]:
 def _make(name: str) -> Callable[..., Policy]:
     from importlib import import_module
 
-    make: Callable[..., Policy] = getattr(import_module(f"gatewaykit.policies.{name}"), name)
+    home = "observe" if name == "access_log" else "policies"
+    make: Callable[..., Policy] = getattr(import_module(f"gatewaykit.{home}.{name}"), name)
     return make
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def config_of(root: Node, problems: list[Problem], directory: Path) -> Config:
 def is_config(root: Node) -> bool:
     """Whether a document is a `gateway.yaml` rather than an API definition."""
     keys = root.value if isinstance(root.value, dict) else {}
-    return not {"openapi", "swagger"} & set(keys) and bool({"apis", "policies", "keys", "server"} & set(keys))
+    return "openapi" not in keys and "swagger" not in keys and any(field.name in keys for field in fields(Config))
 
 
 def build_gateways(config: Config, *, clock: Clock | None = None) -> dict[str, Gateway]:

@@ -31,6 +31,8 @@ _SOURCES: Final = ("header", "authorizer")
 class ApiKeyPolicy(Policy):
     """API keys; made by `api_key`."""
 
+    phase = "api_key"
+
     table: KeyTable
     source: str
     header: str
@@ -79,7 +81,8 @@ def _checking(
     identities = {
         key.id: Identity(principal=key.name, kind="api_key", key_id=key.id, key_name=key.name) for key in table.keys
     }
-    missing = f"no {header} header" if source == "header" else f"the authorizer gave no {USAGE_IDENTIFIER_KEY}"
+    place = f"header {header}" if source == "header" else f"{USAGE_IDENTIFIER_KEY} of the authorizer"
+    missing = f"this method needs an API key ({place})"
     by_stage = any(key.stages is not None for key in table.keys)
 
     def on_request(request: Request) -> Request | Refusal:
