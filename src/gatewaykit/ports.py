@@ -49,6 +49,7 @@ class Policy:
 
     name: str = ""
     phase: str = ""  # its place in a definition's order of phases; "" for policies that are none of the gateway's own
+    counts_by_api_key: bool = False  # in a definition it holds only for methods that need a key, as usage plans do
     reads_body: bool | int = False
     answers_preflight: bool = False  # a cross-origin policy: it also sees the preflights of its rule's verb
     on_request: Callable[[Request], Answer | Awaitable[Answer]] | None = None
@@ -128,6 +129,10 @@ class UpstreamResponse(Protocol):
 
     status: int
     headers: HeaderList
+
+    @property
+    def complete(self) -> bool:
+        """The whole body is here: reading it will not wait, and not fail."""
 
     def stream(self) -> AsyncIterator[bytes]: ...
     async def read(self, limit: int) -> bytes: ...

@@ -36,13 +36,15 @@ async def send_response(send: Send, request: Request, response: Response, prefix
             await send({"type": f"{prefix}http.response.body", "body": body})
             return
         await send(_start(prefix, status, headers))
-        sent = 0
+        more, left = True, int(_own_length(headers) or -1)
         if not bodiless:
             async for chunk in body:
-                sent += len(chunk)
-                request.sent_bytes = sent
-                await send({"type": f"{prefix}http.response.body", "body": chunk, "more_body": True})
-        await send({"type": f"{prefix}http.response.body", "body": b""})
+                request.sent_bytes += len(chunk)
+                left -= len(chunk)
+                more = left != 0  # the chunk that completes a known length ends the response: one message less
+                await send({"type": f"{prefix}http.response.body", "body": chunk, "more_body": more})
+        if more:
+            await send({"type": f"{prefix}http.response.body", "body": b""})
     finally:
         if response.close is not None:
             await response.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final, Generic, TypeVar, cast
 
 __all__ = ["ANY_VERBS", "NearMiss", "RouteConflict", "Router", "split_path"]
@@ -129,8 +130,15 @@ class Router(Generic[T]):
             elif same:
                 failed = _difference(resource, parts, same)
                 ranked.append((1, -same, NearMiss(verbs, node.resource, failed)))
+        if not ranked:
+            return self._look_alikes(path, most)
         ranked.sort(key=lambda each: (each[0], each[1], len(each[2].resource)))
         return [miss for _, _, miss in ranked[:most]]
+
+    def _look_alikes(self, path: str, most: int) -> list[NearMiss]:
+        nodes = {node.resource: node for node in _walk(self._root) if node.verbs}
+        spelt = get_close_matches(path[:256], nodes, n=most)
+        return [NearMiss(tuple(sorted(nodes[each].verbs)), each, "it is spelt otherwise") for each in spelt]
 
 
 def split_path(path: str) -> list[str]:

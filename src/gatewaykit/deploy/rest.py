@@ -180,6 +180,10 @@ class _Compiler:
         required = method.api_key_required
         if required and self._key_policy is not None:
             own.append(self._key_policy)
+        if not required:
+            listed = [
+                (target, tuple(each for each in policies if not each.counts_by_api_key)) for target, policies in listed
+            ]
         if (validate := _validator(method)) is not None:
             own.append(validate)
         app, endpoint, integration = self._end(method)

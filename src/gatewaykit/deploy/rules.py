@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gatewaykit.core.rules import RuleSet, Target, parse_target
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies import by
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
@@ -67,6 +68,7 @@ def bind_policy(policy: Policy, runtime: Runtime) -> Policy:
     """What `bind` gives, with what the policy says of itself."""
     bound = policy.bind(runtime)
     bound.phase = bound.phase or policy.phase
+    bound.counts_by_api_key = getattr(policy, "key", None) is by.api_key
     bound.answers_preflight = bound.answers_preflight or policy.answers_preflight
     return bound
 

@@ -11,7 +11,7 @@ _HOME = {
     "WebSocket": "testing.websocket",
     "decide": "testing.deciding", "decider": "testing.deciding",
     "PolicyContract": "testing.policy_contract",
-    "ScriptedTransport": "upstream.scripted",
+    "Hold": "upstream.scripted", "Reply": "upstream.scripted", "ScriptedTransport": "upstream.scripted",
 }  # fmt: skip
 
 __all__ = [*_HOME]

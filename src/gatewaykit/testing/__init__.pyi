@@ -8,4 +8,6 @@ from gatewaykit.testing.deciding import decider as decider
 from gatewaykit.testing.messages import AsgiViolation as AsgiViolation
 from gatewaykit.testing.policy_contract import PolicyContract as PolicyContract
 from gatewaykit.testing.websocket import WebSocket as WebSocket
+from gatewaykit.upstream.scripted import Hold as Hold
+from gatewaykit.upstream.scripted import Reply as Reply
 from gatewaykit.upstream.scripted import ScriptedTransport as ScriptedTransport
