@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.asgi.apps import breaks_after, breaks_before, echo, hello
 
 from gatewaykit.asgi.types import Message, Receive, Scope, Send
 from gatewaykit.testing import AsgiViolation, Client
+from tests.asgi.apps import breaks_after, breaks_before, echo, hello
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 END = {"type": "http.response.body", "body": b""}
@@ -244,12 +244,6 @@ async def test_a_broken_websocket_contract_is_named(messages: list[Message], den
 
     with pytest.raises(AsgiViolation):
         async with Client(app).websocket("/", denial=denial):
-            pass
-
-
-async def test_nothing_may_be_sent_before_the_connection_was_looked_at() -> None:
-    with pytest.raises(AsgiViolation, match="before websocket"):
-        async with Client(sending({"type": "websocket.close"})).websocket("/"):
             pass
 
 

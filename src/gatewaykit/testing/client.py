@@ -62,7 +62,7 @@ class Result:
     def header(self, name: str) -> str | None:
         """The value of a header field, several joined by `, `; None where it was not sent."""
         wanted = name.lower().encode("latin-1")
-        values = [value.decode("latin-1") for key, value in self.headers if key == wanted]
+        values = [value.decode("latin-1") for key, value in self.headers if key.lower() == wanted]
         return ", ".join(values) if values else None
 
     @property
@@ -83,9 +83,9 @@ class Result:
 class Exchange:
     """One request, driven message by message: feed its body, read the response as it comes, leave in the middle."""
 
-    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, *, any_casing: bool = False) -> None:
         self.messages: list[Message] = []
-        self._rules = ResponseRules(scope["method"], scope["extensions"])
+        self._rules = ResponseRules(scope["method"], scope["extensions"], any_casing=any_casing)
         self._incoming: deque[Message] = deque()
         self._seen = 0
         self._left = False
@@ -156,7 +156,10 @@ class Exchange:
 
 
 class Client:
-    """A client of an ASGI app. The options are what the server behind it would put into the scope."""
+    """A client of an ASGI app. The options are what the server behind it would put into the scope.
+
+    `any_casing` forgives header names that are not in lower case, as Django sends them against the rules of ASGI.
+    """
 
     def __init__(
         self,
@@ -167,10 +170,11 @@ class Client:
         client: tuple[str, int] | None = ("127.0.0.1", 50000),
         http_version: str = "1.1",
         extensions: Collection[str] = (),
+        any_casing: bool = False,
         timeout_s: float = 30.0,
     ) -> None:
         self.app = app
-        self.timeout_s = timeout_s
+        self.any_casing, self.timeout_s = any_casing, timeout_s
         self._root_path, self._scheme, self._client = root_path, scheme, client
         self._http_version, self._extensions = http_version, tuple(extensions)
         self._state: dict[str, Any] = {}
@@ -211,7 +215,8 @@ class Client:
     @asynccontextmanager
     async def open(self, method: str, path: str, *, headers: Headers = None, **scope: Any) -> AsyncIterator[Exchange]:
         """A request to be driven by hand; its app is cancelled when the block is left."""
-        exchange = Exchange(self.app, self._scope("http", path, headers, {"method": method, **scope}))
+        made = self._scope("http", path, headers, {"method": method, **scope})
+        exchange = Exchange(self.app, made, any_casing=self.any_casing)
         try:
             yield exchange
         finally:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["AsgiViolation", "ResponseRules", "WebSocketRules"]
 
 _TOKEN = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
+_TOKEN_IN_ANY_CASING = re.compile(_TOKEN.pattern, re.IGNORECASE)
 
 
 class AsgiViolation(AssertionError):
@@ -30,8 +31,11 @@ class AsgiViolation(AssertionError):
 class ResponseRules:
     """One HTTP response, message by message. `prefix` is `websocket.` for the denial of a handshake."""
 
-    def __init__(self, method: str = "GET", extensions: Collection[str] = (), prefix: str = "") -> None:
+    def __init__(
+        self, method: str = "GET", extensions: Collection[str] = (), prefix: str = "", *, any_casing: bool = False
+    ) -> None:
         self.method, self.extensions, self.prefix = method, extensions, prefix
+        self._any_casing = any_casing
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.parts: list[bytes] = []
@@ -49,7 +53,7 @@ class ResponseRules:
         elif kind == f"{self.prefix}http.response.body":
             self._body(message)
         elif kind == "http.response.trailers" and self._trailers and self.ended:
-            _check_headers(message.get("headers", ()))
+            _check_headers(message.get("headers", ()), self._any_casing)
             self.done = not message.get("more_trailers", False)
         elif kind not in self.extensions:
             raise AsgiViolation(f"{kind!r} is no message of this response, nor of an extension the server offers")
@@ -73,8 +77,8 @@ class ResponseRules:
         if type(status) is not int or not 100 <= status <= 999:
             raise AsgiViolation(f"the status {status!r} is no number of three digits")
         headers = message.get("headers", ())
-        _check_headers(headers)
-        self.status, self.headers = status, [(bytes(name), bytes(value)) for name, value in headers]
+        _check_headers(headers, self._any_casing)
+        self.status, self.headers = status, [(name, value) for name, value in headers]
         self._trailers = bool(message.get("trailers", False))
 
     def _body(self, message: Message) -> None:
@@ -93,7 +97,7 @@ class ResponseRules:
             self._check_length()
 
     def _check_length(self) -> None:
-        declared = [value for name, value in self.headers if name == b"content-length"]
+        declared = [value for name, value in self.headers if name.lower() == b"content-length"]
         if len(declared) > 1:
             raise AsgiViolation("Content-Length was sent twice")
         size = sum(map(len, self.parts))
@@ -124,7 +128,7 @@ class WebSocketRules:
         elif kind == "websocket.accept":
             if self.accepted:
                 raise AsgiViolation("the connection was accepted twice")
-            _check_headers(message.get("headers", ()))
+            _check_headers(message.get("headers", ()), False)
             self.accepted = True
         elif kind == "websocket.send":
             self._send(message)
@@ -153,14 +157,14 @@ class WebSocketRules:
             raise AsgiViolation("text must be str and bytes must be bytes")
 
 
-def _check_headers(headers: Any) -> None:
+def _check_headers(headers: Any, any_casing: bool) -> None:
     for field in headers:
         if len(field) != 2:
             raise AsgiViolation(f"the header field {field!r} is no pair")
         name, value = field
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise AsgiViolation(f"the header field {field!r} is not made of bytes")
-        if not _TOKEN.fullmatch(name):
+        if not (_TOKEN_IN_ANY_CASING if any_casing else _TOKEN).fullmatch(name):
             raise AsgiViolation(f"the header name {name!r} is no token in lower case")
         if any(each in value for each in (b"\r", b"\n", b"\0")):
             raise AsgiViolation(f"the value of {name!r} holds CR, LF or NUL: {value!r}")

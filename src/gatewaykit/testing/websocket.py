@@ -28,7 +28,6 @@ class WebSocket:
         self._outgoing: asyncio.Queue[Message | None] = asyncio.Queue()
         self._violation: AsgiViolation | None = None
         self._incoming.put_nowait({"type": "websocket.connect"})
-        self._received_connect = False
         self._app = asyncio.ensure_future(app(scope, self._receive, self._send))
         self._app.add_done_callback(lambda _: self._outgoing.put_nowait(None))
 
@@ -104,14 +103,10 @@ class WebSocket:
         return self.raised
 
     async def _receive(self) -> Message:
-        message = await self._incoming.get()
-        self._received_connect = True
-        return message
+        return await self._incoming.get()
 
     async def _send(self, message: Message) -> None:
         try:
-            if not self._received_connect:
-                raise AsgiViolation(f"{message.get('type')!r} was sent before websocket.connect was received")
             self._rules.take(message)
         except AsgiViolation as violation:
             self._violation = self._violation or violation
