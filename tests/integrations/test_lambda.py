@@ -525,6 +525,16 @@ async def test_a_non_proxy_function_that_hangs_has_the_same_answers(reason: Reas
     assert reason in refusals
 
 
+async def test_a_context_value_may_start_an_asynchronous_call() -> None:
+    parameters = {"integration.request.header.X-Amz-Invocation-Type": "method.request.header.InvocationType"}
+    called = threading.Event()
+    target = bound(lambda event, context: called.set(), "AWS", request_parameters=parameters)
+
+    await received(await call(target, a_request(headers=[(b"InvocationType", b"Event")])))
+
+    assert await asyncio.to_thread(called.wait, 30)
+
+
 async def test_a_failing_mapping_or_missing_function_stops_a_non_proxy_call() -> None:
     refusal = await refused(bound(hello, "AWS", request_parameters={"integration.request.header.TE": "'x'"}))
 
