@@ -89,7 +89,7 @@ def make_app(port: int) -> Callable[..., Awaitable[None]]:
     return app
 
 
-def run(rounds: int = 5, seconds: int = 2, sizes: tuple[str, ...] = tuple(SIZES)) -> dict[str, list[Row]]:
+def run(rounds: int = 5, seconds: int = 2) -> dict[str, list[Row]]:
     """Rows by size of the response."""
     results = {}
     with tempfile.TemporaryDirectory() as directory:
@@ -98,7 +98,7 @@ def run(rounds: int = 5, seconds: int = 2, sizes: tuple[str, ...] = tuple(SIZES)
         write_site(home, back)
         command = [program("nginx"), "-p", str(home), "-c"]
         with Server("back end", [*command, str(home / "back.conf")], back, cpu=LOAD_CPU):
-            for size in sizes:
+            for size in SIZES:
                 fronts = proxies(home, back, f"/{SIZES[size]}")
                 results[size] = compare(fronts, base="nginx proxy_pass", rounds=rounds, seconds=seconds)
     return results
@@ -122,6 +122,7 @@ def proxies(home: Path, back: int, path: str) -> list[Server]:
     caddy_home = {"HOME": str(home), "XDG_DATA_HOME": str(home), "GOMAXPROCS": "1"}
     app = "benchmarks.bench_transport:app_from_environment"
     options = ["--http", "httptools", "--loop", "uvloop", "--log-level", "warning", "--no-access-log"]
+    options += ["--no-server-header", "--no-date-header"]  # the back end sends both, and a proxy passes them on
     our_command = [sys.executable, "-m", "uvicorn", "--factory", app, *options, "--port", str(ours)]
     our_home = {"BENCH_BACK_END_PORT": str(back), "PYTHONPATH": str(Path(__file__).parent.parent)}
     return [
@@ -139,6 +140,6 @@ def app_from_environment() -> Callable[..., Awaitable[None]]:
 _USER = "user root;" if os.geteuid() == 0 else ""
 
 if __name__ == "__main__":
-    chosen = [int(argument) for argument in sys.argv[1:]]
-    for size, rows in run(*chosen).items():
+    chosen = dict(zip(("rounds", "seconds"), map(int, sys.argv[1:])))
+    for size, rows in run(**chosen).items():
         print(table(f"\nreverse proxy, {size}: requests per CPU second, nginx = 1", rows), flush=True)

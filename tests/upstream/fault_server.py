@@ -93,6 +93,11 @@ class FaultServer:
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    async def has_accepted(self, count: int) -> None:
+        """Return once so many connections have come."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.accepted >= count)
+
     async def idle(self) -> None:
         """Return once no connection is open."""
         async with self._changed:
@@ -103,8 +108,10 @@ class FaultServer:
         assert task is not None
         self._tasks.add(task)
         peer = Peer(reader, writer, self.accepted)
-        self.accepted += 1
-        self.open += 1
+        async with self._changed:
+            self.accepted += 1
+            self.open += 1
+            self._changed.notify_all()
         try:
             await self._behaviour(peer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):

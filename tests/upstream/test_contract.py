@@ -19,10 +19,10 @@ Script = Callable[..., Any]
 
 
 class Stage:
-    """A transport, and where its requests go; `received` are the bodies that arrived there."""
+    """A transport, and where its requests go; `received` are the bodies there, `waiting` returns once one is held."""
 
-    def __init__(self, transport: Transport, port: int, received: list[bytes]) -> None:
-        self.transport, self.port, self.received = transport, port, received
+    def __init__(self, transport: Transport, port: int, received: list[bytes], hold: Hold) -> None:
+        self.transport, self.port, self.received, self.waiting = transport, port, received, hold.reached
 
     async def ask(self, target: bytes = b"/", **more: Any) -> Any:
         return await self.transport.send(get(self.port, target, **more), timeout_s=10)
@@ -165,8 +165,7 @@ class TransportContract:
     async def test_a_request_that_waits_can_be_cancelled(self, play: Script) -> None:
         stage = await play(Hold(), Reply(body=b"next"))
         task = asyncio.create_task(stage.ask())
-        while not stage.received:
-            await asyncio.sleep(0)
+        await stage.waiting()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -187,7 +186,7 @@ class TestHttpTransport(TransportContract):
         async with AsyncExitStack() as stack:
 
             async def play(*script: Any) -> Stage:
-                answers, received = iter(script), list[bytes]()
+                answers, received, hold = iter(script), list[bytes](), Hold()
 
                 async def behave(peer: Peer) -> None:
                     while True:
@@ -195,6 +194,8 @@ class TestHttpTransport(TransportContract):
                         received.append(request.body)
                         answer = next(answers)
                         if isinstance(answer, Hold):
+                            hold.release()
+                            await hold.wait()
                             return await peer.gone()
                         if isinstance(answer, UpstreamError):
                             return None
@@ -204,7 +205,7 @@ class TestHttpTransport(TransportContract):
                 server = await stack.enter_async_context(serving(behave))
                 transport = HttpTransport()
                 stack.push_async_callback(transport.aclose)
-                return Stage(transport, server.port, received)
+                return Stage(transport, server.port, received, hold)
 
             yield play
 
@@ -214,9 +215,8 @@ class TestScriptedTransport(TransportContract):
     def play(self) -> Script:
         async def play(*script: Any) -> Stage:
             transport = ScriptedTransport([answer for answer in script if not isinstance(answer, Hold)])
-            if any(isinstance(answer, Hold) for answer in script):
-                transport.hold()
-            return Stage(transport, 80, _Bodies(transport.requests))  # type: ignore[arg-type]
+            hold = transport.hold() if any(isinstance(answer, Hold) for answer in script) else Hold()
+            return Stage(transport, 80, _Bodies(transport.requests), hold)  # type: ignore[arg-type]
 
         return play
 
@@ -229,9 +229,6 @@ class _Bodies:
 
     def __eq__(self, other: object) -> bool:
         return [request.body for request in self._requests] == other
-
-    def __bool__(self) -> bool:
-        return bool(self._requests)
 
     __hash__ = None  # type: ignore[assignment]
 

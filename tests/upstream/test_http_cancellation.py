@@ -97,8 +97,9 @@ async def test_a_cancelled_request_closes_its_connection(transport: HttpTranspor
 
         reading = asyncio.Event()
         task = asyncio.create_task(ask())
-        while not server.accepted or (behaviour is stalls_in_body and not reading.is_set()):
-            await asyncio.sleep(0)
+        await server.has_accepted(1)
+        if behaviour is stalls_in_body:
+            await reading.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -118,8 +119,7 @@ async def test_a_request_cancelled_while_it_waits_for_its_turn_gives_the_turn_on
 
     async with serving(behave) as server:
         tasks = [asyncio.create_task(transport.send(get(server.port), timeout_s=10)) for _ in range(4)]
-        while not server.accepted:
-            await asyncio.sleep(0)
+        await server.has_accepted(1)
         tasks[1].cancel()
         go_on.set()
         await tasks[0]

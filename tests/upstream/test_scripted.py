@@ -16,7 +16,7 @@ def test_it_answers_without_an_event_loop() -> None:
     sending = transport.send(get(80, b"/x"), timeout_s=1)
 
     with pytest.raises(StopIteration) as sent:
-        sending.send(None)  # type: ignore[attr-defined]  # drives the coroutine by hand
+        sending.send(None)  # drives the coroutine by hand
 
     assert sent.value.value.status == 200
 

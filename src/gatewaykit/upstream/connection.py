@@ -46,7 +46,7 @@ class Exchange:
 
     # Defaults of the class, not slots: most exchanges set few of them, and creating one is half as dear.
     status = 0
-    headers: HeaderList = []  # replaced, never changed
+    headers: HeaderList = []  # noqa: RUF012  replaced, never changed
     held = 0  # bytes in chunks
     ended = False
     error: BaseException | None = None
@@ -118,11 +118,12 @@ class Exchange:
         if self.pump is not None:
             self.pump.cancel()
             self.pump = None
-        self.wake()
+        if self.waiter is not None:
+            self.wake(self.waiter)
 
-    def wake(self) -> None:
-        waiter, self.waiter = self.waiter, None
-        if waiter is not None and not waiter.done():  # done: its task was cancelled and has not run yet
+    def wake(self, waiter: asyncio.Future[None]) -> None:
+        self.waiter = None
+        if not waiter.done():  # done: its task was cancelled and has not run yet
             waiter.set_result(None)
 
     async def _arrival(self) -> None:
@@ -193,14 +194,17 @@ class Connection(asyncio.Protocol):
         exchange.connection = self
         exchange.waiter = waiter = self.loop.create_future()
         self._unproductive = 0
-        self._arm(deadline)
-        if not isinstance(body, bytes):
-            self._transport.write(head)
-            exchange.pump = self.loop.create_task(self._pump(exchange, body, length))
-        elif body:
-            self._transport.writelines((head, body))
+        self._deadline = deadline
+        if self._timer is None or self._timer_at > deadline:
+            self._arm(deadline)
+        if isinstance(body, bytes):
+            if body:
+                self._transport.writelines((head, body))
+            else:
+                self._transport.write(head)
         else:
             self._transport.write(head)
+            exchange.pump = self.loop.create_task(self._pump(exchange, body, length))
         return waiter
 
     def wait(self, exchange: Exchange) -> asyncio.Future[None]:
@@ -273,7 +277,7 @@ class Connection(asyncio.Protocol):
                 self._reading_paused = True
                 self._transport.pause_reading()
             if exchange.waiter is not None:
-                exchange.wake()
+                exchange.wake(exchange.waiter)
 
     def eof_received(self) -> None:
         self._closed_by_peer(None)
@@ -369,7 +373,6 @@ class Connection(asyncio.Protocol):
     def _closed_by_peer(self, exc: Exception | None) -> None:
         exchange = self.exchange
         if exchange is None:
-            self.closed = self.closed or exc is not None
             self.abort()
         elif self._headed and exc is None and _ends_with_connection(exchange.headers):
             self._finish(exchange)

@@ -200,11 +200,10 @@ class _LoopConnections:
 
     def idle_connection(self, origin: Origin, *, must_be_quiet: bool) -> Connection | None:
         while (connection := self._pool.take(origin)) is not None:
-            if connection.closed:
-                continue
-            if not must_be_quiet or connection.is_quiet():
-                return connection
-            connection.abort()
+            if not connection.closed:  # else its loss has not been reported yet
+                if not must_be_quiet or connection.is_quiet():
+                    return connection
+                connection.abort()
         return None
 
     async def free_connection(self, origin: Origin, deadline: float) -> Connection:

@@ -58,10 +58,11 @@ class Lane(Generic[C, W]):
 class IdlePool(Generic[C, W]):
     """The idle connections of all origins."""
 
-    __slots__ = ("_limits", "_oldest_first")
+    __slots__ = ("_idle_s", "_max_idle", "_max_idle_per_origin", "_oldest_first")
 
     def __init__(self, limits: PoolLimits) -> None:
-        self._limits = limits
+        self._max_idle, self._max_idle_per_origin = limits.max_idle, limits.max_idle_per_origin
+        self._idle_s = limits.idle_s
         self._oldest_first: dict[C, Lane[C, W]] = {}
 
     def take(self, lane: Lane[C, W]) -> C | None:
@@ -77,9 +78,9 @@ class IdlePool(Generic[C, W]):
         lane.idle[connection] = now
         self._oldest_first[connection] = lane
         surplus = []
-        if len(lane.idle) > self._limits.max_idle_per_origin:
+        if len(lane.idle) > self._max_idle_per_origin:
             surplus.append(self._drop_first(lane.idle))
-        if len(self._oldest_first) > self._limits.max_idle:
+        if len(self._oldest_first) > self._max_idle:
             surplus.append(self._drop_first(self._oldest_first))
         return surplus
 
@@ -98,7 +99,7 @@ class IdlePool(Generic[C, W]):
     def next_expiry(self) -> float | None:
         """When `expire` has something to do again, if nothing else happens."""
         for connection, lane in self._oldest_first.items():
-            return lane.idle[connection] + self._limits.idle_s
+            return lane.idle[connection] + self._idle_s
         return None
 
     def _drop_first(self, of: dict[C, float] | dict[C, Lane[C, W]]) -> C:

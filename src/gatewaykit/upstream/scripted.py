@@ -105,11 +105,15 @@ class _ScriptedResponse:
     def __init__(self, reply: Reply, request: UpstreamRequest, given_up: list[UpstreamRequest]) -> None:
         self.status, self.headers = reply.status, list(reply.headers)
         bare = request.method == "HEAD" or reply.status in (204, 304)
-        self.complete = bare or reply.chunks is None
+        self._whole = bare or reply.chunks is None
         self._parts = iter(() if bare else [reply.body] if reply.chunks is None else reply.chunks)
         self._request, self._given_up = request, given_up
         self._error: UpstreamError | None = None
-        self._ended = self.complete
+        self._ended = self._whole
+
+    @property
+    def complete(self) -> bool:
+        return self._whole
 
     def stream(self) -> AsyncIterator[bytes]:
         return self
