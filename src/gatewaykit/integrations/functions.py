@@ -68,7 +68,9 @@ def lambda_context(
 
 
 class FunctionRunner:
-    """Runs one function. Events and results cross it as JSON values, so that nothing is shared with the handler."""
+    """Runs one function. An event is a JSON value made for this call alone, a result is taken as the JSON value it
+    stands for: nothing is shared with the handler.
+    """
 
     __slots__ = ("_handler", "_is_async", "_tasks", "_workers")
 
@@ -82,7 +84,6 @@ class FunctionRunner:
 
     async def call(self, event: object, context: LambdaContext, timeout_s: float) -> object:
         """The handler's result as a JSON value, or a Failure."""
-        event = json.loads(json.dumps(event))
         if self._is_async:
             return await self._call_inline(event, context, timeout_s)
         call = _Call(lambda: _result(self._handler, event, context))
@@ -100,7 +101,6 @@ class FunctionRunner:
 
     def fire(self, event: object, context: LambdaContext) -> None:
         """Start a call that nobody waits for (`X-Amz-Invocation-Type: Event`)."""
-        event = json.loads(json.dumps(event))
         if self._is_async:
             task: asyncio.Task[object] = asyncio.ensure_future(self._call_inline(event, context, None))
             self._tasks.add(task)  # the loop itself holds tasks only weakly
