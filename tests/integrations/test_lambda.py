@@ -214,6 +214,7 @@ async def test_a_handler_that_raises_is_a_502_and_only_the_operator_learns_why(
 
     assert refusal.reason is Reason.FUNCTION_FAILED
     assert (refusal.reason.status, refusal.reason.message, refusal.detail) == (502, "Internal server error", detail)
+    assert type(refusal.cause).__name__ == detail.partition(":")[0]
 
 
 LOOP: list[Any] = []
@@ -578,6 +579,19 @@ async def test_the_phase_trace_has_the_lines_of_the_execution_log(handler: Any, 
     await call(bound(handler, kind), request)
 
     assert [text.partition(":")[0] for _, text in request.events or ()] == lines
+
+
+async def test_the_phase_trace_shows_no_secrets() -> None:
+    request = a_request(
+        headers=[(b"Authorization", b"Bearer-very-secret"), (b"X-Api-Key", b"key-also-secret")], events=[]
+    )
+
+    await call(bound(hello), request)
+
+    shown = "".join(text for _, text in request.events or ())
+    assert "multiValueHeaders" in shown
+    assert "very-sec" not in shown
+    assert "also-sec" not in shown
 
 
 def test_both_kinds_tell_which_function_they_call() -> None:

@@ -24,11 +24,12 @@ __all__ = ["Failure", "FunctionRunner", "LambdaContext"]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that gave no result: `kind` is raised, result, timeout or busy."""
+    """A call that gave no result: `kind` is raised, result, timeout or busy. `cause` is what a handler raised."""
 
     kind: str
     error_type: str
     message: str
+    cause: BaseException | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +142,7 @@ def _json_value(result: object) -> object:
 
 
 def _raised(error: BaseException) -> Failure:
-    return Failure("raised", type(error).__name__, str(error))
+    return Failure("raised", type(error).__name__, str(error), error)
 
 
 class _Call:

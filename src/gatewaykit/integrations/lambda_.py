@@ -17,7 +17,7 @@ from gatewaykit.core.http import HeaderList, Request
 from gatewaykit.core.integration_request import IntegrationRequest
 from gatewaykit.core.integration_response import IntegrationResponses
 from gatewaykit.core.parameter_mapping import RequestMapping, compile_request_mappings
-from gatewaykit.core.payload.lambda_proxy import parse_result, proxy_event
+from gatewaykit.core.payload.lambda_proxy import masked_event, parse_result, proxy_event
 from gatewaykit.core.payload.log_lines import note_body
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.uri import InvalidUri, interpolate
@@ -74,6 +74,8 @@ class LambdaProxy:
             return runner
         request.trace_id = deps.trace(request)
         event = proxy_event(request, deps.facts, deps.stage_variables, self._binary_types)
+        if request.events is not None:
+            target.note(request, masked_event(event))
         result = await target.call(runner, request, event)
         if isinstance(result, Failure):
             return _FAILURES[result.kind](result)
@@ -121,6 +123,8 @@ class AwsLambda:
         if invocation == "Event":
             target.fire(runner, request, event)
             return self._responses.finish(shaped.exchange, None, _JSON, b"")
+        if request.events is not None:
+            target.note(request, event)
         result = await target.call(runner, request, event)
         if not isinstance(result, Failure):
             return self._finish(shaped.exchange, None, result)
@@ -185,7 +189,9 @@ _LOGICAL = re.compile(r"\$\{(?P<name>[A-Za-z0-9_-]+)(?:\.Arn|\.Alias)?\}")
 _JSON: Final[HeaderList] = [(b"Content-Type", b"application/json")]
 
 _FAILURES: Final[dict[str, Callable[[Failure], Refusal]]] = {
-    "raised": lambda failure: Refusal(Reason.FUNCTION_FAILED, f"{failure.error_type}: {failure.message}"),
+    "raised": lambda failure: Refusal(
+        Reason.FUNCTION_FAILED, f"{failure.error_type}: {failure.message}", cause=failure.cause
+    ),
     "result": lambda failure: Refusal(Reason.INTEGRATION_RESPONSE_INVALID, failure.message),
     "timeout": lambda failure: Refusal(Reason.INTEGRATION_TIMEOUT, failure.message),
     "busy": lambda failure: Refusal(Reason.FUNCTION_BUSY, failure.message),
@@ -226,13 +232,17 @@ class _Target:
         runner = deps.runners[name.name] = FunctionRunner(name.name, handler, deps.workers_per_function)
         return runner
 
+    def note(self, request: Request, event: object) -> None:
+        """The lines of the phase trace that precede a call."""
+        arn = self._context().invoked_function_arn
+        request.note("integration", f"Endpoint request URI: {arn}")
+        note_body(request, "integration", "Endpoint request body after transformations", json.dumps(event))
+        request.note("integration", f"Sending request to {arn}")
+
     async def call(self, runner: FunctionRunner, request: Request, event: object) -> object:
+        """The function's result or Failure, with what access logs want to know about it."""
         clock = self._deps.clock
-        context = self._context(request)
-        if request.events is not None:
-            request.note("integration", f"Endpoint request URI: {context.invoked_function_arn}")
-            note_body(request, "integration", "Endpoint request body after transformations", json.dumps(event))
-            request.note("integration", f"Sending request to {context.invoked_function_arn}")
+        context = self._context()
         started = clock.monotonic()
         result = await runner.call(event, context, self._timeout_s)
         latency_ms = round((clock.monotonic() - started) * 1000)
@@ -251,10 +261,10 @@ class _Target:
         return result
 
     def fire(self, runner: FunctionRunner, request: Request, event: object) -> None:
-        runner.fire(event, self._context(request))
+        runner.fire(event, self._context())
         request.integration = {"status": 202, "latency_ms": 0, "error": ""}
 
-    def _context(self, request: Request) -> LambdaContext:
+    def _context(self) -> LambdaContext:
         deps, name = self._deps, self._name
         assert isinstance(name, FunctionName)  # runner() has answered for it
         random = deps.entropy(16).hex()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gatewaykit.core.context import ApiFacts, context_of, path_text
+from gatewaykit.core.execution_log import masked
 from gatewaykit.core.http import HeaderList, Request, Response
 from gatewaykit.core.payload.content_handling import decode_base64
 from gatewaykit.core.payload.headers import NEVER_READABLE, REMAP_LAMBDA_PROXY, field, remap
@@ -14,7 +15,7 @@ from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.trace import event_trace
 from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["parse_result", "proxy_event"]
+__all__ = ["masked_event", "parse_result", "proxy_event"]
 
 
 def proxy_event(
@@ -42,6 +43,12 @@ def proxy_event(
         "body": text or None,
         "isBase64Encoded": encoded,
     }
+
+
+def masked_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as a trace may show it: secrets in its headers masked."""
+    shown = masked([(name.encode("latin-1"), value.encode("latin-1")) for name, value in event["headers"].items()])
+    return {**event, "headers": shown, "multiValueHeaders": {name: [value] for name, value in shown.items()}}
 
 
 def parse_result(value: object, accept: str | None, binary_types: BinaryTypes) -> Response | Refusal:
