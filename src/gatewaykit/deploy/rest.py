@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from gatewaykit.core.context import ApiFacts, context_of
 from gatewaykit.core.gateway_response import Customised, Renderer, compile_renderer
 from gatewaykit.core.identity.api_key import ApiKey
+from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
 from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
@@ -33,7 +34,6 @@ from gatewaykit.ports import Endpoint, Policy, Runtime
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.core.http import Request
-    from gatewaykit.core.reasons import Refusal
     from gatewaykit.definition.ledger import Ledger
     from gatewaykit.definition.model import Definition, Integration, Method
 
@@ -168,7 +168,9 @@ class _Compiler:
             source: Literal["header", "authorizer"] = "header"
             if self._api.api_key_source == "AUTHORIZER":
                 source = "authorizer"
-            self._key_policy = bind_policy(api_key(self._keys, source=source), runtime)
+            # A definition carries no keys of its own: without any, what needs one is closed, not the whole API.
+            keyed = api_key(self._keys, source=source) if self._keys else _NoKeys()
+            self._key_policy = bind_policy(keyed, runtime)
         self._listed += bind_listed(options.policies, runtime)
 
     def _leaf(self, method: Method) -> Leaf:
@@ -273,6 +275,17 @@ def _app_name(method: Method) -> str:
 
 def _shown(integration: Integration) -> str:
     return f"{integration.type} {integration.uri}".strip()
+
+
+class _NoKeys(Policy):
+    """Stands where a method needs an API key and none is bound."""
+
+    name = phase = "api_key"
+
+    def on_request(self, request: Request) -> Refusal:
+        if request.headers.get(b"x-api-key"):
+            return Refusal(Reason.API_KEY_UNKNOWN, "this method needs an API key, and none is bound to this gateway")
+        return Refusal(Reason.API_KEY_MISSING, "this method needs an API key (header x-api-key)")
 
 
 class _Validate(Policy):

@@ -197,10 +197,11 @@ class Client:
         is complete. More keywords replace parts of the scope (`root_path`, `scheme`, `client`, `extensions`, …).
         """
         data = body.encode() if isinstance(body, str) else body
+        headers = _framed(headers, data)
         async with self.open(method, path, headers=headers, **scope) as exchange:
             for message in _messages(data, feed, disconnect_after):
                 exchange._put(message)
-            async with asyncio.timeout(self.timeout_s):
+            async with self._in_time():
                 return await exchange.result()
 
     async def get(self, path: str, **options: Any) -> Result:
@@ -236,7 +237,7 @@ class Client:
         )
         socket = WebSocket(self.app, made)
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with self._in_time():
                 await socket.handshake()
             yield socket
         finally:
@@ -266,6 +267,16 @@ class Client:
         finally:
             app.cancel()
             await asyncio.wait([app])
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.timeout_s) as scope:
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise AssertionError(f"the app did not end within {self.timeout_s:g} s") from None
+            raise
 
     def _scope(self, kind: str, path: str, headers: Headers, given: dict[str, Any]) -> Scope:
         target, _, query = path.partition("?")
@@ -331,3 +342,12 @@ def _split(body: bytes, feed: Feed) -> list[bytes]:
 
 def _exception(app: asyncio.Future[None]) -> BaseException | None:
     return asyncio.CancelledError() if app.cancelled() else app.exception()
+
+
+def _framed(headers: Headers, body: bytes) -> Headers:
+    """With a Content-Length where there is a body and nothing says how it is framed, as every real client sends."""
+    fields = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    names = {(name.decode("latin-1") if isinstance(name, bytes) else name).lower() for name, _ in fields}
+    if body and not names & {"content-length", "transfer-encoding"}:
+        fields.append(("content-length", str(len(body))))
+    return fields
