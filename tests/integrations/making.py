@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any, cast
+from typing import Any
 
 from gatewaykit.clock import VirtualClock
 from gatewaykit.core.context import ApiFacts
@@ -62,7 +61,7 @@ def a_request(
 async def call(target: Endpoint, request: Request) -> Outcome:
     """The endpoint's outcome, awaited where it has to wait."""
     outcome = target(request)
-    return outcome if isinstance(outcome, (Response, Refusal)) else await cast(Awaitable[Outcome], outcome)
+    return outcome if isinstance(outcome, (Response, Refusal)) else await outcome
 
 
 async def received(outcome: Outcome) -> tuple[int, HeaderList, bytes]:
@@ -73,5 +72,5 @@ async def received(outcome: Outcome) -> tuple[int, HeaderList, bytes]:
     return (
         outcome.status,
         outcome.headers,
-        b"".join([chunk async for chunk in cast(AsyncIterator[bytes], outcome.body)]),
+        b"".join([chunk async for chunk in outcome.body]),
     )
