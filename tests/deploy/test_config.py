@@ -36,7 +36,7 @@ apis:
 functions: {dump: "json:dumps"}
 keys:
   plain: 0123456789abcdef
-  hashed: {sha256: 0000000000000000000000000000000000000000000000000000000000000000, enabled: false}
+  hashed: {sha256: abababababababababababababababababababababababababababababababab, enabled: false}
 trusted_proxies: [10.0.0.0/8]
 store: memory://
 server: {host: "::1", port: 0}
@@ -137,7 +137,7 @@ def test_the_whole_file_fits_the_schema() -> None:
         ),
         pytest.param(
             "apis: {a: {definition: x, stage_variables: {port: 9000}}}",
-            ["1:45: 'port' is the number 9000. Write text"],
+            ["1:45: 'port' is the number 9000. Write text, in quotes"],
             id="a variable that is no text",
         ),
         pytest.param(
@@ -184,7 +184,7 @@ def test_the_whole_file_fits_the_schema() -> None:
                 "3:3: the key 'b' has to have either a value or a sha256",
                 "4:3: the key 'c' has to have either a value or a sha256",
                 "5:3: keys[d]: after 'sha256:' come the 64 hexadecimal digits of a digest",
-                "6:3: 'e' is the number 1. Write text",
+                "6:3: 'e' is the number 1. Write text, in quotes",
             ],
             id="keys; the policy that needs them adds nothing",
         ),

@@ -10,7 +10,6 @@ from gatewaykit.cli.sources import add_json, add_request, add_source, open_sourc
 
 if TYPE_CHECKING:
     from gatewaykit.cli.output import Output
-    from gatewaykit.gateway.gateway import Gateway
 
 __all__ = ["add", "run"]
 
@@ -24,8 +23,6 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from gatewaykit.definition.near import near_miss
-
     gateway, path = open_source(arguments, unbound=True).find(arguments.path)
     explanation = gateway.explain(arguments.method, path, **request_of(arguments))
     decision = explanation.decision
@@ -46,10 +43,4 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.line(output.style("red" if decision.refusal is not None else "green", first))
         if rest:
             output.line(rest)
-        elif explanation.route is None and (near := near_miss(path.partition("?")[0], _resources(gateway))):
-            output.line(f"  did you mean {near}?")
     return 0 if decision.refusal is None else 1
-
-
-def _resources(gateway: Gateway) -> list[str]:
-    return [route.resource for route in gateway.routes]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,7 +51,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         listener = bind(host, port)
     except OSError as error:
-        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise UsageError(f"cannot listen on {host} port {port}: {reason}") from None
     try:
         serve(_app(opened), listener, on_ready=lambda url: _greet(opened, url, arguments, output))
     except MissingServer as error:
@@ -101,6 +104,9 @@ def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Outp
         shown(output, wrong[:_MOST_KEYS], arguments.accept)
         if len(wrong) > _MOST_KEYS:
             output.line(f"… and {len(wrong) - _MOST_KEYS} more: gatewaykit check {opened.name}")
+    if opened.unbound:
+        output.line("\nNot bound: calls of these functions fail")
+        output.table([[name, f"--function {name}=module:callable"] for name in opened.unbound])
     rows = route_rows(opened)
     output.line("\nRoutes")
     output.table(rows[:_MOST_ROUTES])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Opened:
     config: Config | None = None
     demo_key: str = ""
     stage_prefix: str = ""
+    unbound: tuple[str, ...] = ()  # functions that an integration calls, and nobody bound
 
     def find(self, path: str) -> tuple[Gateway, str]:
         """The gateway that serves a path, and the rest of the path."""
@@ -89,7 +91,7 @@ def open_source(
 ) -> Opened:
     """The gateways that the arguments name. Raises ConfigError and UsageError.
 
-    `unbound`: functions and apps need not be bound, as they are not called. `unenforced`: a key that protects the API
+    `unbound`: apps need not be bound, as they are not called. `unenforced`: a key that protects the API
     and is not enforced does not stop it, as it is only looked at. `log` is put first where nothing else logs.
     """
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -107,7 +109,7 @@ def open_source(
         if given := [name for name, value in _definition_options(arguments) if value]:
             raise UsageError(f"{given[0]} is for a definition; {arguments.file} is a gateway.yaml: write it there")
         config = config_of(root, problems, Path(arguments.file).parent)
-        return _configured(arguments.file, config, unbound, unenforced, log)
+        return _configured(arguments.file, config, unenforced, log)
     return _definition(arguments, options, root.plain(), unbound, unenforced, log)
 
 
@@ -151,22 +153,45 @@ def _definition(
     stage = arguments.stage or "prod"
     gateway = Gateway.from_openapi(
         Path(arguments.file), stage=stage, stage_variables=options.variables, stage_prefix=arguments.stage_prefix,
-        functions=_Whatever(functions) if unbound else functions, apps=_Whatever({}) if unbound else None,
+        functions=functions, apps=_AnyApp() if unbound else None,
         api_keys=[*(config.keys if config else ()), *keys] or None,
         policies=_logged(log, config.policies if config else (), own), store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
         accept=_EVERY_KEY if unenforced else arguments.accept,
     )  # fmt: skip
+    called = _called_functions(gateway)
+    _check_that_it_serves(options, gateway, called)
     return Opened(
         name=arguments.file,
         gateways={"/": gateway},
+        unbound=tuple(name for name in called if name not in functions and "$" not in name),
         config=config,
         demo_key=options.keys.get(DEMO) or _demo_key(own),
         stage_prefix=f"/{stage}" if arguments.stage_prefix else "",
     )
 
 
-def _configured(name: str, config: Config, unbound: bool, unenforced: bool, log: Policy | None) -> Opened:
+def _called_functions(gateway: Gateway) -> list[str]:
+    """The names of the functions that integrations call; one with a stage variable in it stays as it is written."""
+    found = [re.search(r":function:([^/:]+)", route.integration) for route in gateway.routes]
+    return sorted({match[1] for match in found if match})
+
+
+def _check_that_it_serves(options: _Options, gateway: Gateway, called: list[str]) -> None:
+    """What was given and has no effect was meant otherwise."""
+    from gatewaykit.definition.near import near_miss
+
+    if options.keys and not any("api_key" in route.policies for route in gateway.routes):
+        raise UsageError("--key: no method of this API asks for a key")
+    if any("$" in name for name in called):
+        return
+    unused = [name for name in options.functions if name not in called]
+    if unused:
+        what = f"no integration calls a function {unused[0]!r}"
+        raise ConfigError(Problem(where="--function", what=what, near=near_miss(unused[0], called)))
+
+
+def _configured(name: str, config: Config, unenforced: bool, log: Policy | None) -> Opened:
     from dataclasses import replace
 
     from gatewaykit.gateway.configured import build_gateways
@@ -174,8 +199,6 @@ def _configured(name: str, config: Config, unbound: bool, unenforced: bool, log:
     config = replace(config, policies=tuple(_logged(log, config.policies, None)))
     if unenforced:
         config = replace(config, apis={each: replace(api, accept=_EVERY_KEY) for each, api in config.apis.items()})
-    if unbound:
-        config = replace(config, functions=_Whatever(config.functions))
     plain = {key.name: key.value for key in config.keys if not key.value.startswith("sha256:")}
     return Opened(name=name, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
 
@@ -296,18 +319,12 @@ class _EveryKey(Collection[str]):
 _EVERY_KEY: Any = _EveryKey()
 
 
-class _Whatever(dict[str, Any]):
-    """Has something for every name: what is bound to a definition does not matter for looking at it."""
-
-    def __missing__(self, name: str) -> Any:
-        return _nothing
+class _AnyApp(dict[str, Any]):
+    """Has an app for every name: what is bound to a definition does not matter for looking at it."""
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name]
-
-    def __contains__(self, name: object) -> bool:
-        return True
+        return _nothing
 
 
 def _nothing(*arguments: Any) -> None:
-    """Stands where a function or an app is bound; it is never called."""
+    """Stands where an app is bound; it is never called."""

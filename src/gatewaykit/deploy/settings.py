@@ -24,7 +24,7 @@ Locate: TypeAlias = Callable[[Path], str]
 
 T = TypeVar("T")
 _MISSING: Any = object()
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "text, in quotes", int: "a whole number", float: "a number", bool: "true or false"}
 _SCHEMA = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 

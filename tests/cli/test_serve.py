@@ -1,0 +1,195 @@
+"""`serve` for real: a process of its own, on a free port, until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.cli.conftest import POLICY
+
+FIRST_MINUTES = {"x-api-key": "demo-key-for-local-use-only"}
+
+
+@dataclass(slots=True)
+class Server:
+    """A running `gatewaykit serve --json`: what it said first, and its process."""
+
+    process: subprocess.Popen[str]
+    said: dict[str, Any]
+
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        with httpx2.Client(trust_env=False) as client:
+            return client.get(self.said["url"] + path, **options)
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Exit code and the rest of its output."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(here: Path) -> Iterator[Serve]:
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> Server:
+        command = [sys.executable, "-m", "gatewaykit", "serve", *words, "--port", "0", "--json"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env={**os.environ}
+        )
+        running.append(process)
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line == "}\n":
+                return Server(process, json.loads("".join(lines)))
+        raise AssertionError(f"{process.wait()}: {''.join(lines)}{process.stderr and process.stderr.read()}")
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def test_the_first_five_minutes(serve: Serve, here: Path) -> None:
+    def gatewaykit(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gatewaykit", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=here)
+
+    assert gatewaykit("init").returncode == 0
+    server = serve("api.yaml")
+    assert server.said["demo_key"] == FIRST_MINUTES["x-api-key"]
+
+    without = server.get("/hello")
+    assert (without.status_code, without.text) == (403, '{"message":"Forbidden"}')
+    explained = gatewaykit("explain", "api.yaml", "GET", "/hello")
+    assert explained.stdout.splitlines()[0] == (
+        "denied: this method needs an API key (header x-api-key); the route is fine"
+    )
+    six = [server.get("/hello", headers=FIRST_MINUTES) for _ in range(6)]
+    assert [each.status_code for each in six] == [200, 200, 200, 200, 200, 429]
+    assert six[0].json() == {"message": "Hello, 127.0.0.1"}
+
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider"],
+        capture_output=True, text=True, check=False, cwd=here,
+    )  # fmt: skip
+    assert tests.returncode == 0, tests.stdout
+
+    code, _, err = server.stop()
+    assert (code, err.count("\n")) == (0, 7)  # a line of the access log for every request
+
+
+def test_what_it_says_is_for_a_person_where_json_was_not_asked_for(here: Path) -> None:
+    subprocess.run([sys.executable, "-m", "gatewaykit", "init"], check=True, capture_output=True, cwd=here)
+    command = [sys.executable, "-m", "gatewaykit", "serve", "api.yaml", "--port", "0", "--log", "off"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line.rstrip())
+            if line.startswith("  curl"):
+                break
+        process.send_signal(signal.SIGINT)
+
+    assert process.returncode == 0
+    assert said[0].endswith(": api.yaml")
+    assert any(line.startswith("  URL       http://127.0.0.1:") for line in said)
+    assert "  Demo key  demo-key-for-local-use-only  (header x-api-key)" in said
+    assert said[-1].startswith("  curl -H 'x-api-key: demo-key-for-local-use-only' http://127.0.0.1:")
+    url = said[-1].split()[-1]
+    assert url.endswith("/hello")
+
+
+def test_an_accepted_key_does_not_stop_it_and_is_said(serve: Serve) -> None:
+    server = serve("shop.yaml", *POLICY, "--function", "orders=shop_handlers:orders", "--log", "off")
+
+    assert server.said["counts"]["ignored"] == 2
+    assert server.get("/pets/7").text == "7"
+    assert server.stop()[0] == 0
+
+
+def test_a_sidecar_with_policies_of_a_configuration(serve: Serve, here: Path) -> None:
+    back_end = serve("shop.yaml", *POLICY, "--log", "off")
+    (here / "gateway.yaml").write_text(
+        "policies:\n  - access_log: {format: $context.status $context.path, sink: access.log}\n"
+        "  - rule: GET /hello\n    policies: [{throttle: {rate: 0, burst: 1, key: address}}]\n"
+    )
+    sidecar = serve("--upstream", back_end.said["url"], "--config", "gateway.yaml")
+
+    assert [sidecar.get("/hello").status_code for _ in range(2)] == [200, 429]
+    assert sidecar.get("/nowhere").status_code == 403
+    assert sidecar.stop()[0] == 0
+    assert (here / "access.log").read_text() == "200 /hello\n429 /hello\n403 /nowhere\n"
+
+
+def test_several_apis_have_paths_of_their_own(serve: Serve, here: Path) -> None:
+    (here / "gateway.yaml").write_text(
+        "apis:\n"
+        "  shop: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-policy], stage: blue}\n"
+        "  other: {definition: shop.yaml, path: /shop/other, accept: [x-amazon-apigateway-policy]}\n"
+    )
+    server = serve("gateway.yaml", "--log", "off")
+
+    assert server.get("/shop/hello").json() == {"stage": "blue"}
+    assert server.get("/shop/other/hello").json() == {"stage": "prod"}
+    nowhere = server.get("/shopping/hello")
+    assert (nowhere.status_code, nowhere.text) == (403, '{"message":"Forbidden"}')
+    assert nowhere.headers["x-amzn-errortype"] == "ForbiddenException"
+    assert server.stop()[0] == 0
+
+
+def test_forwarded_addresses_are_not_believed_without_the_setting(serve: Serve, here: Path) -> None:
+    (here / "shop_handlers.py").write_text(
+        "def orders(event, context):\n    return {'body': event['requestContext']['identity']['sourceIp']}\n"
+    )
+    bound = ("shop.yaml", *POLICY, "--function", "orders=shop_handlers:orders", "--log", "off")
+    (here / "gateway.yaml").write_text("trusted_proxies: [127.0.0.1]")
+    forwarded = {"x-forwarded-for": "203.0.113.7"}
+
+    assert serve(*bound).get("/pets/1", headers=forwarded).text == "127.0.0.1"
+    assert serve(*bound, "--config", "gateway.yaml").get("/pets/1", headers=forwarded).text == "203.0.113.7"
+
+
+def test_header_names_reach_a_function_as_they_were_sent(serve: Serve, here: Path) -> None:
+    (here / "shop_handlers.py").write_text(
+        "def orders(event, context):\n    return {'body': ' '.join(sorted(event['headers']))}\n"
+    )
+    server = serve("shop.yaml", *POLICY, "--function", "orders=shop_handlers:orders", "--log", "off")
+    port = int(server.said["url"].rpartition(":")[2])
+
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET /pets/1 HTTP/1.1\r\nHost: h\r\nX-MiXed: 1\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert b"X-MiXed" in answer
+
+
+def test_an_ipv6_address_is_written_in_brackets(serve: Serve) -> None:
+    server = serve("shop.yaml", *POLICY, "--host", "::1", "--log", "off")
+
+    assert server.said["url"].startswith("http://[::1]:")
+    assert server.get("/hello").status_code == 200
+
+
+def test_responses_carry_a_date_and_do_not_name_the_server(serve: Serve) -> None:
+    headers = serve("shop.yaml", *POLICY, "--log", "off").get("/hello").headers
+
+    assert "date" in headers
+    assert "server" not in headers
