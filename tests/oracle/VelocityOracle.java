@@ -91,7 +91,8 @@ public final class VelocityOracle {
             StringWriter output = new StringWriter();
             engine.evaluate(context, output, "template", new StringReader(template));
             answer.put("output", output.toString());
-        } catch (ParseErrorException | TemplateInitException problem) {
+        } catch (ParseErrorException | TemplateInitException | NumberFormatException problem) {
+            // a malformed number is met when the tree is made; one met by a method comes wrapped
             answer.put("problem", String.valueOf(problem.getMessage()));
         } catch (RuntimeException | StackOverflowError failure) {
             answer.put("failure", String.valueOf(failure));

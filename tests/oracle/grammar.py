@@ -13,11 +13,49 @@ from hypothesis import strategies as st
 NAMES = ("a", "b", "s", "m", "l", "n", "t", "f", "d", "u-x", "none")
 
 _texts = st.sampled_from(
-    ["x", " ", "  ", "\n", "\n  ", "\t", ", ", "{", "}", "(", ")", "[0]", ".", ".y", "!", '"', "'", ":", "é", "€5", "-", "end", "1", "\\", "\\\\", "$ ", "$!", "$5", "# ", "#5 ", "\r\n", "$$", "]]", "*#", "|"]
+    [
+        "x",
+        " ",
+        "  ",
+        "\n",
+        "\n  ",
+        "\t",
+        ", ",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[0]",
+        ".",
+        ".y",
+        "!",
+        '"',
+        "'",
+        ":",
+        "é",
+        "€5",
+        "-",
+        "end",
+        "1",
+        "\\",
+        "\\\\",
+        "$ ",
+        "$!",
+        "$5",
+        "# ",
+        "#5 ",
+        "\r\n",
+        "$$",
+        "]]",
+        "*#",
+        "|",
+    ]
 )
 _constants = st.one_of(
     st.integers(-5, 12).map(str),
-    st.sampled_from(["true", "false", "1.5", "-0.25", "2147483647", "9223372036854775807", "''", '""', "'$a'", "'it''s'"]),
+    st.sampled_from(
+        ["true", "false", "1.5", "-0.25", "2147483647", "9223372036854775807", "''", '""', "'$a'", "'it''s'"]
+    ),
     st.sampled_from(["'b'", '"k"', '"abc"', "'1'", '"a""b"', '"\\u0041"', '"a\nb"']),
 )
 _spaces = st.sampled_from(["", "", "", " ", "  "])
@@ -25,11 +63,43 @@ _spaces = st.sampled_from(["", "", "", " ", "  "])
 
 def _calls(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     none = st.sampled_from(
-        ["length()", "size()", "isEmpty()", "trim()", "toLowerCase()", "toUpperCase()", "toString()", "keySet()", "values()", "nope()", "hashCode().equals(1)", "intValue()"]
+        [
+            "length()",
+            "size()",
+            "isEmpty()",
+            "trim()",
+            "toLowerCase()",
+            "toUpperCase()",
+            "toString()",
+            "keySet()",
+            "values()",
+            "nope()",
+            "hashCode().equals(1)",
+            "intValue()",
+        ]
     )
     one = st.tuples(
         st.sampled_from(
-            ["equals", "equalsIgnoreCase", "contains", "startsWith", "endsWith", "indexOf", "lastIndexOf", "substring", "charAt", "concat", "compareTo", "get", "containsKey", "containsValue", "add", "addAll", "remove", "nope"]
+            [
+                "equals",
+                "equalsIgnoreCase",
+                "contains",
+                "startsWith",
+                "endsWith",
+                "indexOf",
+                "lastIndexOf",
+                "substring",
+                "charAt",
+                "concat",
+                "compareTo",
+                "get",
+                "containsKey",
+                "containsValue",
+                "add",
+                "addAll",
+                "remove",
+                "nope",
+            ]
         ),
         values,
     ).map(lambda pair: f"{pair[0]}({pair[1]})")
@@ -37,7 +107,14 @@ def _calls(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.sampled_from(["put", "set", "substring", "replace", "indexOf", "startsWith", "add"]), values, _spaces, values
     ).map(lambda four: f"{four[0]}({four[1]},{four[2]}{four[3]})")
     regex = st.sampled_from(
-        ["replaceAll('b', '[$0]')", "replaceAll(\"[a-c]+\", 'z')", "replaceFirst('(a)(.)', '$2$1')", "matches('[a-z]+')", "split('b').size()", "split(',')[0]"]
+        [
+            "replaceAll('b', '[$0]')",
+            "replaceAll(\"[a-c]+\", 'z')",
+            "replaceFirst('(a)(.)', '$2$1')",
+            "matches('[a-z]+')",
+            "split('b').size()",
+            "split(',')[0]",
+        ]
     )
     return st.one_of(none, one, two, regex)
 
@@ -49,7 +126,9 @@ def _references(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         _calls(values).map(lambda call: f".{call}"),
     )
     body = st.tuples(st.sampled_from(NAMES), st.lists(accessor, max_size=3).map("".join)).map("".join)
-    return st.tuples(st.sampled_from(["${%s}", "$%s", "$%s", "$!%s", "$!{%s}"]), body).map(lambda pair: pair[0] % pair[1])
+    return st.tuples(st.sampled_from(["${%s}", "$%s", "$%s", "$!%s", "$!{%s}"]), body).map(
+        lambda pair: pair[0] % pair[1]
+    )
 
 
 _values: st.SearchStrategy[str] = st.deferred(
@@ -61,7 +140,9 @@ _values: st.SearchStrategy[str] = st.deferred(
         st.lists(st.tuples(_constants, _values), max_size=2).map(
             lambda items: "{" + ", ".join(f"{key} : {value}" for key, value in items) + "}"
         ),
-        st.tuples(st.integers(-2, 4), _spaces, st.integers(-2, 4)).map(lambda ends: f"[{ends[0]}{ends[1]}..{ends[1]}{ends[2]}]"),
+        st.tuples(st.integers(-2, 4), _spaces, st.integers(-2, 4)).map(
+            lambda ends: f"[{ends[0]}{ends[1]}..{ends[1]}{ends[2]}]"
+        ),
         st.lists(st.one_of(_texts, _references(_values)), max_size=3)
         .map("".join)
         .filter(lambda text: '"' not in text)
@@ -75,7 +156,9 @@ _expressions: st.SearchStrategy[str] = st.deferred(
         _values,
         st.tuples(
             _expressions,
-            st.sampled_from(["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||", " eq ", " and ", " or ", " lt "]),
+            st.sampled_from(
+                ["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||", " eq ", " and ", " or ", " lt "]
+            ),
             _spaces,
             _expressions,
         ).map(lambda parts: f"{parts[0]} {parts[1]} {parts[2]}{parts[3]}"),
@@ -85,7 +168,25 @@ _expressions: st.SearchStrategy[str] = st.deferred(
 )
 
 _targets = st.one_of(
-    st.sampled_from(["$a", "$b", "$s", "$z", "${a}", "$!a", "$m.k", "$m.q.r", "$m['k']", '$m["$s"]', "$l[0]", "$l[-1]", "$none.x", "$u-x", "$m.x-y"])
+    st.sampled_from(
+        [
+            "$a",
+            "$b",
+            "$s",
+            "$z",
+            "${a}",
+            "$!a",
+            "$m.k",
+            "$m.q.r",
+            "$m['k']",
+            '$m["$s"]',
+            "$l[0]",
+            "$l[-1]",
+            "$none.x",
+            "$u-x",
+            "$m.x-y",
+        ]
+    )
 )
 
 
@@ -93,16 +194,18 @@ def _blocks(statements: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     end = st.sampled_from(["#end", "#end", "#end\n", "#end  \n", "#{end}"])
     opened = st.sampled_from(["", "", "\n", "  \n", " "])
     condition = st.one_of(_expressions, _references(_values))
-    otherwise = st.one_of(st.just(""), statements.map(lambda body: "#{else}" + body), statements.map(lambda body: "#else\n" + body))
+    otherwise = st.one_of(
+        st.just(""), statements.map(lambda body: "#{else}" + body), statements.map(lambda body: "#else\n" + body)
+    )
     conditional = st.tuples(condition, opened, statements, otherwise, end).map(
         lambda parts: f"#if({parts[0]}){parts[1]}{parts[2]}{parts[3]}{parts[4]}"
     )
     chained = st.tuples(condition, statements, condition, statements, end).map(
         lambda parts: f"#if( {parts[0]} ){parts[1]}#elseif({parts[2]}){parts[3]}{parts[4]}"
     )
-    loop = st.tuples(st.sampled_from(["i", "j"]), st.one_of(_references(_values), _values), opened, statements, end).map(
-        lambda parts: f"#foreach($" + f"{parts[0]} in {parts[1]}){parts[2]}${parts[0]}{parts[3]}{parts[4]}"
-    )
+    loop = st.tuples(
+        st.sampled_from(["i", "j"]), st.one_of(_references(_values), _values), opened, statements, end
+    ).map(lambda parts: "#foreach($" + f"{parts[0]} in {parts[1]}){parts[2]}${parts[0]}{parts[3]}{parts[4]}")
     define = st.tuples(st.sampled_from(["g", "h"]), statements, end).map(
         lambda parts: f"#define(${parts[0]}){parts[1]}{parts[2]}"
     )
@@ -119,9 +222,10 @@ _leaves = st.one_of(
     ),
     st.sampled_from(
         [
-            "$foreach.index", "$foreach.count", "$foreach.hasNext", "#if($foreach.hasNext),#end", "$velocityCount", "$velocityHasNext",
-            "$foreach.parent.index", "$foreach.first$foreach.last", "$foreach.topmost.count", "$i", "$j", "$g", "$!h", "#break", "#stop",
-            "## comment\n", "#* block *#", "#** formal *#", "#[[ $a #if ]]#", "\\$a", "\\\\$a", "\\#if", "\\\\#foo", "\\$!a", "$\\!a", "#foo", "#foo($a 'x')",
+            "$foreach.index", "$foreach.count", "$foreach.hasNext", "#if($foreach.hasNext),#end", "$velocityCount",
+            "$velocityHasNext", "$foreach.parent.index", "$foreach.first$foreach.last", "$foreach.topmost.count",
+            "$i", "$j", "$g", "$!h", "#break", "#stop", "## comment\n", "#* block *#", "#** formal *#",
+            "#[[ $a #if ]]#", "\\$a", "\\\\$a", "\\#if", "\\\\#foo", "\\$!a", "$\\!a", "#foo", "#foo($a 'x')",
             "#{foo}", "#literal() $a #end", "#a$s", "$s.", "$s-", "$s[", "$[", "$.x", "#$s", "#${s}x", "$$s",
         ]
     ),
@@ -140,18 +244,65 @@ fragments = st.lists(
         _texts,
         _leaves,
         st.sampled_from(
-            ["#if(", "#if", "#end", "#else", "#elseif($a)", "#set(", "#set($a=", "#foreach($i in ", "$l)", ")", "$m.", "$m.k(", "${", "${a", "}", "[", "]", "$l[0", "true", "=", "==", "&&", "'", '"', "##", "#*", "*#", "#[[", "]]#", "#define($g)", "#@foo()", "#5", "#-1.5", "..", "{", "{}", "#{if}", "#{", "\\#", "\\#end"]
+            [
+                "#if(",
+                "#if",
+                "#end",
+                "#else",
+                "#elseif($a)",
+                "#set(",
+                "#set($a=",
+                "#foreach($i in ",
+                "$l)",
+                ")",
+                "$m.",
+                "$m.k(",
+                "${",
+                "${a",
+                "}",
+                "[",
+                "]",
+                "$l[0",
+                "true",
+                "=",
+                "==",
+                "&&",
+                "'",
+                '"',
+                "##",
+                "#*",
+                "*#",
+                "#[[",
+                "]]#",
+                "#define($g)",
+                "#@foo()",
+                "#5",
+                "#-1.5",
+                "..",
+                "{",
+                "{}",
+                "#{if}",
+                "#{",
+                "\\#",
+                "\\#end",
+            ]
         ),
     ),
     max_size=8,
 ).map("".join)
 
 _scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 100), st.sampled_from([2**31, -(2**40), 2**70, 1.5, -2.0, 0.001, 1e7, 123456789.5, 1e-4]), st.sampled_from(["", "k", "abc", "a,b", "true", "1", "é", "𝄞x", 'q"\\'])
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 100),
+    st.sampled_from([2**31, -(2**40), 2**70, 1.5, -2.0, 0.001, 1e7, 123456789.5, 1e-4]),
+    st.sampled_from(["", "k", "abc", "a,b", "true", "1", "é", "𝄞x", 'q"\\']),
 )
 _json = st.recursive(
     _scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["k", "q", "x-y", "r", "1"]), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["k", "q", "x-y", "r", "1"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.oracle import grammar
 
 from gatewaykit.core.vtl import TemplateFailure, TemplateProblem, compile_template
+from tests.oracle import grammar
 
 pytestmark = pytest.mark.needs("velocity", "java")
 
@@ -74,7 +74,9 @@ _settings = settings(suppress_health_check=list(HealthCheck))
 
 @_settings
 @given(template=grammar.templates, variables=grammar.variables)
-def test_well_formed_templates_render_as_in_velocity(velocity: Oracle, template: str, variables: dict[str, Any]) -> None:
+def test_well_formed_templates_render_as_in_velocity(
+    velocity: Oracle, template: str, variables: dict[str, Any]
+) -> None:
     _agree(velocity, template, variables)
 
 

@@ -10,13 +10,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl import runtime
 from gatewaykit.core.vtl.nodes import (
-    Accessor, Binary, Break, Call, Constant, Define, Expression, Foreach, If, Index, Interpolation, ListLiteral,
-    MapLiteral, Not, Output, Property, Range, Reference, Set, Statement, Stop, Text,
+    Accessor,
+    Binary,
+    Break,
+    Constant,
+    Define,
+    Expression,
+    Foreach,
+    If,
+    Index,
+    Interpolation,
+    ListLiteral,
+    MapLiteral,
+    Not,
+    Output,
+    Property,
+    Range,
+    Reference,
+    Set,
+    Statement,
+    Stop,
+    Text,
 )  # fmt: skip
+from gatewaykit.core.vtl.uses import Uses
 
 __all__ = ["Generated", "TooComplex", "generate"]
 
@@ -24,7 +44,14 @@ MAX_LOOP_DEPTH: Final = 10
 MAX_BRANCHES: Final = 200
 MAX_PARENTHESES: Final = 90
 
-_COUNTERS: Final = {"index": "{n}", "count": "({n} + 1)", "hasNext": "({n} < {l})", "first": "({n} < 1)", "last": "({n} >= {l})"}
+_COUNTERS: Final = {
+    "index": "{n}",
+    "count": "({n} + 1)",
+    "hasNext": "({n} < {l})",
+    "first": "({n} < 1)",
+    "last": "({n} >= {l})",
+}
+_PLAIN_COUNTERS: Final = (Property("index"), Property("count"))
 _FUNCTIONS: Final = {
     "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo", "==": "equal", "!=": "not equal",
     "<": "less", "<=": "less_or_equal", ">": "greater", ">=": "greater_or_equal",
@@ -80,7 +107,7 @@ class _Generator:
         self._inner: list[tuple[str, _Function]] = []
         self._temporaries = 0
         self._function = _Function("main")
-        uses = _Uses(statements)
+        uses = Uses(statements)
         self._has_blocks = uses.blocks
         self._has_loops = uses.loops
         self._stops_inside = uses.stops_inside
@@ -216,9 +243,10 @@ class _Generator:
                 self._function.emit(f"{temporary} = {expression}")
                 expression = temporary
             shown.append(expression)
-        if len(shown) < 2:
-            return shown[0] if shown else "empty"
-        return 'f"' + "".join(f"{{{expression}}}" for expression in shown) + '"'
+        if not shown:
+            return "empty"
+        only_text = len(shown) == 1 and isinstance(pieces[0], str)
+        return shown[0] if only_text else _formatted(shown, '"')
 
     def _statement(self, statement: Statement) -> None:
         if isinstance(statement, Set):
@@ -284,7 +312,9 @@ class _Generator:
         if len(function.loops) >= MAX_LOOP_DEPTH:
             raise TooComplex(node.line, node.column, f"more than {MAX_LOOP_DEPTH} loops inside one another")
         items, counter, last = self._temporary("i"), self._temporary("n"), self._temporary("l")
-        function.emit(f"{items} = items({self._value(node.iterable)})")
+        iterable = node.iterable  # a reference that leads nowhere is nothing to go over, nor is an empty string
+        over = self._chain(iterable.root, iterable.accessors) if _is_rooted(iterable) else self._value(iterable)
+        function.emit(f"{items} = items({over})")
         function.emit(f"if {items}:")
         function.indent += 1
         function.emit(f"{last} = len({items}) - 1")
@@ -322,7 +352,7 @@ class _Generator:
 
     def _chain(self, root: str, accessors: list[Accessor]) -> str:
         """The raw value of a reference: None where it leads nowhere."""
-        if root == "foreach" and self._function.loops and not self._loop_objects and accessors:
+        if root == "foreach" and self._function.loops and not self._loop_objects:
             counter, last = self._function.loops[-1]
             name = accessors[0].name if isinstance(accessors[0], Property) else ""
             code, accessors = _COUNTERS[name].format(n=counter, l=last), accessors[1:]
@@ -341,10 +371,11 @@ class _Generator:
             key = self._value(accessor.key)
             return f"(None if ({temporary} := {owner}) is None else index({temporary}, {key}))"
         arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
-        return f"(None if ({temporary} := {owner}) is None else call({temporary}, {self._constant(accessor.name)}{arguments}))"
+        name = self._constant(accessor.name)
+        return f"(None if ({temporary} := {owner}) is None else call({temporary}, {name}{arguments}))"
 
     def _printed(self, reference: Reference) -> str:
-        """A string: what the reference prints, with the text that was read along with it."""
+        """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
         if not reference.root:
             return self._constant(reference.prefix)
         raw = self._chain(reference.root, reference.accessors)
@@ -353,12 +384,19 @@ class _Generator:
             return f"({raw}, {written})[1]" if _may_fail(reference) else written
         if self._has_blocks:
             printed = f"show({raw}, {self._constant(reference.literal)})"
-        elif raw.isidentifier():
-            printed = f"({raw} if type({raw}) is str else text({raw}))"
+        elif self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
+            printed = raw
         else:
-            temporary = self._temporary()
-            printed = f"({temporary} if type({temporary} := {raw}) is str else text({temporary}))"
-        return f"({self._constant(reference.prefix)} + {printed})" if reference.prefix else printed
+            name = raw if raw.isidentifier() else self._temporary()
+            value = raw if name == raw else f"{name} := {raw}"
+            printed = f"({name} if type({value}) is str or type({name}) is int else text({name}))"
+        return f"({self._constant(reference.prefix)} + text({printed}))" if reference.prefix else printed
+
+    def _is_counter(self, reference: Reference) -> bool:
+        """Whether a reference is `$foreach.` and a counter of a loop in sight, kept in a local variable."""
+        if reference.root != "foreach" or not self._function.loops or self._loop_objects:
+            return False
+        return len(reference.accessors) == 1
 
     # --------------------------------------------------------------------------------------------- expressions
 
@@ -404,7 +442,8 @@ class _Generator:
     def _truth(self, node: Expression) -> str:
         """A condition: only a reference, `true`, a comparison or a combination of them can hold."""
         if isinstance(node, Reference):
-            return f"({self._chain(node.root, node.accessors)} is not False)" if node.root else "True"
+            raw = self._chain(node.root, node.accessors) if node.root else "True"
+            return raw if raw == "True" or self._is_counter(node) else f"({raw} is not False)"
         if isinstance(node, Not):
             return f"(not {self._truth(node.operand)})"
         if isinstance(node, Binary):
@@ -436,96 +475,6 @@ class _Generator:
         return f"{name}()[:-1]" if node.trim else f"{name}()"
 
 
-class _Uses:
-    """What a template uses, anywhere in it."""
-
-    def __init__(self, statements: list[Statement]) -> None:
-        self.names: set[str] = set()
-        self.blocks = self.loops = self.inner_functions = self.stops_inside = False
-        self.foreach_counters = self.foreach_as_object = False
-        self._loops = 0
-        self._inside = False
-        self._body(statements)
-
-    def _body(self, statements: list[Statement]) -> None:
-        for statement in statements:
-            if isinstance(statement, Output):
-                self._expression(statement.reference)
-            elif isinstance(statement, Set):
-                self._target(statement.target)
-                self._expression(statement.value)
-            elif isinstance(statement, If):
-                for condition, body in statement.branches:
-                    if condition is not None:
-                        self._expression(condition)
-                    self._body(body)
-            elif isinstance(statement, Foreach):
-                self.loops = True
-                self._name(statement.variable)
-                self._expression(statement.iterable)
-                self._loops += 1
-                self._body(statement.body)
-                self._loops -= 1
-            elif isinstance(statement, Define):
-                self.blocks = True
-                self._name(statement.name)
-                self._function(statement.body)
-            elif isinstance(statement, Stop):
-                self.stops_inside |= self._inside
-
-    def _function(self, body: list[Statement]) -> None:
-        self.inner_functions = True
-        outer, self._inside = self._inside, True
-        self._body(body)
-        self._inside = outer
-
-    def _name(self, name: str) -> None:
-        self.names.add(name)
-        self.foreach_as_object |= name == "foreach"
-
-    def _target(self, target: Reference) -> None:
-        self._name(target.root)
-        self._accessors(target.accessors)
-
-    def _expression(self, node: Expression) -> None:
-        if isinstance(node, Reference):
-            self.names.add(node.root)
-            if node.root == "foreach":
-                first = node.accessors[0] if node.accessors else None
-                counter = isinstance(first, Property) and first.name in _COUNTERS and self._loops > 0
-                self.foreach_counters |= counter
-                self.foreach_as_object |= not counter
-            self._accessors(node.accessors)
-        elif isinstance(node, Interpolation):
-            if all(isinstance(statement, (Text, Output)) for statement in node.body):
-                self._body(node.body)
-            else:
-                self._function(node.body)
-        elif isinstance(node, ListLiteral):
-            for item in node.items:
-                self._expression(item)
-        elif isinstance(node, MapLiteral):
-            for key, value in node.items:
-                self._expression(key)
-                self._expression(value)
-        elif isinstance(node, Range):
-            self._expression(node.first)
-            self._expression(node.last)
-        elif isinstance(node, Binary):
-            self._expression(node.left)
-            self._expression(node.right)
-        elif isinstance(node, Not):
-            self._expression(node.operand)
-
-    def _accessors(self, accessors: list[Accessor]) -> None:
-        for accessor in accessors:
-            if isinstance(accessor, Index):
-                self._expression(accessor.key)
-            elif isinstance(accessor, Call):
-                for argument in accessor.arguments:
-                    self._expression(argument)
-
-
 def _may_fail(reference: Reference) -> bool:
     return any(not isinstance(accessor, Property) for accessor in reference.accessors)
 
@@ -539,13 +488,21 @@ def _may_be_null(node: Expression) -> bool:
     return isinstance(node, Range) or (isinstance(node, Binary) and node.operator in "+-*/%")
 
 
+def _formatted(pieces: list[str], quote: str) -> str:
+    return f"f{quote}{''.join([f'{{{piece}}}' for piece in pieces])}{quote}"
+
+
 def _string_of(pieces: list[str]) -> str:
-    """An expression for pieces put together. It may stand in an f-string, so an f-string of its own has other quotes."""
-    if len(pieces) < 2:
-        return pieces[0] if pieces else "empty"
+    """An expression for pieces put together. It may stand in an f-string, so its own has other quotes."""
+    if not pieces:
+        return "empty"
     if any("'" in piece for piece in pieces):
-        return f"join(({', '.join(pieces)}))"
-    return "f'" + "".join(f"{{{piece}}}" for piece in pieces) + "'"
+        return f"join(({', '.join([f'text({piece})' for piece in pieces])},))"
+    return _formatted(pieces, "'")
+
+
+def _is_rooted(node: Expression) -> TypeGuard[Reference]:
+    return isinstance(node, Reference) and bool(node.root)
 
 
 def _depth(line: str) -> int:

@@ -35,7 +35,7 @@ def compile_java_regex(pattern: str) -> re.Pattern[str] | str:
 
 
 def java_replacement(replacement: str, match: re.Match[str]) -> str | None:
-    """What `Matcher.appendReplacement` puts in: `$1`, `${name}`, backslash for the next character. None when malformed."""
+    """What `Matcher.appendReplacement` puts in (`$1`, `${name}`, backslash escapes); None when malformed."""
     pieces: list[str] = []
     at = 0
     while at < len(replacement):

@@ -294,7 +294,9 @@ class Lexer:
         while True:
             if self._at >= len(text):
                 if opened:
-                    raise self._problem(prefix_at, f"the template ends in the middle of {text[prefix_at : prefix_at + 20]!r}")
+                    raise self._problem(
+                        prefix_at, f"the template ends in the middle of {text[prefix_at : prefix_at + 20]!r}"
+                    )
                 return self._token(Kind.EOF, self._at, special)
             kind, end = self._longest()
             self._at = end
@@ -411,7 +413,16 @@ _OPENERS: Final = frozenset(
     (Kind.DOLLAR, Kind.HASH, Kind.OPEN_TEXT_BLOCK, Kind.OPEN_BLOCK_COMMENT, Kind.OPEN_FORMAL_COMMENT, Kind.KEPT)
 )
 _POPPING: Final = frozenset(
-    (Kind.RCURLY, Kind.INDEX_CLOSE, Kind.END, Kind.ELSE, Kind.NEWLINE, Kind.BLOCK_COMMENT, Kind.FORMAL_COMMENT, Kind.TEXT_BLOCK)
+    (
+        Kind.RCURLY,
+        Kind.INDEX_CLOSE,
+        Kind.END,
+        Kind.ELSE,
+        Kind.NEWLINE,
+        Kind.BLOCK_COMMENT,
+        Kind.FORMAL_COMMENT,
+        Kind.TEXT_BLOCK,
+    )
 )
 _COMMENT_MODES: Final = {
     Kind.OPEN_TEXT_BLOCK: Mode.TEXT_BLOCK,

@@ -1,4 +1,4 @@
-"""The methods of Java's String, List, Map, Number and Boolean that a template may call, and nothing else.
+"""The methods of Java's List, Map, Number and Boolean that a template may call (String has a file of its own).
 
 A function that is given the wrong types raises TypeError or answers None; either prints as nothing, as a method that
 does not exist does. What throws in Java is a Failure.
@@ -11,12 +11,21 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gatewaykit.core.vtl.java_regex import compile_java_regex, java_replacement
+from gatewaykit.core.vtl.java_strings import STRING, checked, hash_code, is_int, whole
 from gatewaykit.core.vtl.values import (
-    MAX_TEXT, Entry, Failure, JavaList, JavaSet, OnceMap, SilentMap, from_key, java_equals, key_of, text,
+    Entry,
+    Failure,
+    JavaList,
+    JavaSet,
+    OnceMap,
+    SilentMap,
+    from_key,
+    java_equals,
+    key_of,
+    text,
 )  # fmt: skip
 
-__all__ = ["MAX_ITEMS", "METHODS", "is_int"]
+__all__ = ["MAX_ITEMS", "METHODS"]
 
 MAX_ITEMS: Final = 1_000_000
 """The longest list a template may make."""
@@ -24,197 +33,11 @@ MAX_ITEMS: Final = 1_000_000
 Methods = Mapping[str, Callable[..., object]]
 
 
-# ------------------------------------------------------------------------------------------------------ strings
-
-
-def _units(value: str) -> str:
-    """The string as UTF-16 code units, one character each: what Java counts in."""
-    if value.isascii() or max(value) <= "\uffff":
-        return value
-    raw = value.encode("utf-16-le", "surrogatepass")
-    return "".join([chr(raw[at] | raw[at + 1] << 8) for at in range(0, len(raw), 2)])
-
-
-def _joined(units: str) -> str:
-    """Code units back to a string; a surrogate without its other half stays one."""
-    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass") if units else units
-
-
-def _checked(value: object) -> str:
-    if type(value) is not str:
-        raise TypeError
-    return value
-
-
-def is_int(value: object) -> bool:
-    """Whether a value is what Java calls an Integer: no Long may stand where a method wants an int."""
-    return type(value) is int and -(2**31) <= value < 2**31
-
-
-def _whole(value: Any) -> int:
-    if not is_int(value):
-        raise TypeError
-    return int(value)
-
-
-def _char_at(value: str, at: int) -> str:
-    units = _units(value)
-    if not 0 <= _whole(at) < len(units):
-        raise Failure(f"charAt({at}) of a string of {len(units)}")
-    return units[at]
-
-
-def _substring(value: str, start: int, end: int | None = None) -> str:
-    units = _units(value)
-    end = len(units) if end is None else _whole(end)
-    if not 0 <= _whole(start) <= end <= len(units):
-        raise Failure(f"substring({start}, {end}) of a string of {len(units)}")
-    return _joined(units[start:end])
-
-
-def _needle(value: object) -> str:
-    """What indexOf looks for: a string or the code of a character."""
-    if type(value) is int:
-        return _units(chr(value)) if 0 <= value <= 0x10FFFF else "\0\0"
-    return _units(_checked(value))
-
-
-def _index_of(value: str, wanted: object, start: int = 0) -> int:
-    units, needle = _units(value), _needle(wanted)
-    return units.find(needle, min(max(_whole(start), 0), len(units)))
-
-
-def _last_index_of(value: str, wanted: object, start: int | None = None) -> int:
-    units, needle = _units(value), _needle(wanted)
-    if start is None:
-        return units.rfind(needle)
-    return units.rfind(needle, 0, _whole(start) + len(needle)) if start >= 0 else -1
-
-
-def _starts_with(value: str, prefix: str, offset: int = 0) -> bool:
-    return _whole(offset) >= 0 and _units(value).startswith(_units(_checked(prefix)), offset)
-
-
-def _replace(value: str, old: str, new: str) -> str:
-    count = value.count(_checked(old))
-    if len(value) + count * len(_checked(new)) > MAX_TEXT:
-        raise Failure(f"a text of more than {MAX_TEXT} characters")
-    return value.replace(old, new)
-
-
-def _pattern(pattern: object) -> re.Pattern[str]:
-    compiled = compile_java_regex(_checked(pattern))
-    if isinstance(compiled, str):
-        raise Failure(f"the regular expression {pattern!r}: {compiled}")
-    return compiled
-
-
-def _replace_all(value: str, pattern: str, replacement: str, count: int = 0) -> str:
-    _checked(replacement)
-    made = len(value)
-
-    def replaced(match: re.Match[str]) -> str:
-        nonlocal made
-        piece = java_replacement(replacement, match)
-        if piece is None:
-            raise Failure(f"the replacement {replacement!r} names a group that there is not")
-        made += len(piece)
-        if made > MAX_TEXT:
-            raise Failure(f"a text of more than {MAX_TEXT} characters")
-        return piece
-
-    return _pattern(pattern).sub(replaced, value, count)
-
-
-def _split(value: str, pattern: str, limit: int = 0) -> JavaList:
-    """Java's split: no empty piece before the first character, none at the end unless a negative limit keeps them."""
-    pieces: list[str] = []
-    at = 0
-    for match in _pattern(pattern).finditer(value):
-        if _whole(limit) > 0 and len(pieces) == limit - 1:
-            break
-        if match.end() == 0:
-            continue
-        pieces.append(value[at : match.start()])
-        at = match.end()
-    if at == 0 and not pieces:
-        return JavaList([value])
-    pieces.append(value[at:])
-    if limit == 0:
-        while pieces and not pieces[-1]:
-            pieces.pop()
-    return JavaList(pieces)
-
-
-def _hash_code(value: str) -> int:
-    code = 0
-    for unit in _units(value):
-        code = (code * 31 + ord(unit)) & 0xFFFFFFFF
-    return code - 2**32 if code >= 2**31 else code
-
-
-def _compare_to(value: str, other: str) -> int:
-    if type(other) is not str:
-        raise Failure("compareTo() of a string and what is none")
-    left, right = _units(value), _units(other)
-    for one, another in zip(left, right):
-        if one != another:
-            return ord(one) - ord(another)
-    return len(left) - len(right)
-
-
-def _concat(value: str, other: str) -> str:
-    if len(value) + len(_checked(other)) > MAX_TEXT:
-        raise Failure(f"a text of more than {MAX_TEXT} characters")
-    return value + other
-
-
-def _join(value: str, separator: str, *items: object) -> str:
-    """The static `String.join`: items one by one, or one list of them."""
-    pieces: Any = items[0] if len(items) == 1 and isinstance(items[0], list) else items
-    if not all(type(piece) is str for piece in pieces):
-        raise Failure("join() of what is no string")
-    if sum(map(len, pieces)) + len(pieces) * len(_checked(separator)) > MAX_TEXT:
-        raise Failure(f"a text of more than {MAX_TEXT} characters")
-    return separator.join(pieces)
-
-
-_STRING: Final[Methods] = {
-    "length": lambda value: len(_units(value)),
-    "isEmpty": lambda value: not value,
-    "equals": lambda value, other: java_equals(value, other),
-    "equalsIgnoreCase": lambda value, other: value.lower() == _checked(other).lower(),
-    "contains": lambda value, other: _checked(other) in value,
-    "startsWith": _starts_with,
-    "endsWith": lambda value, other: value.endswith(_checked(other)),
-    "indexOf": _index_of,
-    "lastIndexOf": _last_index_of,
-    "substring": _substring,
-    "replace": _replace,
-    "replaceAll": lambda value, pattern, replacement: _replace_all(value, pattern, replacement),
-    "replaceFirst": lambda value, pattern, replacement: _replace_all(value, pattern, replacement, 1),
-    "split": _split,
-    "trim": lambda value: value.strip(_BLANKS),
-    "toLowerCase": lambda value: value.lower(),
-    "toUpperCase": lambda value: value.upper(),
-    "matches": lambda value, pattern: _pattern(pattern).fullmatch(value) is not None,
-    "charAt": _char_at,
-    "concat": _concat,
-    "toString": lambda value: value,
-    "hashCode": _hash_code,
-    "compareTo": _compare_to,
-    "compareToIgnoreCase": lambda value, other: _compare_to(value.lower(), _checked(other).lower()),
-    "join": _join,
-    "valueOf": lambda value, other: text(other),
-}
-_BLANKS: Final = "".join(map(chr, range(0x21)))
-
-
 # ------------------------------------------------------------------------------------------------------- lists
 
 
 def _get(value: list[Any], at: int) -> object:
-    if not 0 <= _whole(at) < len(value):
+    if not 0 <= whole(at) < len(value):
         raise Failure(f"index {at} of a list of {len(value)}")
     return value[at]
 
@@ -233,9 +56,9 @@ def _add(value: list[Any], first: object, *rest: object) -> object:
         value.append(first)
         return True
     (item,) = rest if len(rest) == 1 else _too_many()
-    if not 0 <= _whole(first) <= len(value):
+    if not 0 <= whole(first) <= len(value):
         raise Failure(f"index {first} of a list of {len(value)}")
-    value.insert(_whole(first), item)
+    value.insert(whole(first), item)
     return ""
 
 
@@ -257,8 +80,8 @@ def _add_all(value: list[Any], other: object) -> bool:
 def _remove(value: list[Any], what: object) -> object:
     """By index when given a whole number, else the first equal item."""
     if is_int(what):
-        item = _get(value, _whole(what))
-        del value[_whole(what)]
+        item = _get(value, whole(what))
+        del value[whole(what)]
         return item
     at = _position(value, what)
     if at >= 0:
@@ -271,7 +94,7 @@ def _position(value: list[Any], what: object) -> int:
 
 
 def _sub_list(value: list[Any], start: int, end: int) -> JavaList:
-    if not 0 <= _whole(start) <= _whole(end) <= len(value):
+    if not 0 <= whole(start) <= whole(end) <= len(value):
         raise Failure(f"subList({start}, {end}) of a list of {len(value)}")
     return JavaList(value[start:end])
 
@@ -311,12 +134,17 @@ def _hash(value: object) -> int | None:
     if value is None:
         return 0
     if isinstance(value, str):
-        return _hash_code(value)
+        return hash_code(value)
     if isinstance(value, bool):
         return 1231 if value else 1237
     if isinstance(value, dict):
-        pairs = [(_hash(from_key(key)), _hash(item)) for key, item in value.items()]
-        return _int_value(sum(key ^ item for key, item in pairs)) if _all_hashed(pairs) else None  # type: ignore[operator]
+        code = 0
+        for key, item in value.items():
+            hashed_key, hashed = _hash(from_key(key)), _hash(item)
+            if hashed_key is None or hashed is None:
+                return None
+            code += hashed_key ^ hashed
+        return _int_value(code)
     if isinstance(value, list):
         code = 1
         for item in value:
@@ -325,10 +153,6 @@ def _hash(value: object) -> int | None:
             code = _int_value(31 * code + hashed)
         return code
     return _number_hash(value) if isinstance(value, (int, float)) else None
-
-
-def _all_hashed(pairs: list[tuple[int | None, int | None]]) -> bool:
-    return all(part is not None for pair in pairs for part in pair)
 
 
 def _list(value: object) -> list[Any]:
@@ -364,7 +188,7 @@ def _put_if_absent(value: dict[Any, Any], key: object, item: object) -> object:
 
 def _get_or_default(value: dict[Any, Any], key: object, default: object) -> object:
     key = key_of(key)
-    return value[key] if key in value else default
+    return value.get(key, default)
 
 
 _MAP: Final[Methods] = {
@@ -423,7 +247,7 @@ def _compare(value: Any, other: Any) -> int:
 
 def _parsed(bits: int) -> Callable[[Any, Any], int]:
     def parse(value: object, digits: str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]{1,30}", _checked(digits)) or not -(2**bits) <= int(digits) < 2**bits:
+        if not re.fullmatch(r"[+-]?[0-9]{1,30}", checked(digits)) or not -(2**bits) <= int(digits) < 2**bits:
             raise Failure(f"{digits!r} is no number")
         return int(digits)
 
@@ -431,7 +255,7 @@ def _parsed(bits: int) -> Callable[[Any, Any], int]:
 
 
 def _parsed_double(value: object, digits: str) -> float:
-    if not re.fullmatch(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", _checked(digits), re.ASCII):
+    if not re.fullmatch(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", checked(digits), re.ASCII):
         raise Failure(f"{digits!r} is no number")
     return float(digits)
 
@@ -463,11 +287,14 @@ _WHOLE: Final[Methods] = {
     "parseInt": _INTEGER_DIGITS,
     "parseLong": _LONG_DIGITS,
     "valueOf": lambda value, other: (
-        _LONG_DIGITS(value, other) if type(other) is str and not is_int(value) else
-        _INTEGER_DIGITS(value, other) if type(other) is str else _whole(other)
+        _LONG_DIGITS(value, other)
+        if type(other) is str and not is_int(value)
+        else _INTEGER_DIGITS(value, other)
+        if type(other) is str
+        else whole(other)
     ),
-    "max": lambda value, one, other: max(_whole(one), _whole(other)),
-    "min": lambda value, one, other: min(_whole(one), _whole(other)),
+    "max": lambda value, one, other: max(whole(one), whole(other)),
+    "min": lambda value, one, other: min(whole(one), whole(other)),
 }
 _DOUBLE: Final[Methods] = {
     **_NUMBER,
@@ -484,8 +311,8 @@ _BOOLEAN: Final[Methods] = {
     "hashCode": lambda value: 1231 if value else 1237,
 }
 
-METHODS: Final[Mapping[type, Methods]] = {
-    str: _STRING,
+METHODS: Final[dict[type, Methods]] = {
+    str: STRING,
     list: _LIST,
     JavaList: _LIST,
     dict: _MAP,

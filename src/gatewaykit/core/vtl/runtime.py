@@ -6,15 +6,22 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from gatewaykit.core.vtl.methods import METHODS, is_int
+from gatewaykit.core.vtl.java_strings import is_int
+from gatewaykit.core.vtl.methods import METHODS
 from gatewaykit.core.vtl.values import (
-    MAX_TEXT, Block, Failure, HostObject, JavaList, JavaSet, OnceMap, java_equals, key_of, text,
+    MAX_TEXT,
+    Block,
+    Failure,
+    HostObject,
+    JavaList,
+    JavaSet,
+    OnceMap,
+    java_equals,
+    key_of,
+    text,
 )  # fmt: skip
 
-__all__ = [
-    "NAMESPACE", "TURN", "Loop", "Pieces", "Stopped", "add", "assign_index", "assign_property", "call", "divide", "equal", "index",
-    "items", "less", "less_or_equal", "member", "modulo", "multiply", "range_of", "show", "subtract",
-]  # fmt: skip
+__all__ = ["NAMESPACE", "TURN"]  # fmt: skip
 
 MAX_ITERATIONS: Final = 1000
 """Iterations of one #foreach (developer guide, "Quotas")."""
@@ -124,20 +131,18 @@ def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
 
 def call(owner: object, name: str, *arguments: object) -> object:
     """`owner.name(arguments)`. A method that there is not, or not with such arguments, gives null."""
-    if owner is None:
-        return None
     methods = METHODS.get(type(owner))
     if methods is None:
         if not isinstance(owner, HostObject):
             return None
-        methods = owner.methods
+        methods = METHODS[type(owner)] = owner.methods
     method = methods.get(name)
     if method is None:
         return None
     try:
         return method(owner, *arguments)
     except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method …
-        code = method.__code__  # type: ignore[attr-defined]  # the tables hold plain functions
+        code = method.__code__
         if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
             # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
             raise Failure(f"{name}() takes no arguments") from None
@@ -316,10 +321,38 @@ def show(value: object, literal: str) -> str:
 
 
 NAMESPACE: Final[dict[str, object]] = {
-    "Block": Block, "JavaList": JavaList, "Loop": Loop, "Pieces": Pieces, "Stopped": Stopped, "add": add,
-    "assign_index": assign_index, "assign_property": assign_property, "call": call, "dict": dict, "divide": divide,
-    "empty": "", "join": "".join,     "enumerate": enumerate, "equal": equal, "greater": greater, "greater_or_equal": greater_or_equal, "index": index, "items": items, "key_of": key_of, "len": len, "less": less,
-    "less_or_equal": less_or_equal, "member": member, "modulo": modulo, "multiply": multiply, "range_of": range_of,
-    "show": show, "str": str, "subtract": subtract, "text": text, "type": type,
-}  # fmt: skip
+    "Block": Block,
+    "JavaList": JavaList,
+    "Loop": Loop,
+    "Pieces": Pieces,
+    "Stopped": Stopped,
+    "empty": "",
+    "dict": dict,
+    "enumerate": enumerate,
+    "int": int,
+    "join": "".join,
+    "len": len,
+    "str": str,
+    "type": type,
+    "call": call,
+    "index": index,
+    "member": member,
+    "key_of": key_of,
+    "show": show,
+    "text": text,
+    "assign_index": assign_index,
+    "assign_property": assign_property,
+    "items": items,
+    "range_of": range_of,
+    "add": add,
+    "divide": divide,
+    "modulo": modulo,
+    "multiply": multiply,
+    "subtract": subtract,
+    "equal": equal,
+    "greater": greater,
+    "less": less,
+    "greater_or_equal": greater_or_equal,
+    "less_or_equal": less_or_equal,
+}
 """The globals of generated code, which has no builtins."""

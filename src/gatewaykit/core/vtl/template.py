@@ -34,7 +34,9 @@ class Template:
 
     __slots__ = ("_places", "_render", "source")
 
-    def __init__(self, source: str, render: Callable[[Mapping[str, object]], str], places: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, source: str, render: Callable[[Mapping[str, object]], str], places: list[tuple[int, int]]
+    ) -> None:
         self.source = source
         self._render = render
         self._places = places

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
@@ -47,8 +49,12 @@ class OnceMap(dict[Any, Any]):
 
 
 class HostObject:
-    """An object of ours in a template. `methods` maps a name to a function of the object and its arguments."""
+    """An object of ours in a template. `methods` maps a name to a function of the object and its arguments.
 
+    A function raises TypeError for arguments of types it does not take: Java would not find such a method.
+    """
+
+    __slots__ = ()
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {}
 
     def template_property(self, name: str) -> object:
@@ -177,6 +183,10 @@ def java_double(value: float) -> str:
 
 def to_json(value: object) -> str:
     """Compact JSON, with doubles as Java prints them."""
+    if type(value) is str:
+        return encode_basestring(value)
+    if type(value) is int:
+        return str(value)
     try:
         shown = _ENCODE(value)
     except ValueError:  # infinite, or it holds itself
@@ -186,19 +196,13 @@ def to_json(value: object) -> str:
     return _json(value) if "." in shown and _may_hold_wide_double(shown) else shown
 
 
-def _may_hold_wide_double(shown: str) -> bool:
-    """Whether JSON text may hold a double that Java writes with an exponent and Python does not, or differently.
+_WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
+"""What is round the full stop of a double that Java writes with an exponent; begins with it to be found fast."""
 
-    Looks at what stands round each full stop, since full stops are rare and this runs for every `$input.json`.
-    """
-    if "e-" in shown or "e+" in shown or "0.000" in shown:
-        return True
-    at = shown.find(".")
-    while at >= 0:
-        if at >= 8 and shown[at - 8 : at].isdigit():
-            return True
-        at = shown.find(".", at + 1)
-    return False
+
+def _may_hold_wide_double(shown: str) -> bool:
+    """Whether JSON text may hold a double that Java prints differently; a string may look like one."""
+    return "e-" in shown or "e+" in shown or _WIDE.search(shown) is not None
 
 
 def _json(value: object) -> str:
@@ -227,7 +231,7 @@ def _in_map(value: object) -> str:
     return NULL_IN_MAP if value is None else text(value)
 
 
-def _print_java_list(value: Iterable[object]) -> str:
+def _print_java_list(value: list[object]) -> str:
     return _bounded(f"[{', '.join(['null' if item is None else text(item) for item in value])}]")
 
 
@@ -262,8 +266,10 @@ def java_equals(left: object, right: object) -> bool:
             and len(left) == len(right)
             and all(java_equals(value, right.get(key, MISSING_KEY)) for key, value in left.items())
         )
+    if isinstance(left, JavaSet) and isinstance(right, JavaSet):
+        return sorted(map(text, left)) == sorted(map(text, right))
     if isinstance(left, JavaSet) or isinstance(right, JavaSet):
-        return type(left) is type(right) and sorted(map(text, left)) == sorted(map(text, right))
+        return False
     if isinstance(left, list):
         return isinstance(right, list) and len(left) == len(right) and all(map(java_equals, left, right))
     if isinstance(left, HostObject):

@@ -1,0 +1,230 @@
+"""What mapping templates see: `$input`, `$util`, `$context` and `$stageVariables`.
+
+Developer guide, "Mapping template and access logging variable reference"; reference 03 sections 1 to 4. The overrides a
+template wrote are in the context dict afterwards, under `requestOverride` and `responseOverride`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+from urllib.parse import quote_plus, unquote_plus
+
+from gatewaykit.core.jsonpath import MISSING, Path, compile_path
+from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, text, to_json
+
+__all__ = ["INVISIBLE_HEADERS", "Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
+
+INVISIBLE_HEADERS: Final = frozenset(
+    (
+        "connection", "content-length", "content-md5", "expect", "max-forwards", "proxy-authenticate", "server", "te",
+        "transfer-encoding", "trailer", "upgrade", "www-authenticate",
+    )
+)  # fmt: skip
+"""Request headers that templates and mappings cannot see, in lower case (reference 08 row 89)."""
+
+EMPTY_BODY: Final = "{}"
+"""What `$input.body` is for an empty body (reference 08 row 31)."""
+
+NO_MATCH: Final = '""'
+"""What `$input.json` gives for a path that finds nothing (reference 03 section 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Request parameters by kind, decoded, one value each. Header names as the client sent them."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    querystring: Mapping[str, str] = field(default_factory=dict)
+    header: Mapping[str, str] = field(default_factory=dict)
+
+
+def variables(
+    *, body: str, params: Params, context: dict[str, Any], stage_variables: Mapping[str, str]
+) -> dict[str, object]:
+    """The variables of one rendering. `context` is used as it is: overrides are written into it."""
+    _prepare(context)
+    return {
+        "input": Input(body, params),
+        "util": UTIL,
+        "context": context,
+        "stageVariables": stage_variables if type(stage_variables) is dict else dict(stage_variables),
+    }
+
+
+def _prepare(context: dict[str, Any]) -> None:
+    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing."""
+    if "requestOverride" not in context:
+        context["requestOverride"] = {"header": OnceMap(), "querystring": OnceMap(), "path": OnceMap()}
+    if "responseOverride" not in context:
+        context["responseOverride"] = OnceMap(header=OnceMap())
+    if type(context.get("identity")) is dict:
+        context["identity"] = SilentMap(context["identity"])
+
+
+# ------------------------------------------------------------------------------------------------------ $input
+
+
+class Input(HostObject):
+    """`$input`. The body is parsed when a path first asks for it, once."""
+
+    __slots__ = ("_all", "_parsed", "_raw", "body", "params")
+
+    def __init__(self, body: str, params: Params) -> None:
+        self._raw = body
+        self.body = body or EMPTY_BODY
+        self.params = params
+        self._parsed: Any = _UNREAD
+        self._all: dict[str, dict[str, str]] | None = None
+
+    def template_property(self, name: str) -> object:
+        return self.body if name == "body" else None
+
+    def find(self, path: str) -> Any:
+        """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
+        if type(path) is not str:
+            raise TypeError
+        compiled = compile_path(path)
+        if not isinstance(compiled, Path):
+            raise Failure(f"the JSONPath {path!r}: {compiled.message} at {compiled.position}")
+        if self._parsed is _UNREAD:
+            self._parsed = parse_json(self._raw)
+        return MISSING if self._parsed is MISSING else compiled.find(self._parsed)
+
+    def json(self, path: str) -> str:
+        """JSON text of what is found."""
+        found = self.find(path)
+        return NO_MATCH if found is MISSING else to_json(found)
+
+    def path(self, path: str) -> object:
+        found = self.find(path)
+        return None if found is MISSING else found
+
+    def param(self, name: object = None) -> object:
+        """All parameters by kind, or one by name: path first, then query string, then header. "" when there is none."""
+        kinds = self.params
+        if name is None:
+            if self._all is None:
+                visible = {key: value for key, value in kinds.header.items() if key.lower() not in INVISIBLE_HEADERS}
+                self._all = {"path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": visible}
+            return self._all
+        if type(name) is not str:
+            raise TypeError
+        if name in kinds.path:
+            return kinds.path[name]
+        if name in kinds.querystring:
+            return kinds.querystring[name]
+        if name in kinds.header and name.lower() not in INVISIBLE_HEADERS:
+            return kinds.header[name]
+        return ""
+
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "json": json,
+        "path": path,
+        "params": param,
+        "getBody": lambda self: self.body,
+    }
+
+
+class _Unread:
+    """Marks a body that nobody has parsed yet."""
+
+
+_UNREAD: Final = _Unread()
+
+
+def parse_json(body: str) -> Any:
+    """The value of JSON text, or MISSING where it is none (NaN and Infinity are none)."""
+    try:
+        return _DECODE(body)
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+_DECODE: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+# ------------------------------------------------------------------------------------------------------- $util
+
+
+class Util(HostObject):
+    """`$util`. An undefined argument is the empty string."""
+
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "escapeJavaScript": lambda util, value: escape_javascript(text(value)),
+        "parseJson": lambda util, value: _parsed(text(value)),
+        "urlEncode": lambda util, value: url_encode(text(value)),
+        "urlDecode": lambda util, value: url_decode(text(value)),
+        "base64Encode": lambda util, value: base64.b64encode(_bytes(text(value))).decode("ascii"),
+        "base64Decode": lambda util, value: _decoded(text(value)),
+    }
+
+
+UTIL: Final = Util()
+
+
+def _parsed(value: str) -> object:
+    parsed = parse_json(value)
+    if parsed is MISSING:
+        raise Failure("parseJson() of what is not JSON")
+    return parsed
+
+
+def _bytes(value: str) -> bytes:
+    """UTF-8, as Java writes it: half a surrogate pair becomes a question mark."""
+    return value.encode("utf-8", "replace")
+
+
+def url_encode(value: str) -> str:
+    """As `java.net.URLEncoder`: form style, `*` kept and `~` not."""
+    return quote_plus(_bytes(value), safe="*").replace("~", "%7E")
+
+
+def url_decode(value: str) -> str:
+    if _BROKEN_PERCENT.search(value):
+        raise Failure("urlDecode() of a broken percent escape")
+    return unquote_plus(value)
+
+
+_BROKEN_PERCENT: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4)).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        raise Failure("base64Decode() of what is not base64") from None
+
+
+def escape_javascript(value: str) -> str:
+    """Quotes of both kinds and backslashes get a backslash, control and non-ASCII characters become escapes.
+
+    That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
+    """
+    return _ESCAPED.sub(_escape, value)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if short := _SHORT.get(character):
+        return short
+    code = ord(character)
+    if code > 0xFFFF:
+        code -= 0x10000
+        return f"\\u{0xD800 + (code >> 10):04X}\\u{0xDC00 + (code & 0x3FF):04X}"
+    return f"\\u{code:04X}"
+
+
+_ESCAPED: Final = re.compile(r"[^ !#-&(-\[\]-~]")
+_SHORT: Final = {
+    "\b": "\\b", "\n": "\\n", "\t": "\\t", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\", "'": "\\'",
+}  # fmt: skip
