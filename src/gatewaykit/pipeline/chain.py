@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from gatewaykit.core.body import BodyTooLarge, ClientGone
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.errors import StoreError
 from gatewaykit.pipeline.record import log_failure, log_hook_failure
 
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ def failure(request: Request, error: Exception) -> Refusal:
         return Refusal(Reason.BODY_TOO_LARGE, str(error))
     if isinstance(error, ClientGone):
         return Refusal(Reason.CLIENT_GONE, str(error))
+    if isinstance(error, StoreError):
+        return Refusal(Reason.STORE_FAILED, str(error))
     return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", cause=error)
 
 
