@@ -168,7 +168,9 @@ class _BucketKeys:
         full_at = self.old.pop(key, FULL)
         if full_at == FULL and len(self) >= self._max_keys and not self._sweep(now):
             key = OVERFLOW
-            full_at = self.young.get(key, FULL) if key in self.young else self.old.pop(key, FULL)
+            full_at = self.young[key] if key in self.young else self.old.pop(key, FULL)
+        if full_at != FULL:
+            self.young[key] = full_at  # also for a request that will be refused, and so write nothing
         return key, full_at
 
     def _sweep(self, now: float) -> bool:

@@ -1,0 +1,142 @@
+"""The in-memory store: the contract, equality with the pure step, and bounded memory."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewaykit.clock import VirtualClock
+from gatewaykit.core.quota import Quota
+from gatewaykit.core.throttle import FULL, Bucket, take
+from gatewaykit.stores.memory import MemoryThrottleStore
+from gatewaykit.testing.store_contract import ThrottleStoreContract
+
+
+class TestMemoryThrottleStore(ThrottleStoreContract):
+    async def make_store(self, clock: VirtualClock) -> MemoryThrottleStore:
+        return MemoryThrottleStore(clock)
+
+
+class TestAlmostFullMemoryThrottleStore(ThrottleStoreContract):
+    """A cap that is just enough changes nothing."""
+
+    async def make_store(self, clock: VirtualClock) -> MemoryThrottleStore:
+        return MemoryThrottleStore(clock, max_keys=5)
+
+
+BUCKETS = st.builds(
+    Bucket,
+    st.one_of(st.sampled_from([0.0, 1e-13, 5 / 60, 0.3, 1.0, 10.0, 1e6, 1e300]), st.floats(0, 1e4)),
+    st.one_of(st.integers(0, 20), st.sampled_from([5000, 5001, 10**9])),
+)
+STEPS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 1000))), max_size=60
+)
+
+
+@given(BUCKETS, STEPS)
+def test_the_written_out_step_answers_as_the_pure_one(bucket: Bucket, steps: list[tuple[str, float]]) -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock)
+    verb = store.bucket("property", bucket)
+    full_at = dict.fromkeys("abc", FULL)
+
+    for key, pause_s in steps:
+        clock.advance(pause_s)
+        full_at[key], expected = take(full_at[key], clock.monotonic(), bucket)
+        answer = verb(key)
+
+        assert answer[:2] == expected[:2]
+        assert answer[2:] == pytest.approx(expected[2:], rel=1e-9, abs=1e-6)
+
+
+def test_idle_keys_go_once_their_buckets_are_full_again() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock)
+    verb = store.bucket("idle", Bucket(1.0, 10))
+    for number in range(1000):
+        verb(f"key-{number}")
+    assert len(store) == 1000
+
+    for number in range(3):
+        clock.advance(11)
+        verb(f"late-{number}")
+
+    assert len(store) <= 3
+
+
+def test_a_key_in_use_is_not_forgotten_when_others_go() -> None:
+    clock = VirtualClock()
+    verb = MemoryThrottleStore(clock).bucket("busy", Bucket(1.0, 10))
+    allowed = 0
+    for number in range(600):  # ten a second for a minute, with a new neighbour each time
+        allowed += verb("busy").allowed
+        verb(f"neighbour-{number}")
+        clock.advance(0.1)
+
+    assert allowed == 10 + 59
+
+
+def test_a_key_that_only_comes_back_is_kept_without_new_neighbours() -> None:
+    clock = VirtualClock()
+    verb = MemoryThrottleStore(clock).bucket("alone", Bucket(1.0, 2))
+    allowed = 0
+    for _ in range(100):
+        allowed += verb("alone").allowed
+        clock.advance(0.5)
+    verb("newcomer")
+    allowed += verb("alone").allowed
+
+    assert allowed <= 2 + 50
+
+
+def test_a_million_keys_stay_within_max_keys_and_the_ones_on_top_share_a_bucket() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=1000)
+    verb = store.bucket("flood", Bucket(1.0, 5))
+    verb("early")
+    answers = [verb(f"key-{number}") for number in range(1_000_000)]
+
+    assert len(store) <= 1001
+    assert sum(answer.allowed for answer in answers) == 999 + 5
+    assert verb("early").remaining == 3
+    assert store.looking().bucket("flood", Bucket(1.0, 5))("one more").allowed is False
+
+
+def test_a_full_store_makes_room_by_dropping_full_buckets() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=100)
+    verb = store.bucket("room", Bucket(1.0, 1000))
+    for number in range(200):
+        verb(f"key-{number}")
+    clock.advance(2)
+
+    assert verb("newcomer").remaining == 999
+    assert len(store) == 2  # the crowd's bucket is not full yet, and the newcomer's
+
+
+def test_a_plain_step_admits_keys_too() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=1)
+    verb = store.bucket("huge", Bucket(1.0, 10_000))
+
+    assert [verb(key).remaining for key in ("a", "b", "c", "a")] == [9999, 9999, 9998, 9998]
+
+
+def test_a_quota_keeps_its_keys_within_max_keys() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=2)
+    verb, look = store.quota("q", Quota(2, "DAY")), store.looking().quota("q", Quota(2, "DAY"))
+    allowed = [verb(key).allowed for key in ("a", "b", "c", "d", "e", "a")]
+
+    assert allowed == [True, True, True, True, False, True]
+    assert look("f").allowed is False
+    clock.advance("1d")
+    assert verb("f").remaining == 1
+    assert len(store) == 1
+
+
+def test_max_keys_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_keys is 1 or more, not 0"):
+        MemoryThrottleStore(max_keys=0)
