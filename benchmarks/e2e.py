@@ -26,7 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Row", "Server", "compare", "free_port", "table"]
+from benchmarks.inproc import Timings
+
+__all__ = ["Row", "Server", "compare", "cpu_per_request", "free_port", "program", "table"]
 
 _CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, LOAD_CPU = str(_CPUS[0]), str(_CPUS[-1])
@@ -45,6 +47,7 @@ class Server:
     path: str = "/"
     environment: dict[str, str] = field(default_factory=dict)
     log: Path | None = None
+    wrk: Sequence[str] = ()  # what its requests have beyond the URL
 
     def __enter__(self) -> Server:
         output = self.log.open("wb") if self.log else subprocess.DEVNULL
@@ -109,21 +112,8 @@ class Row:
 
 def compare(servers: Sequence[Server], *, base: str, rounds: int, seconds: int) -> list[Row]:
     """Run the servers and put the same load on each in turn. `base` names the one that the others are held against."""
-    with ExitStack() as running:
-        for server in servers:
-            running.enter_context(server)
-        _answers_alike(servers)
-        for server in servers:
-            put_load(server.url, 1)
-        loads: dict[str, list[Load]] = {server.name: [] for server in servers}
-        per_cpu_s: dict[str, list[float]] = {server.name: [] for server in servers}
-        for number in range(rounds):
-            turn = number % len(servers)
-            for server in [*servers[turn:], *servers[:turn]]:
-                before = server.cpu_s()
-                load = put_load(server.url, seconds)
-                loads[server.name].append(load)
-                per_cpu_s[server.name].append(load.requests / max(server.cpu_s() - before, 1 / TICKS_PER_S))
+    loads, cpu_s = _interleaved(servers, rounds, seconds)
+    per_cpu_s = {name: [load.requests / took for load, took in zip(loads[name], cpu_s[name])] for name in loads}
     rows = []
     for server in servers:
         own, mine = loads[server.name], per_cpu_s[server.name]
@@ -144,6 +134,39 @@ def compare(servers: Sequence[Server], *, base: str, rounds: int, seconds: int) 
     return rows
 
 
+def cpu_per_request(servers: Sequence[Server], *, rounds: int, seconds: int) -> Timings:
+    """CPU time of each server for one request, round by round. Raises RuntimeError where a request failed."""
+    loads, cpu_s = _interleaved(servers, rounds, seconds)
+    for server in servers:
+        if failures := {load.failures for load in loads[server.name] if load.failures}:
+            raise RuntimeError(f"{server.name}: {failures}")
+    return Timings(
+        {name: [took / load.requests * 1e9 for load, took in zip(loads[name], cpu_s[name])] for name in loads}
+    )
+
+
+def _interleaved(
+    servers: Sequence[Server], rounds: int, seconds: int
+) -> tuple[dict[str, list[Load]], dict[str, list[float]]]:
+    """What wrk saw, and the CPU seconds it cost, by server and round."""
+    loads: dict[str, list[Load]] = {server.name: [] for server in servers}
+    cpu_s: dict[str, list[float]] = {server.name: [] for server in servers}
+    with ExitStack() as running:
+        for server in servers:
+            running.enter_context(server)
+        if not any(server.wrk for server in servers):
+            _answers_alike(servers)
+        for server in servers:
+            put_load(server, 1)
+        for number in range(rounds):
+            turn = number % len(servers)
+            for server in [*servers[turn:], *servers[:turn]]:
+                before = server.cpu_s()
+                loads[server.name].append(put_load(server, seconds))
+                cpu_s[server.name].append(max(server.cpu_s() - before, 1 / TICKS_PER_S))
+    return loads, cpu_s
+
+
 def table(title: str, rows: Sequence[Row]) -> str:
     """The rows as text."""
     lines = [
@@ -158,9 +181,10 @@ def table(title: str, rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def put_load(url: str, seconds: int, connections: int = CONNECTIONS) -> Load:
+def put_load(server: Server, seconds: int, connections: int = CONNECTIONS) -> Load:
     """One run of wrk."""
-    command = ["taskset", "-c", LOAD_CPU, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url]
+    load = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *server.wrk, server.url]
+    command = ["taskset", "-c", LOAD_CPU, *load]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     failures = re.findall(r"(Non-2xx or 3xx responses: \d+|Socket errors: .*)", output)
     return Load(

@@ -1,0 +1,45 @@
+"""Run the benchmarks: `python -m benchmarks [--only SUITE] [--quick] [--name NAME]`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import time
+from typing import Final
+
+from benchmarks.report import Line, machine, say, table, write
+
+SUITES: Final = {
+    "chain": "policies around an app, against hand-fused code and a FastAPI stack",
+    "routing": "a gateway of many routes, against a hand-written tree and Starlette's router",
+    "policies": "cors and throttle, each against its peers",
+    "import": "the cost of `import gatewaykit`",
+    "proxy": "http_proxy, against nginx and Caddy",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="One table of ratios, with targets.")
+    parser.add_argument("--only", choices=SUITES, action="append", help="run this suite; may be given several times")
+    parser.add_argument("--quick", action="store_true", help="few and short rounds: is everything still working?")
+    parser.add_argument("--name", default="", help="of the results file; by default `latest`, `quick`, or the suites'")
+    arguments = parser.parse_args()
+    chosen = arguments.only or list(SUITES)
+    started = time.monotonic()
+    lines: list[Line] = []
+    for suite in chosen:
+        say(f"{suite}: {SUITES[suite]}")
+        lines += importlib.import_module(f"benchmarks.bench_{suite}").run(arguments.quick)
+    took = f"took {(time.monotonic() - started) / 60:.0f} minutes" + (", --quick" if arguments.quick else "")
+    conditions = [f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}; {took}", *machine()]
+    say("\n" + table(lines))
+    name = arguments.name or ("quick" if arguments.quick else "latest" if not arguments.only else "-".join(chosen))
+    for path in write(name, lines, conditions):
+        say(f"written: {path}")
+    missed = sum(line.met is False for line in lines)
+    say(f"{sum(line.met is True for line in lines)} targets met, {missed} missed")
+
+
+if __name__ == "__main__":
+    main()
