@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,38 @@ def test_responses_carry_a_date_and_do_not_name_the_server(serve: Serve) -> None
 
     assert "date" in headers
     assert "server" not in headers
+
+
+def test_a_request_in_flight_is_finished_before_it_stops(serve: Serve, here: Path) -> None:
+    """The handler says that it runs, and waits to be told to go on, through named pipes."""
+    os.mkfifo(here / "started")
+    os.mkfifo(here / "go")
+    (here / "shop_handlers.py").write_text(
+        "def orders(event, context):\n"
+        "    open('started', 'w').close()\n"
+        "    with open('go') as told:\n"
+        "        return {'body': told.read()}\n"
+    )
+    server = serve("shop.yaml", *POLICY, "--function", "orders=shop_handlers:orders", "--log", "off")
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(server.get, "/pets/1")
+        (here / "started").open().close()
+
+        server.process.send_signal(signal.SIGTERM)
+        (here / "go").write_text("done")
+
+        assert answer.result().text == "done"
+    server.process.communicate(timeout=30)
+    assert server.process.returncode == -signal.SIGTERM
+
+
+def test_what_it_cannot_say_does_not_stop_it(here: Path, free_port: int) -> None:
+    command = [sys.executable, "-m", "gatewaykit", "serve", "shop.yaml", *POLICY, "--port", str(free_port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=here) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        with httpx2.Client(trust_env=False, transport=httpx2.HTTPTransport(retries=12)) as client:
+            answer = client.get(f"http://127.0.0.1:{free_port}/hello")
+        process.send_signal(signal.SIGINT)
+
+    assert (answer.status_code, process.returncode) == (200, 0)

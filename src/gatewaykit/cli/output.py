@@ -10,7 +10,7 @@ from typing import Any, Final, TextIO
 
 from gatewaykit.errors import Problem
 
-__all__ = ["Output"]
+__all__ = ["Output", "discard_stdout"]
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _ESCAPE: Final = "\x1b["
@@ -52,6 +52,11 @@ class Output:
 
     def style(self, name: str, text: str) -> str:
         return f"{_ESCAPE}{_STYLES[name]}m{text}{_ESCAPE}0m" if _is_coloured(sys.stdout) else text
+
+
+def discard_stdout() -> None:
+    """Whoever read our output has gone. Python would complain once more when it flushes stdout at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_coloured(stream: TextIO) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any, NoReturn
 
 from gatewaykit import __version__
 from gatewaykit.cli import check, completion, explain, init, invoke, routes, serve
-from gatewaykit.cli.output import Output
+from gatewaykit.cli.output import Output, discard_stdout
 from gatewaykit.cli.usage import UsageError
 from gatewaykit.errors import ConfigError, Problem
 
@@ -66,8 +65,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         output.problems(error.problems)
         return 2
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes stdout at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return 1
     except KeyboardInterrupt:
         return 130

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit import __version__
 from gatewaykit.cli.check import counted, findings, shown
+from gatewaykit.cli.output import discard_stdout
 from gatewaykit.cli.routes import route_rows
 from gatewaykit.cli.sources import add_json, add_source, open_source
 from gatewaykit.cli.usage import UsageError
@@ -53,8 +54,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise UsageError(f"cannot listen on {host} port {port}: {reason}") from None
+
+    def on_ready(url: str) -> None:
+        try:
+            _greet(opened, url, arguments, output)
+        except BrokenPipeError:  # nobody reads what it says; it serves all the same
+            discard_stdout()
+
     try:
-        serve(_app(opened), listener, on_ready=lambda url: _greet(opened, url, arguments, output))
+        serve(_app(opened), listener, on_ready=on_ready)
     except MissingServer as error:
         listener.close()
         raise UsageError(str(error)) from None

@@ -178,7 +178,7 @@ def _entries(
             name, options = next(iter(entry.items()))
             yield from _policy(reading, str(name), {} if options is None else options, (*here, name), api_keys)
         else:
-            mend = f"Write one policy an entry, such as '- throttle: {{…}}', or 'rule:' and 'policies:'; {_known()}"
+            mend = f"Write one policy an entry, such as '- throttle: {{…}}', or 'rule:' and 'policies:'. {_known()}"
             reading.problem(here, "this entry is neither a policy nor a rule", mend=mend)
 
 
@@ -239,7 +239,7 @@ def _placed(problem: Problem, where: str) -> Problem:
 
 
 def _known() -> str:
-    return f"known are {', '.join(sorted(_SETTINGS))}"
+    return f"Known are {', '.join(sorted(_SETTINGS))}"
 
 
 # ---------------------------------------------------------------------------------------------------- JSON Schema

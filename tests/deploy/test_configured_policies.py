@@ -1,0 +1,150 @@
+"""Policies and keys written as data, wherever they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, VirtualClock
+from gatewaykit.core.identity.api_key import ApiKey
+from gatewaykit.deploy.configured_policies import build_keys, build_policies
+
+KEY = "0123456789abcdef"
+HEADER = {"x-api-key": KEY}
+FIRST = "x.policies[0]"
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    raise NotImplementedError("decide calls no app")
+
+
+def middleware(data: object, clock: VirtualClock | None = None) -> PolicyMiddleware:
+    keys = [ApiKey(id="demo", value=KEY)]
+    return PolicyMiddleware(app, policies=build_policies(data, "policies", api_keys=keys), clock=clock)
+
+
+def problems_of(data: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        build_policies(data, "x.policies", api_keys=[])
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_policy_without_options_is_its_name() -> None:
+    gateway = middleware(["api_key"])
+
+    assert gateway.decide("GET", "/").reason is Reason.API_KEY_MISSING
+    assert gateway.decide("GET", "/", headers=HEADER).allowed
+
+
+def test_a_rule_holds_for_its_route_only() -> None:
+    limit = {"throttle": {"rate": "1/minute", "burst": 1, "key": "address"}}
+    gateway = middleware([{"rule": "POST /login", "policies": [limit]}])
+
+    verdicts = [gateway.decide("POST", "/login").allowed for _ in range(2)]
+
+    assert verdicts == [True, False]
+    assert gateway.decide("GET", "/login").allowed
+
+
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [
+        pytest.param("address", {}, id="address"),
+        pytest.param("everyone", {}, id="everyone"),
+        pytest.param("header:X-Tenant", {"x-tenant": "a"}, id="header"),
+        pytest.param("api_key", HEADER, id="API key"),
+        pytest.param("identity", HEADER, id="identity"),
+    ],
+)
+def test_what_to_count_by_is_written_as_text(key: str, headers: dict[str, str]) -> None:
+    clock = VirtualClock()
+    policies = [*(["api_key"] if headers is HEADER else []), {"throttle": {"rate": "1/s", "burst": 1, "key": key}}]
+    gateway = middleware(policies, clock)
+
+    first, second = (gateway.decide("GET", "/", headers=headers) for _ in range(2))
+    clock.advance("1s")
+
+    assert (first.allowed, second.reason) == (True, Reason.THROTTLED)
+    assert gateway.decide("GET", "/", headers=headers).allowed
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param({"throttle": {}}, ["x.policies: the policies are no list"], id="no list"),
+        pytest.param(
+            [{"trottle": {}}], [f"{FIRST}.trottle: there is no policy 'trottle' (did you mean 'thr"], id="near"
+        ),
+        pytest.param([{"xyz": {}}], [f"{FIRST}.xyz: there is no policy 'xyz'. Known are access_log, "], id="not near"),
+        pytest.param([3], [f"{FIRST}: this entry is neither a policy nor a rule"], id="no entry"),
+        pytest.param([{"a": {}, "b": {}}], [f"{FIRST}: this entry is neither a policy nor a rule"], id="two in one"),
+        pytest.param([{"rule": "/x"}], [f"{FIRST}: the rule has no 'policies'"], id="rule without policies"),
+        pytest.param(
+            [{"rule": "/x", "policies": [], "polices": []}],
+            [f"{FIRST}.polices: a rule has no setting 'polices' (did you mean 'policies'?)"],
+            id="rule with more",
+        ),
+        pytest.param(
+            [{"rule": "/x", "policies": [{"rule": "/y", "policies": []}]}],
+            [f"{FIRST}.policies[0]: a rule stands inside a rule"],
+            id="rule in a rule",
+        ),
+        pytest.param([{"rule": "GRT x", "policies": []}], [f"{FIRST}.rule: 'GRT x' has no path"], id="no target"),
+        pytest.param(
+            [{"throttle": {"rate": "5/fortnight", "burst": 5, "key": "adress"}}],
+            [
+                f"{FIRST}.throttle.rate: 'rate': '5/fortnight' is not a rate",
+                f"{FIRST}.throttle.key: 'key': 'adress' says not what to count by (did you mean 'address'?)",
+            ],
+            id="a rate and a key",
+        ),
+        pytest.param(
+            [{"throttle": {"rate": 1, "burst": 1, "key": "header"}}],
+            [f"{FIRST}.throttle.key: 'key': 'header' says not what to count by; write one of address, "],
+            id="a header without a name",
+        ),
+        pytest.param(
+            [{"throttle": {"rate": 1, "burst": 1, "key": 3}}],
+            [f"{FIRST}.throttle.key: 'key': 3 says not what to count by; write one of address, "],
+            id="a key that is no text",
+        ),
+        pytest.param(
+            [{"throttle": {"rate": 1, "burst": -1, "key": "address"}}],
+            [f"{FIRST}.throttle.burst: throttle.burst: "],
+            id="what the policy itself refuses",
+        ),
+        pytest.param(["api_key"], [f"{FIRST}: api_key.keys: no keys: every request would be refused"], id="no keys"),
+    ],
+)
+def test_every_problem_has_its_place(data: object, expected: list[str]) -> None:
+    found = problems_of(data)
+
+    assert len(found) == len(expected)
+    assert all(problem.startswith(beginning) for problem, beginning in zip(found, expected, strict=True))
+
+
+def test_every_policy_of_the_package_that_needs_no_code_can_be_written_down() -> None:
+    data: list[Any] = [
+        {"access_log": {"format": "json"}},
+        {"cors": {"origins": ["https://shop.example"], "origin_regex": None, "max_age_s": 5}},
+        {"quota": {"limit": 5, "period": "DAY", "key": "everyone"}},
+        {"validate": {"parameters": ["header.x-trace"], "body": {"type": "object"}, "draft": 4}},
+    ]
+
+    assert all(isinstance(policy, Policy) for policy in build_policies(data, "policies"))
+
+
+def test_keys_are_values_or_settings() -> None:
+    keys = build_keys({"a": KEY, "b": {"value": KEY * 2, "enabled": False}, "c": {"sha256": "ab" * 32}}, "keys")
+
+    assert [(key.id, key.enabled) for key in keys] == [("a", True), ("b", False), ("c", True)]
+    assert keys[2].value == "sha256:" + "ab" * 32
+
+
+def test_a_key_in_a_problem_is_named_and_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_keys({"a": "short-secret"}, "x-gatewaykit.keys")
+
+    assert "x-gatewaykit.keys.a: keys[a]: the value has 12 characters" in str(caught.value)
+    assert "short-secret" not in str(caught.value)
