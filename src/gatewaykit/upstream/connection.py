@@ -352,11 +352,17 @@ class Connection(asyncio.Protocol):
         self.exchange = None
         self._headed = self._complete = self._keep = False
         self._heads = 0
-        exchange.end(None)
         if not keep:
+            exchange.end(None)
             self.abort()
             return
-        self.resume()
+        exchange.connection, exchange.ended = None, True  # what `end` would do, without its calls
+        if (waiter := exchange.waiter) is not None:
+            exchange.waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._reading_paused:
+            self.resume()
         self._owner.release(self)
 
     def _after_error(self, exchange: Exchange) -> None:

@@ -76,7 +76,7 @@ class HttpTransport:
         deadline = loop.time() + timeout_s
         fresh_only = False
         while True:
-            connection = None if fresh_only else here.idle_connection(origin, must_be_quiet=not repeatable)
+            connection = here.idle_connection(origin, not repeatable) if origin.idle and not fresh_only else None
             reused = connection is not None
             if connection is None:
                 connection = await here.free_connection(origin, deadline)
@@ -87,7 +87,7 @@ class HttpTransport:
                 exchange.close()
                 raise
             if exchange.status:
-                return exchange if exchange.complete else _Arriving(exchange)
+                return exchange if exchange.ended and exchange.error is None else _Arriving(exchange)
             if not (exchange.stale and reused and repeatable and not fresh_only):
                 assert exchange.error is not None
                 raise exchange.error
@@ -198,7 +198,7 @@ class _LoopConnections:
         self.origins[key] = origin
         return origin
 
-    def idle_connection(self, origin: Origin, *, must_be_quiet: bool) -> Connection | None:
+    def idle_connection(self, origin: Origin, must_be_quiet: bool) -> Connection | None:
         while (connection := self._pool.take(origin)) is not None:
             if not connection.closed:  # else its loss has not been reported yet
                 if not must_be_quiet or connection.is_quiet():

@@ -28,7 +28,7 @@ _NOT_IN_TARGET = re.compile(rb"[\x00-\x20\x7f]").search
 _NOT_IN_HOST = re.compile(rb"[^A-Za-z0-9\-._~!$&'()*+,;=:%]").search  # RFC 3986: reg-name, or an address
 _SAYS_LENGTH_0: Final = frozenset(("POST", "PUT", "PATCH"))
 
-_HOST, _LENGTH, _CODING, _CONNECTION = 1, 2, 4, 8
+_UNKNOWN, _HOST, _LENGTH, _CODING, _CONNECTION = -1, 1, 2, 4, 8
 _ROLES: Final = {b"host": _HOST, b"content-length": _LENGTH, b"transfer-encoding": _CODING, b"connection": _CONNECTION}
 _KNOWN_NAMES_MAX: Final = 2048
 
@@ -49,10 +49,9 @@ def encode_head(request: UpstreamRequest, host: bytes) -> tuple[bytes, int, bool
         raise UpstreamError("address", f"{target!r} is no request target")
     seen = 0
     for name, _ in headers:
-        role = _role_of.get(name)
-        if role is None:
-            role = _learn_name(name)
-        if role:
+        if role := _role_of.get(name, _UNKNOWN):
+            if role == _UNKNOWN:
+                role = _learn_name(name)
             if seen & role and role != _CONNECTION:
                 raise UpstreamError("invalid", f"the request has more than one {name.decode()} field")
             seen |= role
