@@ -8,24 +8,25 @@ from datetime import datetime, timezone
 __all__ = ["parse_duration", "parse_instant", "parse_rate"]
 
 _UNIT_S = {
-    "ms": 0.001, "s": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0,
-    "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0,
+    "ms": 0.001, "s": 1.0, "second": 1.0, "seconds": 1.0, "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0,
+    "minutes": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0, "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
-_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per)\s*([a-z]+)\s*")
+_MOST = 1e15  # seconds, or events a second: beyond it sums of floats lose whole ones
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*")
+_RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/|per)\s*([a-z]+)\s*")
 
 
 def parse_duration(value: str | float) -> float:
     """Seconds in `value`: a number of seconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"1d"`.
 
-    Raises ValueError for anything else, and for negative or non-finite numbers.
+    Raises ValueError for anything else, and for negative, non-finite and absurd numbers.
     """
     if isinstance(value, str):
         match = _DURATION.fullmatch(value)
-        if not match or (match[2] not in _UNIT_S and match[2].rstrip("s") not in _UNIT_S):
+        if match is None or match[2] not in _UNIT_S or (seconds := float(match[1]) * _UNIT_S[match[2]]) >= _MOST:
             raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as '30s' or '5m'")
-        return float(match[1]) * _unit(match[2])
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        return seconds
+    if not _is_number(value):
         raise ValueError(f"{value!r} is not a duration; write seconds (0 or more), or text such as '30s'")
     return float(value)
 
@@ -33,14 +34,14 @@ def parse_duration(value: str | float) -> float:
 def parse_rate(value: str | float) -> float:
     """Events per second in `value`: a number, or text such as `"5/minute"`, `"100/s"`.
 
-    Raises ValueError for anything else, and for rates that are negative or not finite.
+    Raises ValueError for anything else, and for rates that are negative, not finite, or absurd.
     """
     if isinstance(value, str):
         match = _RATE.fullmatch(value)
-        if not match or (match[2] not in _UNIT_S and match[2].rstrip("s") not in _UNIT_S):
+        if match is None or match[2] not in _UNIT_S or (rate := float(match[1]) / _UNIT_S[match[2]]) >= _MOST:
             raise ValueError(f"{value!r} is not a rate; write events per second, or text such as '5/minute'")
-        return float(match[1]) / _unit(match[2])
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        return rate
+    if not _is_number(value):
         raise ValueError(f"{value!r} is not a rate; write events per second (0 or more), or text such as '5/minute'")
     return float(value)
 
@@ -54,5 +55,5 @@ def parse_instant(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _unit(name: str) -> float:
-    return _UNIT_S[name] if name in _UNIT_S else _UNIT_S[name.rstrip("s")]
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _MOST

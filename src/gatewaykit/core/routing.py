@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar
 
 __all__ = ["ANY_VERBS", "NearMiss", "RouteConflict", "Router", "split_path"]
 
@@ -103,7 +103,9 @@ class Router(Generic[T]):
             if (leaf := node.verbs.get(verb)) is not None:
                 return leaf, values
         found = _search(self._root, verb, parts, 0)
-        return None if found is None else (cast(T, found[0]), dict(found[1]))
+        if found is None or found[0] is None:  # a search without a verb, which a header can ask for, has no leaf
+            return None
+        return found[0], dict(found[1])
 
     def verbs(self, path: str) -> tuple[str, ...]:
         """The verbs of the resource that a path fits best; empty when it fits none. As cheap as `match`."""
