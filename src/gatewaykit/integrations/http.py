@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.context import context_of
 from gatewaykit.core.http import HeaderList, Request, Response
 from gatewaykit.core.integration_request import IntegrationRequest
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gatewaykit.definition.model import Integration
     from gatewaykit.integrations.deps import IntegrationDeps
 
-__all__ = ["Http", "HttpProxy", "compile_http", "compile_http_proxy", "forwarded_body", "network_refusal"]
+__all__ = ["Http", "HttpProxy", "compile_http", "compile_http_proxy", "forwarded", "forwarded_body", "network_refusal"]
 
 _REASONS: Final = {
     "timeout": Reason.INTEGRATION_TIMEOUT,
@@ -153,8 +154,7 @@ class HttpProxy:
             response = await back_end.send(uri, request, method, target, headers, body)
         except UpstreamError as error:
             return network_refusal(error)
-        answer = proxy_response_headers(response.headers)
-        return Response(response.status, answer, response.stream(), close=response.aclose)
+        return await forwarded(response, proxy_response_headers(response.headers))
 
     async def aclose(self) -> None:
         """The transport belongs to whoever made it."""
@@ -212,6 +212,16 @@ def forwarded_body(request: Request, headers: HeaderList, limit: int) -> bytes |
 
 def _invalid_endpoint(uri: InvalidUri) -> Refusal:
     return Refusal(Reason.ENDPOINT_INVALID, f"Invalid endpoint address: {uri.reason}")
+
+
+async def forwarded(response: UpstreamResponse, headers: HeaderList) -> Outcome:
+    """A back end's response handed on: streamed, or at once where the whole of it is here already."""
+    if response.status > 599:
+        await response.aclose()
+        return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, f"the back end answered with status {response.status}")
+    if response.complete:
+        return Response(response.status, headers, await response.read(MAX_BODY_BYTES))
+    return Response(response.status, headers, response.stream(), close=response.aclose)
 
 
 def network_refusal(error: UpstreamError) -> Refusal:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatewaykit.core.http import Request, Response
+from gatewaykit.core.http import Request
 from gatewaykit.core.payload.reverse_proxy import forwarded_request_headers, forwarded_response_headers, leaves_base
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import UpstreamError
-from gatewaykit.integrations.http import forwarded_body, network_refusal
+from gatewaykit.integrations.http import forwarded, forwarded_body, network_refusal
 from gatewaykit.ports import Outcome, UpstreamRequest
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ class ReverseProxy:
         except UpstreamError as error:
             return network_refusal(error)
         request.note("integration", f"Received response. Status: {response.status}")
-        return Response(
-            response.status, forwarded_response_headers(response.headers), response.stream(), close=response.aclose
-        )
+        return await forwarded(response, forwarded_response_headers(response.headers))
 
     async def aclose(self) -> None:
         """The transport belongs to whoever made it."""
