@@ -44,6 +44,14 @@ def test_check_of_a_definition_with_nothing_ignored_is_fine(run: Run, here: Path
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "Nothing is ignored")
 
 
+def test_check_of_a_sidecar_has_nothing_to_list(run: Run, here: Path) -> None:
+    (here / "gateway.yaml").write_text("apis: {side: {upstream: 'http://127.0.0.1:9000'}}")
+
+    ran = run("check", "gateway.yaml")
+
+    assert (ran.code, ran.out) == (0, "gateway.yaml is fine; it has no definition to check\n")
+
+
 def test_check_prints_the_schema_without_a_file(run: Run) -> None:
     assert json.loads(run("check", "--schema").out)["title"] == "gateway.yaml"
 
@@ -132,13 +140,16 @@ def test_invoke_of_a_failing_request_is_a_finding(run: Run) -> None:
     assert "no function 'orders' is bound" in ran.out
 
 
-def test_a_terminal_gets_no_control_characters_of_others(run: Run, here: Path) -> None:
-    (here / "shop_handlers.py").write_text("def orders(event, context):\n    return {'body': 'a\\x1b[31mb'}\n")
+@pytest.mark.parametrize("coloured", [True, False], ids=["a terminal", "a pipe"])
+def test_a_body_cannot_steer_the_terminal(
+    run: Run, here: Path, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatewaykit.cli.output._is_coloured", lambda stream: coloured)
+    (here / "shop_handlers.py").write_text("def orders(event, context):\n    return {'body': 'é\\x1b[2Jb\\x9b1m'}\n")
 
     ran = run("invoke", "shop.yaml", "GET", "/pets/7", *POLICY, "--function", "orders=shop_handlers:orders")
 
-    assert "\x1b" not in ran.out
-    assert ran.out.endswith("a\\x1b[31mb\n")
+    assert ran.out.endswith("é\\x1b[2Jb\\x9b1m\n")
 
 
 def test_colour_is_for_terminals_that_want_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +183,12 @@ def test_init_writes_two_files_and_says_what_to_do(run: Run, here: Path) -> None
 
     assert (ran.code, json.loads(ran.out)) == (0, {"files": ["new/api/api.yaml", "new/api/test_api.py"]})
     assert sorted(path.name for path in (here / "new" / "api").iterdir()) == ["api.yaml", "test_api.py"]
+
+
+def test_init_says_where_to_go(run: Run) -> None:
+    said = run("init", "new").out
+
+    assert "  cd new\n  gatewaykit serve api.yaml\n  pytest -q\n" in said
 
 
 def test_init_overwrites_nothing(run: Run, here: Path) -> None:

@@ -111,8 +111,8 @@ def test_what_it_says_is_for_a_person_where_json_was_not_asked_for(here: Path) -
 
     assert process.returncode == 0
     assert said[0].endswith(": api.yaml")
-    assert any(line.startswith("  URL       http://127.0.0.1:") for line in said)
-    assert "  Demo key  demo-key-for-local-use-only  (header x-api-key)" in said
+    assert any(line.startswith("  URL         http://127.0.0.1:") for line in said)
+    assert "  Demo key    demo-key-for-local-use-only  (header x-api-key)" in said
     assert said[-1].startswith("  curl -H 'x-api-key: demo-key-for-local-use-only' http://127.0.0.1:")
     url = said[-1].split()[-1]
     assert url.endswith("/hello")

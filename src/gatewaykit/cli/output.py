@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO
@@ -70,8 +71,15 @@ def _width(text: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """Nothing of a document or an upstream may steer the terminal; our own styles, tabs and line ends stay."""
+    """Nothing of a document or an upstream may steer the terminal: of control sequences only colours stay, if any."""
     if text.isprintable():
         return text
-    kept = "\n\t\x1b" if _is_coloured(sys.stdout) else "\n\t"
-    return "".join(each if each.isprintable() or each in kept else f"\\x{ord(each):02x}" for each in text)
+    coloured = _is_coloured(sys.stdout)
+
+    def written(match: re.Match[str]) -> str:
+        found = match[0]
+        if (len(found) > 1 and coloured) or found in "\n\t" or found.isprintable():
+            return found
+        return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in found)
+
+    return re.sub(r"\x1b\[[0-9]{1,2}m|[^ -~]", written, text)

@@ -90,7 +90,8 @@ def _access_log(arguments: argparse.Namespace) -> Policy | None:
 def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Output) -> None:
     """Said once the server answers."""
     entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
-    counts, wrong = counted(entries), findings(entries, ())
+    counts = counted(entries)
+    wrong = [*findings(entries, ()), *(each for each in entries if each.security and each.status == "approximated")]
     attempt = _try(opened, url)
     if output.as_json:
         routes = [dict(zip(("verb", "resource", "policies", "integration"), row)) for row in route_rows(opened)]
@@ -104,11 +105,11 @@ def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Outp
     if opened.demo_key:
         facts.append(["Demo key", f"{output.style('bold', opened.demo_key)}  (header x-api-key)"])
     if counts:
-        facts.append(["Keys", ", ".join(f"{count} {status}" for status, count in counts.items())])
+        facts.append(["Definition", "keys: " + ", ".join(f"{count} {status}" for status, count in counts.items())])
     output.line()
     output.table(facts)
     if wrong:
-        output.line("\nNot enforced")
+        output.line("\nNot enforced as written")
         shown(output, wrong[:_MOST_KEYS], arguments.accept)
         if len(wrong) > _MOST_KEYS:
             output.line(f"… and {len(wrong) - _MOST_KEYS} more: gatewaykit check {opened.name}")
