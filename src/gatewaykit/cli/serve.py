@@ -110,7 +110,7 @@ def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Outp
     output.table(facts)
     if wrong:
         output.line("\nNot enforced as written")
-        shown(output, wrong[:_MOST_KEYS], arguments.accept)
+        shown(output, sorted(wrong, key=lambda entry: not entry.security)[:_MOST_KEYS], arguments.accept)
         if len(wrong) > _MOST_KEYS:
             output.line(f"… and {len(wrong) - _MOST_KEYS} more: gatewaykit check {opened.name}")
     if opened.unbound:
