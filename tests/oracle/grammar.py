@@ -237,9 +237,14 @@ _statements: st.SearchStrategy[str] = st.recursive(
     max_leaves=8,
 )
 
-templates = _statements
 
-fragments = st.lists(
+@st.composite
+def templates(draw: st.DrawFn) -> str:
+    """A well-formed template."""
+    return draw(_statements)
+
+
+_fragments = st.lists(
     st.one_of(
         _texts,
         _leaves,
@@ -291,6 +296,13 @@ fragments = st.lists(
     max_size=8,
 ).map("".join)
 
+
+@st.composite
+def fragments(draw: st.DrawFn) -> str:
+    """Pieces of templates in any order."""
+    return draw(_fragments)
+
+
 _scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -306,7 +318,7 @@ _json = st.recursive(
     max_leaves=6,
 )
 
-variables: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+_variables: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "a": _json,
@@ -321,3 +333,9 @@ variables: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "u-x": _scalars,
     },
 )
+
+
+@st.composite
+def variables(draw: st.DrawFn) -> dict[str, Any]:
+    """What a template may refer to."""
+    return draw(_variables)

@@ -73,7 +73,7 @@ _settings = settings(suppress_health_check=list(HealthCheck))
 
 
 @_settings
-@given(template=grammar.templates, variables=grammar.variables)
+@given(template=grammar.templates(), variables=grammar.variables())
 def test_well_formed_templates_render_as_in_velocity(
     velocity: Oracle, template: str, variables: dict[str, Any]
 ) -> None:
@@ -81,6 +81,16 @@ def test_well_formed_templates_render_as_in_velocity(
 
 
 @_settings
-@given(template=grammar.fragments, variables=grammar.variables)
+@given(template=grammar.fragments(), variables=grammar.variables())
 def test_heaps_of_fragments_are_read_as_in_velocity(velocity: Oracle, template: str, variables: dict[str, Any]) -> None:
     _agree(velocity, template, variables)
+
+
+CASES = json.loads((Path(__file__).parents[1] / "core" / "vtl" / "velocity_cases.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["template"] for case in CASES])
+def test_the_recorded_cases_are_what_velocity_does(velocity: Oracle, case: dict[str, Any]) -> None:
+    kind, value = velocity(case["template"], case["variables"])
+
+    assert (kind, value) == ("output", case["output"]) if "output" in case else kind == case["refused"]

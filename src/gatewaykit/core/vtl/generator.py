@@ -128,15 +128,21 @@ class _Generator:
             lines.append((1, "get = variables.get", (1, 1)))
         for name, variable in self._variables.items():
             lines.append((1, f"{variable} = get({self._constant(name)})", (1, 1)))
-        if self._has_loops:
-            lines.append((1, "steps = [0]", (1, 1)))
+        if self._inner or not single:
+            new = "Counted().pieces" if self._has_loops else "list"
+            lines.append((1, f"new_pieces = {new}", (1, 1)))
         for name, function in self._inner:
             lines += self._inner_function(name, function)
         if not single:
             lines += [(1, line, (1, 1)) for line in self._opening()]
         if self._stops_inside:
             lines.append((1, "try:", (1, 1)))
-            lines += [*main.lines, (2, "pass", (1, 1)), (1, "except Stopped:", (1, 1)), (2, "pass", (1, 1))]
+            lines += [
+                *main.lines,
+                (2, "pass", (1, 1)),
+                (1, "except Stopped as stop:", (1, 1)),
+                (2, "append(stop.printed)", (1, 1)),
+            ]
         else:
             lines += main.lines
         if not single:
@@ -154,7 +160,7 @@ class _Generator:
         return True
 
     def _opening(self) -> list[str]:
-        return ["pieces = Pieces(steps)" if self._has_loops else "pieces = []", "append = pieces.append"]
+        return ["pieces = new_pieces()", "append = pieces.append"]
 
     def _inner_function(self, name: str, function: _Function) -> Iterator[tuple[int, str, tuple[int, int]]]:
         yield 1, f"def {name}({'pieces' if function.kind == 'block' else ''}):", (1, 1)
@@ -204,6 +210,9 @@ class _Generator:
         for statement in statements:
             if isinstance(statement, (Text, Output)):
                 run.append(statement)
+                if self._stops_inside:  # what comes before must be out when a block stops the template
+                    self._append(run)
+                    run = []
             else:
                 self._append(run)
                 run = []
@@ -258,7 +267,7 @@ class _Generator:
         elif isinstance(statement, Define):
             name = self._temporary("b")
             self._write_inner(name, "block", statement.body)
-            self._function.emit(f"{self._assigned(statement.name)} = Block({name})")
+            self._function.emit(f"{self._assigned(statement.name)} = Block({name}, new_pieces)")
         elif isinstance(statement, Break) and self._function.loops:
             self._function.emit("break")
         elif self._function.kind == "main":  # a #break outside of loops ends the template as #stop does
@@ -374,7 +383,7 @@ class _Generator:
         name = self._constant(accessor.name)
         return f"(None if ({temporary} := {owner}) is None else call({temporary}, {name}{arguments}))"
 
-    def _printed(self, reference: Reference) -> str:
+    def _printed(self, reference: Reference, *, in_string: bool = False) -> str:
         """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
         if not reference.root:
             return self._constant(reference.prefix)
@@ -383,7 +392,7 @@ class _Generator:
             written = self._constant(reference.prefix + reference.literal)
             return f"({raw}, {written})[1]" if _may_fail(reference) else written
         if self._has_blocks:
-            printed = f"show({raw}, {self._constant(reference.literal)})"
+            printed = f"{'show_in_string' if in_string else 'show'}({raw}, {self._constant(reference.literal)})"
         elif self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
             printed = raw
         else:
@@ -465,7 +474,7 @@ class _Generator:
             pieces = []
             for piece in body:
                 if isinstance(piece, Output):
-                    pieces.append(self._printed(piece.reference))
+                    pieces.append(self._printed(piece.reference, in_string=True))
                 elif isinstance(piece, Text) and piece.text:
                     pieces.append(self._constant(piece.text))
             code = _string_of(pieces)

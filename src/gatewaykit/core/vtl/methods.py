@@ -25,7 +25,7 @@ from gatewaykit.core.vtl.values import (
     text,
 )  # fmt: skip
 
-__all__ = ["MAX_ITEMS", "METHODS"]
+__all__ = ["MAX_ITEMS", "METHODS", "NOT_OFFERED"]
 
 MAX_ITEMS: Final = 1_000_000
 """The longest list a template may make."""
@@ -293,6 +293,9 @@ _WHOLE: Final[Methods] = {
         if type(other) is str
         else whole(other)
     ),
+    "toHexString": lambda value, other: f"{whole(other) % 2**32:x}",
+    "compare": lambda value, one, other: _compare(whole(one), whole(other)),
+    "sum": lambda value, one, other: whole(one) + whole(other),
     "max": lambda value, one, other: max(whole(one), whole(other)),
     "min": lambda value, one, other: min(whole(one), whole(other)),
 }
@@ -305,6 +308,8 @@ _DOUBLE: Final[Methods] = {
 }
 _BOOLEAN: Final[Methods] = {
     "booleanValue": lambda value: value,
+    "parseBoolean": lambda value, other: checked(other).lower() == "true",
+    "valueOf": lambda value, other: other if type(other) is bool else checked(other).lower() == "true",
     "equals": lambda value, other: java_equals(value, other),
     "compareTo": _compare,
     "toString": text,
@@ -323,3 +328,14 @@ METHODS: Final[dict[type, Methods]] = {
     float: _DOUBLE,
     bool: _BOOLEAN,
 }
+
+NOT_OFFERED: Final = frozenset(
+    (
+        "bitCount", "byteValue", "chars", "codePointAt", "codePoints", "compute", "computeIfAbsent", "computeIfPresent",
+        "contentEquals", "descendingIterator", "floatValue", "forEach", "format", "formatted", "getBytes", "getChars",
+        "getClass", "intern", "isBlank", "iterator", "lines", "listIterator", "merge", "parallelStream",
+        "regionMatches", "removeAll", "removeIf", "repeat", "replaceAll", "retainAll", "shortValue", "sort", "stream",
+        "strip", "stripLeading", "stripTrailing", "subSequence", "toArray", "toCharArray", "wait",
+    )
+)  # fmt: skip
+"""Methods that Java has and templates may not call here: they fail, since printing nothing would be wrong."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from gatewaykit.core.vtl.java_strings import is_int
-from gatewaykit.core.vtl.methods import METHODS
+from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
     Block,
@@ -16,6 +16,7 @@ from gatewaykit.core.vtl.values import (
     JavaList,
     JavaSet,
     OnceMap,
+    Stopped,
     java_equals,
     key_of,
     text,
@@ -36,10 +37,6 @@ TURN: Final = 16
 
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
-
-
-class Stopped(Exception):
-    """#stop, raised where the code cannot just return."""
 
 
 class Loop(HostObject):
@@ -138,6 +135,8 @@ def call(owner: object, name: str, *arguments: object) -> object:
         methods = METHODS[type(owner)] = owner.methods
     method = methods.get(name)
     if method is None:
+        if name in NOT_OFFERED:
+            raise Failure(f"the method {name}() is not supported")
         return None
     try:
         return method(owner, *arguments)
@@ -292,20 +291,35 @@ def items(value: object) -> list[Any] | None:
     return found
 
 
+class Counted:
+    """One rendering of a template with loops: how many iterations there were, over all its loops."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: int = 0) -> None:
+        self._steps = steps
+
+    def pieces(self) -> Pieces:
+        return Pieces(self)
+
+    def count(self) -> None:
+        self._steps += TURN
+        if self._steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
+
+
 class Pieces(list[str]):
-    """The output of code with loops. `turn` is called now and then while a loop runs, so that nothing grows unseen."""
+    """Output that grows in loops. `turn` is called now and then while a loop runs, so that nothing grows unseen."""
 
-    __slots__ = ("_counted", "_length", "_steps")
+    __slots__ = ("_counted", "_length", "_rendering")
 
-    def __init__(self, steps: list[int]) -> None:
+    def __init__(self, rendering: Counted) -> None:
         super().__init__()
-        self._steps = steps  # one number, shared by all the code of a rendering
+        self._rendering = rendering
         self._counted = self._length = 0
 
     def turn(self) -> None:
-        self._steps[0] += TURN
-        if self._steps[0] > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
+        self._rendering.count()
         self._length += sum(map(len, self[self._counted :]))
         self._counted = len(self)
         if self._length > MAX_TEXT:
@@ -320,11 +334,20 @@ def show(value: object, literal: str) -> str:
     return text(value)
 
 
+def show_in_string(value: object, literal: str) -> str:
+    """The same inside a string: what was put out when the template stops is lost with the string."""
+    try:
+        return show(value, literal)
+    except Stopped:
+        raise Stopped from None
+
+
 NAMESPACE: Final[dict[str, object]] = {
     "Block": Block,
     "JavaList": JavaList,
     "Loop": Loop,
-    "Pieces": Pieces,
+    "Counted": Counted,
+    "list": list,
     "Stopped": Stopped,
     "empty": "",
     "dict": dict,
@@ -339,6 +362,7 @@ NAMESPACE: Final[dict[str, object]] = {
     "member": member,
     "key_of": key_of,
     "show": show,
+    "show_in_string": show_in_string,
     "text": text,
     "assign_index": assign_index,
     "assign_property": assign_property,

@@ -1,0 +1,322 @@
+"""Mapping templates: AWS's recorded facts, problems with their place, failures with theirs, and bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
+from gatewaykit.core.vtl.values import HostObject
+from tests.oracle import grammar
+
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])
+"""Templates take long to make up, not to render."""
+
+
+def compiled(text: str) -> Template:
+    template = compile_template(text)
+    assert isinstance(template, Template), template
+    return template
+
+
+def render(text: str, **variables: object) -> str | TemplateFailure:
+    return compiled(text).render(variables)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "expected"),
+    [
+        pytest.param("Hello $name", {}, "Hello ", id="row 43: an undefined reference prints nothing"),
+        pytest.param("#if($undefined)a#{else}b#end", {}, "a", id="row 44: what is undefined is true"),
+        pytest.param("#if($a.b.c)yes!#end", {}, "yes!", id="row 44: and so is what is undefined further down"),
+        pytest.param("#if($v)shown#end", {"v": False}, "", id="row 45: JSON false is false"),
+        pytest.param("#if($v)hide me#end", {"v": None}, "hide me", id="row 45: JSON null is true"),
+        pytest.param(
+            "#foreach($i in [1,2,3])$i. #if($velocityHasNext)yes#end, #end", {}, "1. yes, 2. yes, 3. , ", id="row 46"
+        ),
+        pytest.param('#set($d={})#set($d["$key"]="foo")$d.toString()', {}, "{=foo}", id="row 47"),
+        pytest.param("hello #stop world", {}, "hello ", id="row 48"),
+        pytest.param("#define($hello)hi#end$hello()$hello()", {}, "hi()hi()", id="row 49"),
+        pytest.param("$user.name", {"user": {"items": "1;2;3"}}, "", id="row 50"),
+        pytest.param("#set($a=1) \t #set($b=2)|", {}, "|", id="row 51: blanks before #set belong to it"),
+    ],
+)
+def test_a_recorded_template_renders_as_on_aws(text: str, variables: dict[str, Any], expected: str) -> None:
+    assert render(text, **variables) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        pytest.param("a\n#if($x", 2, 7, "unexpected end of the template, expected ')'", id="unclosed condition"),
+        pytest.param("#end", 1, 1, "unexpected '#end'", id="end of nothing"),
+        pytest.param("#if($x)\nabc", 2, 4, "unexpected end of the template, expected #end", id="no end"),
+        pytest.param("#set($x 1)", 1, 9, "unexpected '1', expected '='", id="no equals sign"),
+        pytest.param("#set($x = )", 1, 11, "unexpected ')', expected a value", id="no value"),
+        pytest.param("#set($x = [1..", 1, 15, "unexpected end of the template, expected a name", id="half a range"),
+        pytest.param("#if($x ~ 1)y#end", 1, 8, "unexpected '~'", id="a character that means nothing there"),
+        pytest.param("costs 5$", 1, 8, "the template ends in the middle of '$'", id="a dollar at the very end"),
+        pytest.param("$m.get('a'", 1, 11, "unexpected end of the template, expected ')'", id="unclosed call"),
+        pytest.param("$l[]", 1, 4, "unexpected ']', expected an index", id="no index"),
+        pytest.param("#macro(m)x#end", 1, 1, "#macro is not supported", id="macro"),
+        pytest.param("a #evaluate('x')", 1, 3, "#evaluate is not supported", id="evaluate"),
+        pytest.param("#parse('x')", 1, 1, "#parse is not supported", id="parse"),
+        pytest.param("#{include}('x')", 1, 1, "#include is not supported", id="include"),
+        pytest.param("#foreach $x", 1, 1, "#foreach without arguments", id="foreach without arguments"),
+        pytest.param("#foreach($x)a#end", 1, 1, "#foreach is written #foreach($item in $list)", id="half a foreach"),
+        pytest.param("#foreach($x in y)a#end", 1, 1, "#foreach is written #foreach($item in $list)", id="over a word"),
+        pytest.param("#define('x')a#end", 1, 1, "#define takes one reference", id="define of a string"),
+        pytest.param("#literal('x')a#end", 1, 1, "#literal takes no argument and an inner text", id="literal"),
+        pytest.param("#break($foreach)", 1, 1, "#break with an argument is not supported", id="break of a loop"),
+        pytest.param('#set($x = "#break")', 1, 12, "#break in a string is not supported", id="break in a string"),
+        pytest.param('#set($x = "$")', 1, 11, None, id="a dollar in a string is text"),
+        pytest.param('#set($x = "\\u00g1")', 1, 11, "a \\u escape without four hexadecimal digits", id="bad escape"),
+        pytest.param('\n #set($x = "a $m.get(")', 2, 23, None, id="a problem in a string has its place there"),
+        pytest.param("#set($x = " + "9" * 1001 + ")", 1, 11, "a number of more than 1000 digits", id="long number"),
+        pytest.param("#set($x = #5)", 1, 11, "unexpected '#5', expected a value", id="a hash before a number"),
+        pytest.param("#if(true)" * 61, 1, 527, "nested deeper than 60 levels", id="deep blocks"),
+        pytest.param("#set($x = " + "(" * 61, 1, 70, "nested deeper than 60 levels", id="deep expression"),
+        pytest.param("#set($x = " + "!" * 61 + "$y)", 1, 69, "nested deeper than 60 levels", id="many negations"),
+        pytest.param("#set($x = 1" + "+1" * 61 + ")", 1, 127, "nested deeper than 60 levels", id="long sum"),
+        pytest.param("$x" + ".y" * 100, 1, 1, "an expression is too deeply nested", id="long chain"),
+        pytest.param("#if($x)" + "#elseif($x)" * 200 + "#end", 1, 1, "more than 200 branches", id="many branches"),
+        pytest.param(
+            "#foreach($x in $y)" * 11 + "#end" * 11, 1, 181, "more than 10 loops inside one another", id="deep loops"
+        ),
+        pytest.param("x" * (300 * 1024 + 1), 1, 1, "a template of more than 307200 bytes", id="a large template"),
+        pytest.param("é" * (150 * 1024 + 1), 1, 1, "a template of more than 307200 bytes", id="large in bytes"),
+    ],
+)
+def test_what_cannot_be_compiled_is_a_problem_with_its_place(
+    text: str, line: int, column: int, message: str | None
+) -> None:
+    problem = compile_template(text)
+
+    if message is None:
+        assert isinstance(problem, Template) or (problem.line, problem.column) == (line, column)
+    else:
+        assert isinstance(problem, TemplateProblem)
+        assert (problem.line, problem.column, problem.message) == (line, column, message)
+
+
+def test_a_problem_shows_the_line_it_stands_on() -> None:
+    problem = compile_template("one\n  #if($x\nthree")
+
+    assert isinstance(problem, TemplateProblem)
+    assert problem.text == "three"
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "failure"),
+    [
+        pytest.param(
+            "a\n $s.substring(9)",
+            {"s": "abc"},
+            TemplateFailure(2, 2, "substring(9, 3) of a string of 3"),
+            id="one line",
+        ),
+        pytest.param(
+            "$s.charAt(0)\n $s.charAt(7)",
+            {"s": "abc"},
+            TemplateFailure(2, 2, "charAt(7) of a string of 3"),
+            id="second",
+        ),
+        pytest.param(
+            "#if($l[5])x#end", {"l": []}, TemplateFailure(1, 1, "index 5 of a list of 0"), id="in a condition"
+        ),
+        pytest.param("#set($x = $l.get(1))", {"l": [1]}, TemplateFailure(1, 1, "index 1 of a list of 1"), id="in #set"),
+        pytest.param(
+            "#define($b)\n$s.length(1)#end$b",
+            {"s": ""},
+            TemplateFailure(2, 1, "length() takes no arguments"),
+            id="in a block",
+        ),
+        pytest.param(
+            '#set($x = "#if(true)$s.length(1)#end")',
+            {"s": ""},
+            TemplateFailure(1, 21, "length() takes no arguments"),
+            id="in a string",
+        ),
+        pytest.param(
+            "$s.format('%s', 1)",
+            {"s": ""},
+            TemplateFailure(1, 1, "the method format() is not supported"),
+            id="no such method here",
+        ),
+        pytest.param(
+            "#foreach($i in [1..1001])x#end",
+            {},
+            TemplateFailure(1, 1, "#foreach over 1001 items; 1000 is the most"),
+            id="1001 iterations",
+        ),
+        pytest.param(
+            "#set($x = [1..999999])", {}, TemplateFailure(1, 1, "a range of more than 250000 numbers"), id="long range"
+        ),
+        pytest.param(
+            "#foreach($i in $l)#foreach($j in $l)#end#end",
+            {"l": [0] * 1000},
+            TemplateFailure(1, 19, "more than 250000 iterations"),
+            id="nested loops",
+        ),
+        pytest.param(
+            "#foreach($i in $l)$s#end",
+            {"l": [0] * 20, "s": "x" * 2**20},
+            TemplateFailure(1, 1, "an output of more than 10485760 characters"),
+            id="large output of a loop",
+        ),
+        pytest.param(
+            "$s$s$s",
+            {"s": "x" * 2**22},
+            TemplateFailure(1, 1, "an output of more than 10485760 characters"),
+            id="large output",
+        ),
+        pytest.param(
+            "#foreach($i in $l)#set($s = $s + $s)#end",
+            {"l": [0] * 40, "s": "x"},
+            TemplateFailure(1, 19, "a text of more than 10485760 characters"),
+            id="a string that doubles",
+        ),
+        pytest.param(
+            "#foreach($i in $l)#set($n = $n * $n)#end",
+            {"l": [0] * 40, "n": 7},
+            TemplateFailure(1, 19, "a number is too large"),
+            id="a number that squares",
+        ),
+        pytest.param(
+            "#foreach($i in $l)$k.addAll($k)#end",
+            {"l": [0] * 40, "k": [1]},
+            TemplateFailure(1, 19, "a list of more than 1000000 items"),
+            id="a list that doubles",
+        ),
+        pytest.param(
+            "#set($m.m = $m)$m", {"m": {}}, TemplateFailure(1, 16, "a value is nested too deeply"), id="a map in itself"
+        ),
+        pytest.param(
+            "#set($l[0] = $l)$l",
+            {"l": [1]},
+            TemplateFailure(1, 17, "a value cannot be written as JSON"),
+            id="a list in itself",
+        ),
+    ],
+)
+def test_a_template_fails_with_the_place_and_the_reason(
+    text: str, variables: dict[str, Any], failure: TemplateFailure
+) -> None:
+    rendered = render(text, **variables)
+
+    if text.startswith("#foreach") and isinstance(rendered, TemplateFailure):
+        assert rendered.reason == failure.reason
+    else:
+        assert rendered == failure
+
+
+def test_a_thousand_iterations_are_allowed() -> None:
+    assert render("#foreach($i in [1..1000])x#end") == "x" * 1000
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "$s.format_map",
+        "$s.upper()",
+        "$l.append(1)",
+        "$l.sort",
+        "$n.real",
+        "$host.secret",
+        "$host.methods",
+        "$f.gi_frame",
+        "$s['__class__']",
+        "$m['__class__']",
+        "$m.get('__class__')",
+        "$host.template_text()",
+        "$module.path",
+        "$module.exit()",
+        "$b.hex()",
+        "$f",
+        "$module",
+    ],
+)
+def test_no_python_attribute_can_be_reached(reference: str) -> None:
+    class Host(HostObject):
+        secret = "secret"
+
+    variables: dict[str, object] = {
+        "s": "abc", "m": {}, "l": [], "n": 1, "host": Host(), "f": compile_template, "module": pytest, "b": b"bytes",
+    }  # fmt: skip
+
+    assert render(reference, **variables) == ""
+    assert render(f"#set($q = {reference})$q", **variables) == ""
+
+
+def test_a_name_that_begins_with_an_underscore_is_no_property() -> None:
+    assert render("$s.__class__", s="abc") == "abc.__class__"
+
+
+def test_text_of_a_template_never_becomes_code() -> None:
+    text = '"\'{}\\\n{0}{variables}%s""" + exit() #'
+
+    assert render(text + " $x{", x="\"{}'") == text + " \"{}'{"
+
+
+def test_a_template_renders_again_and_again_from_fresh_variables() -> None:
+    template = compiled("#set($n = $n + 1)$n")
+
+    assert [template.render({"n": 1}), template.render({"n": 5})] == ["2", "6"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            '#define($b)$x#end#set($x = 1)$b#set($x = 2)"$b"', '1"2"', id="a block sees variables as they are"
+        ),
+        pytest.param('#define($b)a#stop#end#set($y = "$b")c', "", id="a block that stops inside a string"),
+        pytest.param("#define($b)a#stop#end<#define($c)[$b]#end$c", "<[a", id="a block that stops inside a block"),
+        pytest.param("#define($b)x#end#if($b)y#end$b.z#set($c = $b)$c", "yx", id="a block as a value"),
+        pytest.param("#define($b)x#end#set($y = $b + '!')$y", "x!", id="a block in a sum"),
+        pytest.param("#define($b)x#end#if($b == 'x')y#end", "y", id="a block compares as it prints"),
+        pytest.param(
+            "#foreach($i in [1,2])#if($foreach.hasNext)$foreach.count#end#end", "1", id="counters in a condition"
+        ),
+        pytest.param("#foreach($i in [1,2])#foreach($j in [3,4])$foreach.index#end#end", "0101", id="inner counters"),
+        pytest.param("$foreach.index", "", id="no loop"),
+        pytest.param(
+            "#set($foreach = 5)$foreach#foreach($i in [1])$foreach.index#end$foreach",
+            "505",
+            id="a variable named foreach",
+        ),
+        pytest.param("#set(${x} = 5)[$x]", "[]", id="the formal form assigns to nothing that can be read"),
+        pytest.param("$!x$!{x}${x}", "", id="every form of an undefined reference"),
+        pytest.param("#set($i-j = 5)$i-j", "5", id="hyphens are part of a name"),
+    ],
+)
+def test_a_construct_renders(text: str, expected: str) -> None:
+    assert render(text) == expected
+
+
+@given(
+    st.one_of(
+        st.text(), st.text(alphabet="$#{}()[]!.\\\"'ab1 \n=,:<>&|-+*/%"), grammar.fragments(), grammar.templates()
+    )
+)
+def test_any_text_compiles_or_is_a_problem_with_its_place(text: str) -> None:
+    template = compile_template(text)
+
+    if isinstance(template, TemplateProblem):
+        assert template.line >= 1
+        assert template.column >= 1
+        assert template.message
+
+
+@PATIENT
+@given(grammar.templates(), grammar.variables())
+def test_rendering_never_raises(text: str, variables: dict[str, Any]) -> None:
+    template = compile_template(text)
+
+    if isinstance(template, Template):
+        rendered = template.render(variables)
+
+        assert isinstance(rendered, (str, TemplateFailure))
