@@ -158,7 +158,7 @@ class Runtime:
     clock: Clock
     throttles: ThrottleStore
     transport: Transport
-    entropy: Callable[[int], bytes]
+    entropy: Callable[[int], bytes]  # for ids, which are public; never for secrets
     profile: str = "web"  # "aws" or "web"
     look_only: bool = False  # built for `explain`: verbs look and take nothing
     max_body_bytes: int = 10 * 1024 * 1024

@@ -23,17 +23,15 @@ class IdPool:
 
     def request_id(self) -> str:
         """A version 4 UUID."""
-        text = hexlify(self._take(16)).decode()
+        text = hexlify(self.take(16)).decode()
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
     def extended_id(self) -> str:
         """16 characters such as `Vts2FFmArPEFh8g=`."""
-        return b2a_base64(self._take(11), newline=False).decode()
+        return b2a_base64(self.take(11), newline=False).decode()
 
-    def trace_bytes(self, count: int) -> bytes:
-        return self._take(count)
-
-    def _take(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
+        """Bytes of the pool, for other ids (a trace's)."""
         at = self._at
         if at + count > len(self._pool):
             self._pool, at = self._entropy(_POOL_BYTES), 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from gatewaykit.asgi.ids import IDS
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.errors import ConfigError, Problem
@@ -51,7 +51,7 @@ def make_runtime(
         clock=clock,
         throttles=store,
         transport=_LazyTransport() if transport is None else transport,
-        entropy=os.urandom,
+        entropy=IDS.take,
         profile=profile,
         max_body_bytes=max_body_bytes,
     )
