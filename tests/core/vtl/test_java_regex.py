@@ -1,0 +1,119 @@
+"""Java regular expressions on Python's engine."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewaykit.core.vtl import compile_java_regex
+from gatewaykit.core.vtl.java_regex import java_replacement
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    found = compile_java_regex(pattern)
+    assert not isinstance(found, str), found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        (r"4\d{2}", "404", True),
+        (r"4\d{2}", "4040", False),
+        (r".*four hundred.*", "it is four hundred or so", True),
+        (r".+", "two\nlines", False),
+        (r"(.|\n)*", "two\nlines", True),
+        (r"\d", "٣", False),
+        (r"\w", "é", False),
+        (r"(?i)abc", "ABC", True),
+        (r"(?i:a)b", "Ab", True),
+        (r"(?s).*", "a\nb", True),
+        (r"(?<year>\d+)-\k<year>", "12-12", True),
+        (r"(?<=a)b|ab", "ab", True),
+        (r"(?<!a)b", "b", True),
+        (r"(?:a|b)+", "abab", True),
+        (r"\Qa.b\E+", "a.bb", True),
+        (r"\Qa.b", "a.b", True),
+        (r"\Qa.b", "axb", False),
+        (r"\p{Alpha}+\P{Alpha}", "ab1", True),
+        (r"[\p{Digit}_]+", "1_2", True),
+        (r"\h\H\v\V\s\S", "\tx\nx x", True),
+        (r"[\h\v\s\e]+", "\t\n \x1b", True),
+        (r"\x41\x{42}\u0043\0104", "ABCD", True),
+        (r"[\x41-C]+", "ABC", True),
+        (r"a++b*+c?+", "aabb", True),
+        (r"(?>a+)b", "aab", True),
+        (r"[]a]", "]", True),
+        (r"[^]a]", "b", True),
+        (r"[a~|&-]+", "~|&-a", True),
+        (r"a$", "a", True),
+        (r"\Aa\z", "a", True),
+        (r"a\Z", "a", True),
+        (r"\-\/\.", "-/.", True),
+        (r"", "", True),
+    ],
+)
+def test_a_pattern_matches_whole_texts_as_in_java(pattern: str, text: str, matches: bool) -> None:
+    assert (compiled(pattern).fullmatch(text) is not None) is matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("(", "missing ), unterminated subpattern at position 0"),
+        ("[a", "an unclosed character class"),
+        ("[a-z&&[^b]]", "unions and intersections of character classes are not supported"),
+        ("[a[b]]", "unions and intersections of character classes are not supported"),
+        (r"\p{InGreek}", r"\p{InGreek} is not supported"),
+        (r"\pL", r"\pL is not supported"),
+        (r"[\P{Alpha}]", r"\P{Alpha}] is not supported"),
+        (r"\G", r"\G is not supported"),
+        (r"\R", r"\R is not supported"),
+        (r"[\b]", r"\b is not supported"),
+        ("a\\", "a backslash at the end"),
+        (r"\0", r"\0 without octal digits"),
+        (r"\x{110000}", "a character beyond Unicode"),
+        ("(?u)a", "inline flags '(?u)' are not supported"),
+        ("a(?i)b", "inline flags are supported at the start of a pattern only"),
+        ("a" * 10_001, "a pattern of more than 10000 characters"),
+    ],
+)
+def test_what_cannot_be_translated_is_a_problem(pattern: str, problem: str) -> None:
+    assert compile_java_regex(pattern) == problem
+
+
+@pytest.mark.parametrize(
+    ("replacement", "expected"),
+    [
+        ("[$0]", "[ab]"),
+        ("$2$1", "ba"),
+        ("$12", "a2"),
+        ("${first}!", "a!"),
+        (r"\$1\\", "$1\\"),
+        ("$3", None),
+        ("$", None),
+        ("$x", None),
+        ("${nope}", None),
+        ("\\", None),
+    ],
+)
+def test_a_replacement_is_put_in_as_in_java(replacement: str, expected: str | None) -> None:
+    match = re.match("(?P<first>a)(b)", "ab")
+    assert match
+
+    assert java_replacement(replacement, match) == expected
+
+
+def test_a_group_that_took_no_part_is_replaced_by_nothing() -> None:
+    match = re.match("(a)|(?P<b>b)", "a")
+    assert match
+
+    assert java_replacement("<$2${b}>", match) == "<>"
+
+
+@given(st.text(alphabet=r"ab\()[]{}?*+|^$.:<>=!&-pPQEkxu0123ik,'", max_size=12) | st.text(max_size=8))
+def test_any_text_is_a_pattern_or_a_problem(pattern: str) -> None:
+    assert isinstance(compile_java_regex(pattern), (str, re.Pattern))
