@@ -64,6 +64,8 @@ def _translated(pattern: str) -> list[str] | ValueError:
             in_class = True
         elif pair == "{,":
             return ValueError("'{,' is not supported")
+        elif pair == "(?" and pattern[position + 1 : position + 2] not in (":", "=", "!", "<"):
+            return ValueError("only (?:, (?=, (?!, (?<=, (?<! and (?<name> are supported")
         elif pattern.startswith("(?<", position - 1) and pattern[position + 2 : position + 3] not in ("=", "!"):
             parts.append("(?P<")
             position += 2

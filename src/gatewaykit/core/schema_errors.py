@@ -125,7 +125,7 @@ class _Explainer:
         items = schema.get("items", True)
         listed: Sequence[Any] = items if isinstance(items, list) else ()
         rest = schema.get("additionalItems", True) if isinstance(items, list) else items
-        if rest is False and isinstance(items, list) and size > len(listed):
+        if rest is False and size > len(listed):
             yield f"array is too long: must have at most {len(listed)} elements {has}"
         for index, item in enumerate(value):
             if self._steps > MAX_STEPS:
