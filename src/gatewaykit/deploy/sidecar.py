@@ -32,7 +32,7 @@ def compile_sidecar(
     recorded: bool = False,
 ) -> Deployment:
     """Compile a sidecar. Raises ConfigError for an address that cannot be called and for wrong policies."""
-    uri = compile_uri(url, {})
+    uri = compile_uri(url, {}, any_port=True)
     if isinstance(uri, InvalidUri) or uri.query:
         why = uri.reason if isinstance(uri, InvalidUri) else "an upstream has no query string"
         raise ConfigError(

@@ -63,8 +63,11 @@ class Uri:
         )
 
 
-def compile_uri(text: str, stage_variables: Mapping[str, str]) -> Uri | InvalidUri:
-    """Check an address with its stage variables filled in; one without a scheme is http."""
+def compile_uri(text: str, stage_variables: Mapping[str, str], *, any_port: bool = False) -> Uri | InvalidUri:
+    """Check an address with its stage variables filled in; one without a scheme is http.
+
+    API Gateway calls ports 80, 443 and 1024 to 65535 only; `any_port` is for back ends that are not of a definition.
+    """
     filled = interpolate(text, stage_variables)
     if isinstance(filled, InvalidUri):
         return filled
@@ -78,8 +81,10 @@ def compile_uri(text: str, stage_variables: Mapping[str, str]) -> Uri | InvalidU
         )
     scheme = parts["scheme"].lower()
     port = int(authority["port"]) if authority["port"] else _DEFAULT_PORT[scheme]
-    if port not in (80, 443) and not 1024 <= port <= 65535:
+    if not any_port and port not in (80, 443) and not 1024 <= port <= 65535:
         return InvalidUri(f"port {port} is none of 80, 443 and 1024 to 65535")
+    if not 1 <= port <= 65535:
+        return InvalidUri(f"there is no port {port}")
     query = tuple(_pair(pair) for pair in (parts["query"] or "").split("&") if pair)
     host = authority["host"].strip("[]").lower()
     return Uri(scheme, host, port, _literals_as_path(_split(parts["path"])), query)
