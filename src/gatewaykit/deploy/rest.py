@@ -55,7 +55,7 @@ REST_ORDER: Final = (
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
-_OWN: Final = ("keys", "policies")  # of the document's x-gatewaykit
+_OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +101,11 @@ class _Compiler:
         self._listed: list[Listed] = []
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
+        defaults = api.extensions.get("stage_variables")
+        self._stage_variables = {**(defaults if isinstance(defaults, Mapping) else {}), **options.stage_variables}
         self._deps = IntegrationDeps(
             facts=facts,
-            stage_variables=options.stage_variables,
+            stage_variables=self._stage_variables,
             functions=options.functions,
             transport=runtime.transport,
             clock=runtime.clock,
@@ -129,7 +131,7 @@ class _Compiler:
             router=router,
             miss=self._miss(router),
             stage=options.stage,
-            stage_variables=dict(options.stage_variables),
+            stage_variables=self._stage_variables,
             stage_prefix=options.stage_prefix,
             runtime=runtime,
             routes=tuple(routes),
@@ -145,11 +147,15 @@ class _Compiler:
             return None
 
     def _read_extensions(self) -> None:
-        """The keys and policies of the document's own `x-gatewaykit`."""
+        """The keys, the policies, and the defaults of stage variables in the document's own `x-gatewaykit`."""
         extensions, where = self._api.extensions, "x-gatewaykit"
         for key in sorted(set(extensions) - set(_OWN)):
             what, near = f"{where} has an unknown key {key!r}", near_miss(key, _OWN)
             self._problems.append(Problem(where=str(self._api.origin.place), what=what, near=near))
+        variables = extensions.get("stage_variables", {})
+        if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
+            what, mend = f"{where}.stage_variables is no mapping of names to texts", "Write values in quotes."
+            self._problems.append(Problem(where=str(self._api.origin.place), what=what, mend=mend))
         self._keys = build_keys(extensions.get("keys", {}), f"{where}.keys")
         build = partial(build_policies, extensions.get("policies", []), f"{where}.policies", api_keys=self._keys)
         self._listed = bind_listed(self._options.once(f"{where}.policies", build), self._runtime)
