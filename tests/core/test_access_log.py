@@ -93,7 +93,7 @@ def test_around_an_app_they_show_the_path_the_caller_and_the_time_it_took(name: 
         ("identity.user", {"identity": Identity(principal="alice")}, "-"),
         ("authorizer.principalId", {}, "-"),
         ("authorizer.claims.sub", {"identity": Identity(principal="a", claims={"sub": "s-1"})}, "s-1"),
-        ("authorizer.claims.cognito:groups", {"identity": Identity(principal="a", claims={"cognito:groups": []})}, "[]"),
+        ("authorizer.claims.a:groups", {"identity": Identity(principal="a", claims={"a:groups": []})}, "[]"),
         ("authorizer.claims.none", {"identity": Identity(principal="a")}, "-"),
         ("authorizer.tenant", {}, "-"),
         ("error.message", {"refusal": Refusal(Reason.API_KEY_UNKNOWN)}, "Forbidden"),

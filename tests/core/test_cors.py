@@ -104,6 +104,12 @@ def test_vary_names_the_origin_once(sent: HeaderList, vary: list[str]) -> None:
     assert amended(ONE, a_request(origin=SHOP), sent)["vary"] == vary
 
 
+def test_with_any_origin_what_an_app_sent_is_replaced_too() -> None:
+    assert amended(ANY, a_request(), [(b"access-control-allow-origin", SHOP.encode()), (b"vary", b"Cookie")]) == {
+        "access-control-allow-origin": ["*"], "vary": ["Cookie"],
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("origin", [SHOP, "https://evil.example"], ids=["allowed", "not allowed"])
 def test_what_an_app_sent_of_its_own_is_replaced(origin: str) -> None:
     sent = [

@@ -89,6 +89,20 @@ def test_draft_4_has_its_own_bounds_and_integers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"exclusiveMinimum": 1, "exclusiveMaximum": 3, "multipleOf": 2, "type": "integer"}, 2.0),
+        ({"dependencies": {"a": ["b"], "c": ["d"]}, "maxProperties": 2, "minProperties": 1}, {"a": 1, "b": 1}),
+        ({"oneOf": [{"type": "null"}, {"type": "integer"}], "anyOf": [True], "not": False, "enum": [1]}, 1),
+        ({"items": [True], "additionalItems": True, "uniqueItems": True, "contains": True}, [1, 2]),
+    ],
+    ids=["number", "object", "combined", "array"],
+)
+def test_what_matches_has_no_error(schema: object, value: object) -> None:
+    assert explained(schema, value) == "[instance does not match its schema]"
+
+
 def test_long_values_and_many_errors_are_cut() -> None:
     assert len(explained({"maxLength": 1}, "x" * 10_000)) < 400
     assert len(explained({"items": {"type": "null"}}, ["x" * 100] * 100)) < 1100

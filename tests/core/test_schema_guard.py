@@ -213,6 +213,15 @@ def test_deep_nesting_compiles(wrap: str) -> None:
     assert problems(nested(150, wrap)) == []
 
 
+def test_a_definition_that_two_schemas_refer_to_is_no_loop() -> None:
+    shared = {"allOf": [{"$ref": "#/definitions/a"}, {"$ref": "#/definitions/b"}], "definitions": {
+        "a": {"$ref": "#/definitions/c"}, "b": {"$ref": "#/definitions/c"}, "c": {"type": "null"},
+    }}  # fmt: skip
+
+    assert accepts(shared, None)
+    assert not accepts(shared, 1)
+
+
 def test_depth_changes_no_verdict() -> None:
     deep_value, schema = [[[[[[[[[[5]]]]]]]]]], nested(10, "items")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gatewaykit.core.http import Request
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.validation import Validator, compile_schema, compile_validator
+from gatewaykit.core.validation import NoHandlers, Validator, compile_schema, compile_validator
 
 PARAMETERS = {
     "method.request.path.issuer": True,
@@ -230,6 +230,14 @@ def test_problems_of_all_models_are_found_at_once_and_ignored_places_listed() ->
         "m.parameters", "m.body[application/json]#/type", "m.body[text/json]#/minLength",
     ]  # fmt: skip
     assert a_validator(models={"application/json": {"nullable": True}}).ignored == ("application/json#/nullable",)
+
+
+@pytest.mark.parametrize("reference", ["http://127.0.0.1:1/x", "file:///etc/hostname", "made-up:x"])
+def test_nothing_is_fetched_even_past_the_guard(reference: str) -> None:
+    import fastjsonschema
+
+    with pytest.raises(fastjsonschema.JsonSchemaDefinitionException, match="leaves the document"):
+        fastjsonschema.compile({"$ref": reference}, handlers=NoHandlers())
 
 
 def test_a_schema_that_the_compiler_refuses_all_the_same_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

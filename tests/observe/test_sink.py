@@ -137,6 +137,15 @@ def test_what_is_left_is_written_when_the_interpreter_exits(tmp_path: Path) -> N
     assert path.read_text() == "last words\n"
 
 
+def test_a_program_that_never_loaded_asyncio_does_not_load_it_for_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asyncio")
+    sink = BufferedSink([].append)
+    sink.write("a")
+
+    assert "asyncio" not in sys.modules
+    sink.close()
+
+
 def test_a_closed_sink_leaves_nothing_behind_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[object] = []
     monkeypatch.setattr(atexit, "register", registered.append)

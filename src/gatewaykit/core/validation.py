@@ -146,7 +146,7 @@ def compile_schema(schema: object, *, draft: int = 4, where: str = "schema") -> 
         return guarded
     try:
         validate = fastjsonschema.compile(
-            guarded.schema, handlers=_NoHandlers(), formats=formats_of(guarded.draft), use_default=False,
+            guarded.schema, handlers=NoHandlers(), formats=formats_of(guarded.draft), use_default=False,
             detailed_exceptions=False,
         )  # fmt: skip
     except (fastjsonschema.JsonSchemaDefinitionException, SyntaxError, RecursionError) as error:
@@ -163,7 +163,7 @@ def compile_schema(schema: object, *, draft: int = 4, where: str = "schema") -> 
     return _Matches(guarded, accepts)
 
 
-class _NoHandlers(dict[str, Callable[[str], NoReturn]]):
+class NoHandlers(dict[str, Callable[[str], NoReturn]]):
     """Stands for every URL scheme: nothing is ever fetched, even if a reference got past the guard."""
 
     def __contains__(self, scheme: object) -> bool:

@@ -25,12 +25,6 @@ class Bound(Policy):
         on_head: Callable[[Request, Head], None] | None = None,
         on_end: Callable[[Request], None] | None = None,
         reads_body: bool | int = False,
-        close: Callable[[], None] | None = None,
     ) -> None:
         self.name, self.reads_body = name, reads_body
         self.on_request, self.on_head, self.on_end = on_request, on_head, on_end
-        self._close = close
-
-    async def aclose(self) -> None:
-        if self._close is not None:
-            self._close()
