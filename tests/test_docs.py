@@ -2,10 +2,11 @@
 
 * A ```python block runs; all blocks of a page share one namespace, in order, in a directory of the page's own. `await`
   is allowed at the top.
-* `<!-- file: NAME -->` above a block of any language: it is written to that file. A Python file is also run, alone.
+* `<!-- file: NAME -->` above a block of any language: it is written to that file. A Python file is also run, alone, in a
+  process of its own.
 * `<!-- run -->` above a ```console block: each `$ command` runs and must print what stands below it (`…` for what
   varies). A command that ends in ` &` goes on in the background once it has printed that. Port 8080 on a page stands
-  for a free port, so `gatewaykit serve` listens there.
+  for a free port, so `gatewaykit serve` listens there; port 9000 stands for another, in commands and files.
 * `<!-- not run: reason -->` above a block: it does not run, for that reason.
 """
 
@@ -16,7 +17,7 @@ import asyncio
 import inspect
 import os
 import re
-import runpy
+import socket
 import subprocess
 import sys
 import threading
@@ -123,14 +124,18 @@ def test_a_page_with_a_wrong_example_fails(
         run_page(page, tmp_path, free_port, monkeypatch)
 
 
-def run_page(page: Path, directory: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every example of a page in `directory`."""
+def run_page(
+    page: Path, directory: Path, port: int, monkeypatch: pytest.MonkeyPatch, back_end_port: int | None = None
+) -> None:
+    """Run every example of a page in `directory`. The ports are those that 8080 and 9000 stand for."""
     monkeypatch.chdir(directory)
     monkeypatch.syspath_prepend(str(directory))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a reader's pytest has none of our own plugins
+    ports = {"8080": str(port), "9000": str(back_end_port or another_port(port))}
     known = set(sys.modules)
     try:
-        with namespace(page) as module, asyncio.Runner() as runner, Shell(port) as shell:
+        with namespace(page) as module, asyncio.Runner() as runner, Shell(ports) as shell:
             for block in blocks(page.read_text("utf-8")):
                 run_block(block, page, directory, module, runner, shell)
     finally:
@@ -144,7 +149,7 @@ def run_block(
 ) -> None:
     kind, _, argument = block.comment.partition(":")
     if kind == "file":
-        write(directory / argument.strip(), block)
+        write(directory / argument.strip(), shell.real(block.text))
     elif kind == "run":
         for command in commands(block):
             shell.run(command, page)
@@ -164,11 +169,21 @@ def namespace(page: Path) -> Iterator[ModuleType]:
         del sys.modules[module.__name__]
 
 
-def write(path: Path, block: Block) -> None:
+def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(block.text, "utf-8")
+    path.write_text(text, "utf-8")
     if path.suffix == ".py":
-        runpy.run_path(str(path))
+        command = [sys.executable, str(path)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_WAIT_S, check=False)
+        assert result.returncode == 0, f"{path.name} raised\n{result.stderr}"
+
+
+def another_port(port: int) -> int:
+    """A free port that is not `port`."""
+    with socket.socket() as taken, socket.socket() as probe:
+        taken.bind(("127.0.0.1", port))
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def execute(block: Block, page: Path, module: ModuleType, runner: asyncio.Runner) -> None:
@@ -183,8 +198,8 @@ def execute(block: Block, page: Path, module: ModuleType, runner: asyncio.Runner
 class Shell:
     """Runs the console commands of one page; stops at the end what they left in the background."""
 
-    def __init__(self, port: int) -> None:
-        self._port = str(port)
+    def __init__(self, ports: dict[str, str]) -> None:
+        self._ports = ports
         self._background: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Shell:
@@ -195,10 +210,21 @@ class Shell:
             process.terminate()
             process.communicate(timeout=LONGEST_WAIT_S)
 
+    def real(self, text: str) -> str:
+        """Text of the page with the ports that are used in place of those it shows."""
+        for shown, used in self._ports.items():
+            text = re.sub(rf"\b{shown}\b", used, text)
+        return text
+
+    def _shown(self, text: str) -> str:
+        for shown, used in self._ports.items():
+            text = text.replace(used, shown)
+        return text
+
     def run(self, command: Command, page: Path) -> None:
-        line = command.command.replace("8080", self._port)
+        line = self.real(command.command)
         if "gatewaykit serve" in line and "--port" not in line:
-            line = line.replace("gatewaykit serve", f"gatewaykit serve --port {self._port}")
+            line = line.replace("gatewaykit serve", f"gatewaykit serve --port {self._ports['8080']}")
         background = line.endswith(" &")
         process = subprocess.Popen(
             ["bash", "-c", f"exec {line[:-2]}" if background else line],
@@ -216,7 +242,7 @@ class Shell:
                 output = process.communicate()[0]
         finally:
             watchdog.cancel()
-        shown = output.replace(self._port, "8080")
+        shown = self._shown(output)
         assert matches(command.output, shown), (
             f"{page.name}:{command.line}: $ {command.command}\nprinted\n{shown}\nand the page shows\n{command.output}"
         )
@@ -225,6 +251,6 @@ class Shell:
         """What a background process prints, up to the last line that the page shows."""
         assert process.stdout is not None
         output = ""
-        while not matches(expected, output.replace(self._port, "8080")) and (line := process.stdout.readline()):
+        while not matches(expected, self._shown(output)) and (line := process.stdout.readline()):
             output += line
         return output

@@ -1,0 +1,142 @@
+"""The tables of docs/reference that repeat what the code says. `python tools/reference_tables.py` writes them anew.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. tests/test_reference.py fails where one is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import gatewaykit
+from gatewaykit.cli.program import make_parser
+from gatewaykit.core import access_log
+from gatewaykit.core.reasons import Reason, ResponseType
+from gatewaykit.deploy import configured_policies
+from gatewaykit.deploy.config import ApiSettings, Config, ServerSettings
+from gatewaykit.deploy.configured_policies import KeySettings
+from gatewaykit.deploy.settings import schema_of
+
+__all__ = ["PAGES", "filled", "options_of"]
+
+PAGES = sorted((Path(__file__).parent.parent / "docs" / "reference").glob("*.md"))
+_TABLE = re.compile(r"(<!-- table: (?P<name>[\w -]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """A page with its tables as the code has them. Raises KeyError for a table that nobody makes."""
+    return _TABLE.sub(lambda match: f"{match[1]}\n{_make(match['name'])}\n\n{match[4]}", text)
+
+
+def options_of(policy: str) -> list[str]:
+    """The options of a policy, as its function takes them."""
+    return list(inspect.signature(getattr(gatewaykit, policy)).parameters)
+
+
+def _make(name: str) -> str:
+    kind, _, argument = name.partition(" ")
+    makers = {
+        "reasons": _reasons, "responses": _responses, "command": _command, "settings": _settings,
+        "variables": _variables,
+    }  # fmt: skip
+    return makers[kind](argument)
+
+
+def _reasons(_: str) -> str:
+    rows = (
+        (f"`{reason.name}`", reason.text, f"`{reason.response_type.type_name}`", reason.status, _message(reason))
+        for reason in Reason
+    )
+    return _table(("Reason", "Meaning", "Gateway response type", "Status", "The client's message"), rows)
+
+
+def _message(reason: Reason) -> str:
+    return "`null`" if reason.message is None else reason.message
+
+
+def _responses(_: str) -> str:
+    rows = (
+        (f"`{each.type_name}`", each.status, f"`{each.error_type}`", "`null`" if each.message is None else each.message)
+        for each in ResponseType
+    )
+    return _table(("Type", "Status", "`x-amzn-ErrorType`", "Message"), rows)
+
+
+def _command(name: str) -> str:
+    commands = next(each for each in make_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    rows = []
+    for action in commands.choices[name]._actions:
+        words = " ".join(str(word) for word in action.choices or ())
+        value = action.metavar or (f"{{{'|'.join(words.split())}}}" if words else "")
+        spelt = [f"{option} {value}".strip() if action.nargs != 0 else option for option in action.option_strings]
+        shown = ", ".join(f"`{option}`" for option in spelt or [value or action.dest])
+        repeated = "; may be repeated" if isinstance(action, argparse._AppendAction) else ""
+        rows.append((shown.replace("|", r"\|"), f"{action.help or ''}{repeated}".strip("; ")))
+    return _table(("Argument", "Meaning"), rows)
+
+
+_SETTINGS: dict[str, type] = {
+    "file": Config, "api": ApiSettings, "server": ServerSettings, "key": KeySettings,
+    **configured_policies._SETTINGS,
+}  # fmt: skip
+
+
+def _settings(name: str) -> str:
+    cls: Any = _SETTINGS[name]
+    hints = get_type_hints(cls, include_extras=True)
+    rows = []
+    for each in fields(cls):
+        rows.append((f"`{each.name}`", _type(schema_of(hints[each.name])), _default(each), each.metadata["doc"]))
+    return _table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        names = {"policies": "a list of policies", "keys": "a mapping of keys", "json_schema": "a JSON schema"}
+        return names[schema["$ref"].rpartition("/")[2]]
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = schema["type"]
+    if isinstance(kind, list):
+        return "number or text"
+    if kind == "array":
+        return f"list of {_type(schema['items'])}"
+    if kind == "object":
+        inner = schema.get("additionalProperties")
+        return f"mapping to {_type(inner)}" if isinstance(inner, dict) and "properties" not in inner else "mapping"
+    return {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}[kind]
+
+
+def _default(each: Any) -> str:
+    if each.default is MISSING:
+        return "required" if each.default_factory is MISSING else "none"
+    if each.default in ((), None, ""):
+        return "none"
+    return f"`{str(each.default).lower() if isinstance(each.default, bool) else each.default}`"
+
+
+def _variables(which: str) -> str:
+    names: Iterable[str] = access_log._FROM_CONTEXT if which == "empty" else _with_values()
+    return ", ".join(f"`$context.{name}`" for name in sorted(names, key=str.lower))
+
+
+def _with_values() -> list[str]:
+    return [*access_log._EXPRESSIONS, *access_log._READS]
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        if (anew := filled(text)) != text:
+            page.write_text(anew, "utf-8")
+            print(page)
