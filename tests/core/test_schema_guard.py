@@ -178,6 +178,7 @@ def test_what_means_nothing_is_listed(schema: object, draft: int, ignored: tuple
         ),
         ({"items": [{"type": "null"}, {"$ref": "#/items/0"}]}, [None, None], [None, 1]),
         ({"required": ["x"], "additionalProperties": False, "patternProperties": {"^x": {}}}, {"x": 1}, {}),
+        ({"required": ["x"], "additionalProperties": {}, "properties": {}}, {"x": 1}, {}),
         ({"const": None}, None, 0),
         ({"const": 1, "enum": [1, 2]}, 1, 2),
         ({"enum": [1]}, 1.0, True),
@@ -197,7 +198,8 @@ def test_what_means_nothing_is_listed(schema: object, draft: int, ignored: tuple
     ],
     ids=[
         "recursion", "names that differ by case", "names that differ by a sign", "an escaped pointer",
-        "the document's own id", "a pointer into a list", "required but not listed", "const null", "const and enum",
+        "the document's own id", "a pointer into a list", "required but not listed", "required and any others",
+        "const null", "const and enum",
         "true is not 1", "values that look like references", "$ is the very end", "$ in a property pattern",
         "additionalProperties true", "a name twice", "a whole float", "properties named as keywords",
         "a hostile property name", "items false", "dependencies", "if then else", "contains", "draft by $schema",

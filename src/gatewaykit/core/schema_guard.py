@@ -236,8 +236,8 @@ class _Reader:
 
     def sub_or_bool(self, value: Any, place: str, at: _At) -> Any:
         if isinstance(value, bool):
-            return None if value else False  # true says nothing
-        return self.sub(value, place, at)
+            return None if value else False  # true says nothing, and neither does a schema without keywords
+        return self.sub(value, place, at) or None
 
     def subs_here(self, value: Any, place: str, at: _At) -> Any:
         if not isinstance(value, list) or not value:
