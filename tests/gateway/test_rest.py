@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -396,3 +397,27 @@ async def test_functions_are_called_by_name() -> None:
         answer = await Client(api).get("/dev/x")
 
     assert (answer.status, answer.text) == (200, "made")
+
+
+def test_problems_inside_our_own_key_have_their_line_and_column(tmp_path: Path) -> None:
+    text = """\
+openapi: 3.0.1
+info: {title: x, version: "1"}
+x-gatewaykit:
+  keyz: {}
+  policies:
+    - throttle: {rate: "5/fortnight", burst: 1, key: everyone}
+paths:
+  /a:
+    get:
+      x-gatewaykit:
+        policies: [{thottle: {rate: 1}}]
+      x-amazon-apigateway-integration: {type: mock}
+"""
+    (tmp_path / "api.yaml").write_text(text)
+
+    with pytest.raises(ConfigError) as raised:
+        Gateway.from_openapi(tmp_path / "api.yaml")
+
+    lines = sorted(int(problem.where.split(":")[-2]) for problem in raised.value.problems)
+    assert lines == [4, 6, 11]

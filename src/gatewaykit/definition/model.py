@@ -6,7 +6,7 @@ Field names are API Gateway's, in snake_case. Readers (`openapi/`) make these va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +31,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place of an object and of each of its fields (field name -> the places of the keys it was read from)."""
+    """The place of an object and of each of its fields (field name -> the places of the keys it was read from).
+
+    `inner` has the places inside its `x-gatewaykit`, by JSON pointer from there: those values are checked later.
+    """
 
     place: Place = field(default_factory=Place)
     fields: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    inner: Mapping[str, Place] = field(default_factory=dict)
+
+    def locate(self, path: Sequence[str | int]) -> Place:
+        """Where a value inside `x-gatewaykit` stands, or the nearest thing around it."""
+        for end in range(len(path), -1, -1):
+            pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path[:end])
+            if pointer in self.inner:
+                return self.inner[pointer]
+        return self.place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.core.http import Request
     from gatewaykit.definition.ledger import Ledger
-    from gatewaykit.definition.model import Definition, Integration, Method
+    from gatewaykit.definition.model import Definition, Integration, Method, Origin
 
 __all__ = ["REST_ORDER", "RestOptions", "compile_rest"]
 
@@ -101,8 +101,12 @@ class _Compiler:
         self._listed: list[Listed] = []
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
-        defaults = api.extensions.get("stage_variables")
-        self._stage_variables = {**(defaults if isinstance(defaults, Mapping) else {}), **options.stage_variables}
+        given = api.extensions.get("stage_variables")
+        defaults = given.items() if isinstance(given, Mapping) else ()
+        self._stage_variables = {
+            **{name: value for name, value in defaults if isinstance(value, str)},  # the others are problems, below
+            **options.stage_variables,
+        }
         self._deps = IntegrationDeps(
             facts=facts,
             stage_variables=self._stage_variables,
@@ -148,17 +152,16 @@ class _Compiler:
 
     def _read_extensions(self) -> None:
         """The keys, the policies, and the defaults of stage variables in the document's own `x-gatewaykit`."""
-        extensions, where = self._api.extensions, "x-gatewaykit"
-        for key in sorted(set(extensions) - set(_OWN)):
-            what, near = f"{where} has an unknown key {key!r}", near_miss(key, _OWN)
-            self._problems.append(Problem(where=str(self._api.origin.place), what=what, near=near))
+        extensions, origin = self._api.extensions, self._api.origin
+        self._collect(partial(_check_own_keys, extensions, _OWN, origin))
         variables = extensions.get("stage_variables", {})
         if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
-            what, mend = f"{where}.stage_variables is no mapping of names to texts", "Write values in quotes."
-            self._problems.append(Problem(where=str(self._api.origin.place), what=what, mend=mend))
-        self._keys = build_keys(extensions.get("keys", {}), f"{where}.keys")
-        build = partial(build_policies, extensions.get("policies", []), f"{where}.policies", api_keys=self._keys)
-        self._listed = bind_listed(self._options.once(f"{where}.policies", build), self._runtime)
+            what, mend = "stage_variables is no mapping of names to texts", "Write values in quotes."
+            self._problems.append(Problem(where=str(origin.locate(("stage_variables",))), what=what, mend=mend))
+        self._keys = build_keys(extensions.get("keys", {}), _locating(origin, "keys"))
+        policies = extensions.get("policies", [])
+        build = partial(build_policies, policies, _locating(origin, "policies"), api_keys=self._keys)
+        self._listed = bind_listed(self._options.once("x-gatewaykit", build), self._runtime)
 
     def _read_options(self) -> None:
         options, runtime = self._options, self._runtime
@@ -182,9 +185,10 @@ class _Compiler:
     def _leaf(self, method: Method) -> Leaf:
         own, listed = [*self._before], self._listed
         if method.policies:
-            where = f"{method.origin.place}: x-gatewaykit.policies of {method.verb} {method.path}"
-            build = partial(build_policies, list(method.policies), where, api_keys=self._keys)
-            listed = [*listed, *bind_listed(self._options.once(where, build), self._runtime)]
+            locate = _locating(method.origin, "policies")
+            build = partial(build_policies, list(method.policies), locate, api_keys=self._keys)
+            made = self._options.once(f"{method.verb} {method.path}", build)
+            listed = [*listed, *bind_listed(made, self._runtime)]
         required = method.api_key_required
         if required and self._key_policy is not None:
             own.append(self._key_policy)
@@ -273,10 +277,26 @@ def _ordered(policies: Sequence[Policy]) -> list[Policy]:
 def _app_name(method: Method) -> str:
     """The `app` of the method's `x-gatewaykit`; it stands in for an integration."""
     extensions = method.extensions
-    for key in sorted(set(extensions) - {"app"}):
-        what = f"x-gatewaykit of {method.verb} {method.path} has an unknown key {key!r}"
-        raise ConfigError(Problem(where=str(method.origin.place), what=what, near=near_miss(key, ("app", "policies"))))
+    _check_own_keys(extensions, ("app", "policies"), method.origin)
     return str(extensions.get("app", ""))
+
+
+def _check_own_keys(extensions: Mapping[str, Any], known: Sequence[str], origin: Origin) -> None:
+    problems = [
+        Problem(
+            where=str(origin.locate((key,))),
+            what=f"x-gatewaykit has an unknown key {key!r}",
+            near=near_miss(key, known),
+        )
+        for key in extensions
+        if key not in known
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _locating(origin: Origin, key: str) -> Callable[[tuple[str | int, ...]], str]:
+    return lambda path: str(origin.locate((key, *path)))
 
 
 def _shown(integration: Integration) -> str:

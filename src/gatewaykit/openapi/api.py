@@ -132,7 +132,7 @@ def _read_root(reader: Reader) -> Definition:
         methods=methods,
         models=models.finish(),
         security_schemes=security.schemes,
-        origin=Origin(Place(reader.root.file, reader.root.line, reader.root.column), root.fields),
+        origin=Origin(Place(reader.root.file, reader.root.line, reader.root.column), root.fields, root.inner),
         **values,
     )
 
@@ -146,6 +146,7 @@ def _read_extensions(reader: Reader, root: Section) -> dict[str, Any]:
             continue
         value = extension.read(reader, node)
         if extension.field == "extensions" and isinstance(node.value, dict):
+            root.keep_places(node)
             root.feeds("extensions", *(child.place for child in node.value.values()))
         elif extension.field:
             root.feeds(extension.field, node.place)

@@ -150,6 +150,7 @@ class Operations:
         own = section.entries.get(_OWN)
         extensions = {} if own is None else read_own(reader, own)
         if own is not None and isinstance(own.value, dict):
+            section.keep_places(own)
             section.feeds("extensions", *(child.place for key, child in own.value.items() if key != "policies"))
         name = _model_name(verb, path_node.key)
         integration = section.take(_INTEGRATION, "integration")

@@ -210,11 +210,12 @@ class Reader:
 class Section:
     """One mapping of the document while it is read into an object: takes values, and remembers their origins."""
 
-    __slots__ = ("entries", "fields", "node", "reader", "what")
+    __slots__ = ("entries", "fields", "inner", "node", "reader", "what")
 
     def __init__(self, reader: Reader, node: Node, what: str, entries: dict[str, Node]) -> None:
         self.reader, self.node, self.what, self.entries = reader, node, what, entries
         self.fields: dict[str, tuple[Place, ...]] = {}
+        self.inner: dict[str, Place] = {}
 
     def take(self, key: str, field: str) -> Node | None:
         """The value of a key, which feeds this field."""
@@ -226,6 +227,15 @@ class Section:
     def take_places(self, *keys: str) -> tuple[Place, ...]:
         """Where these keys stand, those that are there."""
         return tuple(self.entries[key].place for key in keys if key in self.entries)
+
+    def keep_places(self, node: Node) -> None:
+        """Remember where everything inside this value stands: it is checked when it is compiled."""
+        start, waiting = len(node.place.pointer), [node]
+        while waiting:
+            each = waiting.pop()
+            self.inner[each.place.pointer[start:]] = each.place
+            if isinstance(each.value, (dict, list)):
+                waiting.extend(each.value.values() if isinstance(each.value, dict) else each.value)
 
     def feeds(self, field: str, *places: Place) -> None:
         self.fields[field] = (*self.fields.get(field, ()), *places)
@@ -255,7 +265,7 @@ class Section:
         return values
 
     def origin(self) -> Origin:
-        return Origin(self.node.place, self.fields)
+        return Origin(self.node.place, self.fields, self.inner)
 
 
 def _shape(value: object) -> str:
