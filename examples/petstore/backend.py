@@ -54,7 +54,7 @@ class Backend(ThreadingHTTPServer):
 
 if __name__ == "__main__":
     with Backend(int(sys.argv[1]) if len(sys.argv) > 1 else PORT) as backend:
-        print(f"pets at http://127.0.0.1:{backend.server_address[1]}/pets")
+        print(f"pets at http://127.0.0.1:{backend.server_address[1]}/pets", flush=True)
         try:
             backend.serve_forever()
         except KeyboardInterrupt:
