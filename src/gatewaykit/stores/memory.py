@@ -126,6 +126,8 @@ class _BucketKeys:
         room_s = (bucket.burst - 1 + TOLERANCE) * interval
         young, known = self.young, self.young.get
         from_full = answers[bucket.burst - 1]
+        new, owed_when_empty_s = tuple.__new__, (bucket.burst - 1) * interval
+        reset_s = refused(interval, bucket).reset_s
 
         def take(key: str) -> Taken:
             nonlocal young, known
@@ -139,7 +141,7 @@ class _BucketKeys:
                 return from_full
             left = room_s - full_at + now
             if left < 0.0:
-                return refused(full_at - now - (bucket.burst - 1) * interval, bucket)
+                return new(Taken, (False, 0, full_at - now - owed_when_empty_s, reset_s))
             young[key] = full_at + interval
             return answers[floor(left * per_second)]
 
