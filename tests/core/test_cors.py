@@ -87,6 +87,14 @@ def test_with_any_origin_the_fields_are_the_same_for_everybody() -> None:
     assert amended(ANY, a_request()) == {"access-control-allow-origin": ["*"]}
 
 
+@pytest.mark.parametrize("origin", ["https://a\r\nx-forged: 1", "https://a b", "https://\xe9"])
+def test_a_pattern_cannot_let_a_forged_field_into_the_answer(origin: str) -> None:
+    rules = CorsRules(origin_regex=r"https://[\s\S]*")
+    request = Request("GET", "/", headers=[(b"origin", origin.encode("latin-1"))])
+
+    assert amended(rules, request) == {"vary": ["Origin"]}
+
+
 @pytest.mark.parametrize(
     ("sent", "vary"),
     [

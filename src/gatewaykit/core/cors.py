@@ -28,6 +28,7 @@ DEFAULT_HEADERS: Final = ("Authorization", "Content-Type", "X-Api-Key")
 
 _SAFELISTED: Final = frozenset((b"accept", b"accept-language", b"content-language", b"content-type", b"range"))
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VISIBLE: Final = re.compile(rb"[!-~]+")
 _ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@\s*\\]+)")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _MEMO_SIZE: Final = 256
@@ -185,9 +186,11 @@ def _origins(rules: CorsRules) -> Callable[[bytes], HeaderList | None]:
 
     def fields(origin: bytes) -> HeaderList | None:
         known = listed.get(origin)
-        if known is None and len(origin) <= _MEMO_LENGTH and matches(origin.decode("latin-1")):
+        if known is not None or len(origin) > _MEMO_LENGTH:
+            return known
+        if _VISIBLE.fullmatch(origin) and matches(origin.decode()):  # no pattern may let a line break into the answer
             return [(_ALLOW_ORIGIN, origin), *rest]
-        return known
+        return None
 
     return fields
 

@@ -23,7 +23,10 @@ __all__ = ["Cors", "cors"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cors(Policy):
-    """Cross-origin rules; made by `cors`. A rule for some methods only must let OPTIONS through to it."""
+    """Cross-origin rules; made by `cors`. In a rule it also sees the preflights of the rule's verb."""
+
+    phase = "cors"
+    answers_preflight = True
 
     rules: CorsRules
 

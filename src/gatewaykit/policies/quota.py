@@ -28,6 +28,8 @@ _WINDOW_S: Final = {"DAY": 86400.0, "WEEK": 7 * 86400.0, "MONTH": 31 * 86400.0}
 class QuotaPolicy(Policy):
     """A quota for each key; made by `quota`. Using one object in several rules is one quota for all of them."""
 
+    phase = "quota"
+
     quota: Quota
     key: KeyFunction
     name: str

@@ -26,6 +26,8 @@ __all__ = ["Throttle", "throttle"]
 class Throttle(Policy):
     """A token bucket for each key; made by `throttle`. One object used in several rules is one limit."""
 
+    phase = "throttle"
+
     rate: float
     burst: int
     key: KeyFunction
