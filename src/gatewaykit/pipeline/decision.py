@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from gatewaykit.core.http import Identity, LimitState, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Decision", "decide", "drive"]
 
 T = TypeVar("T")
+_HAS_TO_WAIT: Final = (
+    "decide runs without an event loop, and a policy of this route has to wait (a remote store, an upstream): "
+    "use the in-process client of gatewaykit.testing, or an in-memory store"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,8 @@ def decide(chain: Chain, request: Request) -> Decision:
         if answer is request:
             return Decision(request=request)
         outcome = cast("Response | Refusal", answer)
+        if isinstance(outcome, Refusal) and outcome.cause is not None and _wanted_a_loop(outcome.cause):
+            raise ConfigError(_HAS_TO_WAIT) from outcome.cause
         response = drive(chain.finish(request, outcome, request.reached))
         return Decision(request=request, refusal=outcome if isinstance(outcome, Refusal) else None, response=response)
     finally:
@@ -78,10 +84,17 @@ def drive(waiting: Awaitable[T]) -> T:
     except StopIteration as done:
         return cast(T, done.value)
     waiting.close()
-    raise ConfigError(
-        "decide runs without an event loop, and a policy of this route has to wait (a remote store, an upstream): "
-        "use the in-process client of gatewaykit.testing, or an in-memory store"
-    )
+    raise ConfigError(_HAS_TO_WAIT)
+
+
+def _wanted_a_loop(error: BaseException) -> bool:
+    """Whether a hook failed only because there was no event loop to wait on."""
+    if str(error) == "no running event loop":
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("asyncio.")
 
 
 async def _awaiting(waiting: Awaitable[Any]) -> Any:
