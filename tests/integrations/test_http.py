@@ -410,15 +410,23 @@ async def test_http_proxy_streams_a_body_of_unknown_length(headers: HeaderList, 
     assert transport.requests[0].body == body
 
 
-@pytest.mark.parametrize("length", [b"10", b"-1", b"x"])
-async def test_http_proxy_refuses_a_body_over_the_limit_before_it_calls(length: bytes) -> None:
+@pytest.mark.parametrize(
+    ("length", "reason"),
+    [
+        pytest.param(b"10", Reason.BODY_TOO_LARGE, id="over the limit"),
+        pytest.param(b"9" * 5000, Reason.BODY_TOO_LARGE, id="more digits than a number may have"),
+        pytest.param(b"-1", Reason.MALFORMED_REQUEST, id="negative"),
+        pytest.param(b"x", Reason.MALFORMED_REQUEST, id="no number"),
+    ],
+)
+async def test_http_proxy_refuses_a_body_by_its_length_before_it_calls(length: bytes, reason: Reason) -> None:
     transport = answering()
     target = endpoint("HTTP_PROXY", deps_for(transport, max_body_bytes=9), uri=URI)
 
     refusal = await call(target, unread("POST", [(b"content-length", length)], b"abc"))
 
     assert isinstance(refusal, Refusal)
-    assert refusal.reason is Reason.BODY_TOO_LARGE
+    assert refusal.reason is reason
     assert transport.requests == []
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_BODY_BYTES", "BodyTooLarge", "ClientGone"]
+from typing import Final
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
+__all__ = ["MAX_BODY_BYTES", "MAX_LENGTH_DIGITS", "BodyTooLarge", "ClientGone"]
+
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+MAX_LENGTH_DIGITS: Final = 18  # of a Content-Length; one with more is over any limit, and is not made a number
 
 
 class BodyTooLarge(Exception):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from gatewaykit.core.body import BodyTooLarge, ClientGone
+from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyTooLarge, ClientGone
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import StoreError
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "Way", "collect", "drop_content_length", "failure"]
 
 _OUTCOMES = frozenset((Response, Refusal))
-_MAX_DIGITS = 18  # of a Content-Length; one with more is over any limit, and is not made a number
 
 
 class Way:
@@ -254,7 +253,7 @@ def _take_body(limit: int) -> Step:
     def take_body(request: Request) -> Answer | Awaitable[Answer]:
         if request.body is None:
             declared = request.headers.get(b"content-length", b"")
-            if declared.isdigit() and (len(declared) > _MAX_DIGITS or int(declared) > limit):
+            if declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
                 return Refusal(Reason.BODY_TOO_LARGE, f"the body is to have over {limit} bytes")
             return _read(request, limit)
         if len(request.body) > limit:
