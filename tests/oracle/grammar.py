@@ -231,9 +231,16 @@ _leaves = st.one_of(
     ),
 )  # fmt: skip
 
+
+@st.composite
+def _leaf(draw: st.DrawFn) -> str:
+    """A statement without a body. A function, so that its strategies are not all written out in `repr`."""
+    return draw(_leaves)
+
+
 _statements: st.SearchStrategy[str] = st.recursive(
-    st.lists(_leaves, max_size=4).map("".join),
-    lambda inner: st.lists(st.one_of(_leaves, _blocks(inner)), max_size=4).map("".join),
+    st.lists(_leaf(), max_size=4).map("".join),
+    lambda inner: st.lists(st.one_of(_leaf(), _blocks(inner)), max_size=4).map("".join),
     max_leaves=8,
 )
 

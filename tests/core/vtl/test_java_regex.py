@@ -18,6 +18,13 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return found
 
 
+def replaced(replacement: str, pattern: str, text: str) -> str | None:
+    match = re.match(pattern, text)
+    assert match
+    expand = java_replacement(replacement, match.re)
+    return expand(match) if expand else None
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "matches"),
     [
@@ -25,6 +32,9 @@ def compiled(pattern: str) -> re.Pattern[str]:
         (r"4\d{2}", "4040", False),
         (r".*four hundred.*", "it is four hundred or so", True),
         (r".+", "two\nlines", False),
+        (r".+", "two\rlines", False),
+        (r"(?s).+", "two\r\nlines", True),
+        (r"a.c", "abc", True),
         (r"(.|\n)*", "two\nlines", True),
         (r"\d", "٣", False),
         (r"\w", "é", False),
@@ -88,6 +98,7 @@ def test_what_cannot_be_translated_is_a_problem(pattern: str, problem: str) -> N
 @pytest.mark.parametrize(
     ("replacement", "expected"),
     [
+        ("x", "x"),
         ("[$0]", "[ab]"),
         ("$2$1", "ba"),
         ("$12", "a2"),
@@ -101,17 +112,15 @@ def test_what_cannot_be_translated_is_a_problem(pattern: str, problem: str) -> N
     ],
 )
 def test_a_replacement_is_put_in_as_in_java(replacement: str, expected: str | None) -> None:
-    match = re.match("(?P<first>a)(b)", "ab")
-    assert match
+    assert replaced(replacement, "(?P<first>a)(b)", "ab") == expected
 
-    assert java_replacement(replacement, match) == expected
+
+def test_a_group_number_takes_as_many_digits_as_there_are_groups() -> None:
+    assert replaced("$11-$12", "(a)" + "(b)" * 10, "a" + "b" * 10) == "b-a2"
 
 
 def test_a_group_that_took_no_part_is_replaced_by_nothing() -> None:
-    match = re.match("(a)|(?P<b>b)", "a")
-    assert match
-
-    assert java_replacement("<$2${b}>", match) == "<>"
+    assert replaced("<$2${b}>", "(a)|(?P<b>b)", "a") == "<>"
 
 
 @given(st.text(alphabet=r"ab\()[]{}?*+|^$.:<>=!&-pPQEkxu0123ik,'", max_size=12) | st.text(max_size=8))

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
-from gatewaykit.core.vtl.values import HostObject
+from gatewaykit.core.vtl.values import MAX_TEXT, HostObject
 from tests.oracle import grammar
 
-PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])
-"""Templates take long to make up, not to render."""
+PATIENT = settings(suppress_health_check=list(HealthCheck))
+"""Templates are large and take long to make up."""
 
 
 def compiled(text: str) -> Template:
@@ -213,6 +213,25 @@ def test_a_template_fails_with_the_place_and_the_reason(
         assert rendered == failure
 
 
+LARGE = f"a text of more than {MAX_TEXT} characters"
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "reason"),
+    [
+        pytest.param("#set($n = $n + 0.5)", {"n": 10**400}, "a number is too large", id="a number beyond doubles"),
+        pytest.param("$s.concat($s)", {"s": "x" * 2**23}, LARGE, id="concat"),
+        pytest.param("$s.replace('x', $s)", {"s": "x" * 2**12}, LARGE, id="replace"),
+        pytest.param("$s.replaceAll('x', $s)", {"s": "x" * 2**12}, LARGE, id="replaceAll"),
+        pytest.param("$s.join($s, $l)", {"s": "x" * 2**14, "l": ["y"] * 1000}, LARGE, id="join"),
+        pytest.param("$m", {"m": {"a": "x" * 2**23, "b": "x" * 2**22}}, LARGE, id="a printed map"),
+        pytest.param("$l.add(1)", {"l": [0] * 10**6}, "a list of more than 1000000 items", id="add"),
+    ],
+)
+def test_nothing_grows_beyond_its_bound(text: str, variables: dict[str, Any], reason: str) -> None:
+    assert render(text, **variables) == TemplateFailure(1, 1, reason)
+
+
 def test_a_thousand_iterations_are_allowed() -> None:
     assert render("#foreach($i in [1..1000])x#end") == "x" * 1000
 
@@ -291,6 +310,13 @@ def test_a_template_renders_again_and_again_from_fresh_variables() -> None:
         pytest.param("#set(${x} = 5)[$x]", "[]", id="the formal form assigns to nothing that can be read"),
         pytest.param("$!x$!{x}${x}", "", id="every form of an undefined reference"),
         pytest.param("#set($i-j = 5)$i-j", "5", id="hyphens are part of a name"),
+        pytest.param(
+            "#set($x = [true, 1.5, 9999999999999999999])$x.hashCode()|$x",
+            "|[true, 1.5, 9999999999999999999]",
+            id="no hash",
+        ),
+        pytest.param("#set($x = {'a': 9999999999999999999})$x.hashCode()|", "|", id="nor of a map"),
+        pytest.param('#set($x = $s.x("a\'$s", "#if(true)b#end"))[$x]', "[]", id="strings as arguments"),
     ],
 )
 def test_a_construct_renders(text: str, expected: str) -> None:

@@ -105,12 +105,9 @@ def compile_path(text: str) -> Path | PathProblem:
         stripped = "$." + stripped
     reader = Reader(stripped)
     try:
-        path = read_path(reader, until="")
-        if not reader.at_end():
-            raise reader.unreadable(f"unexpected {reader.rest()[0]!r}")
+        return read_path(reader, until="")
     except Unreadable as error:
         return error.problem
-    return path
 
 
 class Reader:

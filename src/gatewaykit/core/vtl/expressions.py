@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -46,16 +47,16 @@ class Unparsable(Exception):
         self.problem = TemplateProblem(token.line, token.column, message)
 
 
-class ExpressionParser:
+class ExpressionParser(ABC):
     def __init__(self, lexer: Lexer, depth: int) -> None:
         self._lexer = lexer
         self._depth = depth
         # how Velocity would name an operand: the inside of its parentheses, or only the right side of an operation
         self._literals: dict[int, tuple[Expression, str]] = {}
 
+    @abstractmethod
     def template(self) -> list[Statement]:
         """The statements up to the end: a string with references in it is a template of its own."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------------ tokens
 
@@ -174,38 +175,27 @@ class ExpressionParser:
         return Interpolation(token.line, token.column, inner.template(), trim)
 
     def _list_or_range(self) -> Expression:
-        position = self._lexer.position
-        first = self._range_start()
-        if first is not None:
-            token = self._take(Kind.DOUBLE_DOT)
-            self._skip(Kind.WHITESPACE)
-            last = self._range_end()
-            self._skip(Kind.WHITESPACE)
-            self._take(Kind.RBRACKET)
-            return Range(token.line, token.column, first, last)
-        self._lexer.position = position
         token = self._take(Kind.LBRACKET)
+        blank = self._kind() is Kind.WHITESPACE
+        self._skip(Kind.WHITESPACE)
         items: list[Expression] = []
-        if self._kind() is not Kind.RBRACKET:
-            items.append(self._parameter())
-            while self._kind() is Kind.COMMA:
+        if self._kind() in _RANGE_STARTS:
+            items.append(self._range_end())
+            self._skip(Kind.WHITESPACE)
+            if self._kind() is Kind.DOUBLE_DOT:
                 self._lexer.take()
-                items.append(self._parameter())
+                self._skip(Kind.WHITESPACE)
+                last = self._range_end()
+                self._skip(Kind.WHITESPACE)
+                self._take(Kind.RBRACKET)
+                return Range(token.line, token.column, items[0], last)
+        elif blank or self._kind() is not Kind.RBRACKET:  # `[]` is a list, `[ ]` is not
+            items.append(self._parameter())
+        while items and self._kind() is Kind.COMMA:
+            self._lexer.take()
+            items.append(self._parameter())
         self._take(Kind.RBRACKET)
         return ListLiteral(token.line, token.column, items)
-
-    def _range_start(self) -> Expression | None:
-        """The first end, with the lexer before `..`; None when this is no range after all."""
-        self._take(Kind.LBRACKET)
-        self._skip(Kind.WHITESPACE)
-        if self._kind() not in (Kind.IDENTIFIER, Kind.LCURLY, Kind.INTEGER):
-            return None
-        try:
-            first = self._range_end()
-        except Unparsable:
-            return None
-        self._skip(Kind.WHITESPACE)
-        return first if self._kind() is Kind.DOUBLE_DOT else None
 
     def _range_end(self) -> Expression:
         return self._number() if self._kind() is Kind.INTEGER else self._reference()
@@ -337,6 +327,7 @@ _VALUES: Final[dict[Kind, Callable[[ExpressionParser], Expression]]] = {
 }
 ARGUMENT_STARTS: Final = frozenset(_VALUES) | {Kind.WORD}
 _CALL_STARTS: Final = frozenset(_VALUES) | {Kind.WHITESPACE, Kind.CALL_END}
+_RANGE_STARTS: Final = (Kind.IDENTIFIER, Kind.LCURLY, Kind.INTEGER)
 _INDEX_STARTS: Final = frozenset((Kind.STRING, Kind.INTEGER, Kind.TRUE, Kind.FALSE, Kind.IDENTIFIER, Kind.LCURLY))
 
 _OPERATORS: Final = (

@@ -8,6 +8,7 @@ character class operations, `\\G`, `\\R`, `\\X`) is a problem, never a pattern t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -22,7 +23,7 @@ class _Untranslatable(Exception):
 
 @lru_cache(maxsize=1024)
 def compile_java_regex(pattern: str) -> re.Pattern[str] | str:
-    """The compiled pattern, or why it cannot be used. `.` and `$` know Java's line ends only as far as `\\n`."""
+    """The compiled pattern, or why it cannot be used."""
     if len(pattern) > MAX_PATTERN:
         return f"a pattern of more than {MAX_PATTERN} characters"
     try:
@@ -34,9 +35,11 @@ def compile_java_regex(pattern: str) -> re.Pattern[str] | str:
         return str(error)
 
 
-def java_replacement(replacement: str, match: re.Match[str]) -> str | None:
-    """What `Matcher.appendReplacement` puts in (`$1`, `${name}`, backslash escapes); None when malformed."""
-    pieces: list[str] = []
+def java_replacement(replacement: str, pattern: re.Pattern[str]) -> Callable[[re.Match[str]], str] | None:
+    """What puts in `$1`, `${name}` and backslash escapes as `Matcher.appendReplacement` does; None when malformed."""
+    if "$" not in replacement and "\\" not in replacement:
+        return lambda match: replacement
+    pieces: list[str | int] = []  # texts and numbers of groups
     at = 0
     while at < len(replacement):
         character = replacement[at]
@@ -48,30 +51,26 @@ def java_replacement(replacement: str, match: re.Match[str]) -> str | None:
             at += 1
         elif character == "$":
             found = _GROUP.match(replacement, at)
-            if not found:
+            group, length = _group(found, pattern) if found else (None, 0)
+            if group is None:
                 return None
-            value, at = _group(found, match)
-            if value is None:
-                return None
-            pieces.append(value)
+            pieces.append(group)
+            at += length
         else:
             pieces.append(character)
-    return "".join(pieces)
+    return lambda match: "".join([piece if isinstance(piece, str) else match[piece] or "" for piece in pieces])
 
 
-def _group(found: re.Match[str], match: re.Match[str]) -> tuple[str | None, int]:
-    """The text of a referenced group and where the reference ends; None for a group there is not."""
+def _group(found: re.Match[str], pattern: re.Pattern[str]) -> tuple[int | None, int]:
+    """The number of a referenced group and the length of the reference; None for a group there is not."""
     if name := found["name"]:
-        return (match[name] or "" if name in match.re.groupindex else None), found.end()
+        return pattern.groupindex.get(name), len(found[0])
     digits = found["number"]
-    number = int(digits[0])
-    if number > match.re.groups:
-        return None, found.end()
     used = 1  # further digits belong to the number only as long as there is such a group
-    while used < len(digits) and int(digits[: used + 1]) <= match.re.groups:
+    while used < len(digits) and int(digits[: used + 1]) <= pattern.groups:
         used += 1
-        number = int(digits[:used])
-    return match[number] or "", found.start() + used
+    number = int(digits[:used])
+    return number if number <= pattern.groups else None, used
 
 
 _GROUP: Final = re.compile(r"\{(?P<name>[A-Za-z][A-Za-z0-9]*)\}|(?P<number>[0-9]{1,4})")
@@ -106,6 +105,7 @@ _SAME: Final = frozenset("tnrfadDwWbBA0123456789")
 
 def _translate(pattern: str) -> str:
     pieces: list[str] = []
+    dot = "." if _DOT_MATCHES_ALL.search(pattern) else r"[^\n\r\x85\u2028\u2029]"
     at = 0
     while at < len(pattern):
         character = pattern[at]
@@ -117,6 +117,8 @@ def _translate(pattern: str) -> str:
             piece, at = "(?P<", at + 3
         elif pattern.startswith("(?", at) and (flags := _FLAGS.match(pattern, at)):
             piece, at = _flags(flags, at), flags.end()
+        elif character == ".":
+            piece, at = dot, at + 1
         elif character == "$":
             piece, at = r"(?=\n?\Z)", at + 1  # Python's $ would do, but not inside a look-behind's neighbour
         else:
@@ -125,6 +127,7 @@ def _translate(pattern: str) -> str:
     return "".join(pieces)
 
 
+_DOT_MATCHES_ALL: Final = re.compile(r"\(\?[a-z]*s[a-z]*[:)]")
 _FLAGS: Final = re.compile(r"\(\?([a-zA-Z]*)(-[a-zA-Z]+)?([:)])")
 
 

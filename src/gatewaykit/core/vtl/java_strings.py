@@ -98,20 +98,21 @@ def _pattern(pattern: object) -> re.Pattern[str]:
 
 
 def _replace_all(value: str, pattern: str, replacement: str, count: int = 0) -> str:
-    checked(replacement)
+    compiled = _pattern(pattern)
+    expand = java_replacement(checked(replacement), compiled)
+    if expand is None:
+        raise Failure(f"the replacement {replacement!r} names a group that there is not")
     made = len(value)
 
     def replaced(match: re.Match[str]) -> str:
         nonlocal made
-        piece = java_replacement(replacement, match)
-        if piece is None:
-            raise Failure(f"the replacement {replacement!r} names a group that there is not")
+        piece = expand(match)
         made += len(piece)
         if made > MAX_TEXT:
             raise Failure(f"a text of more than {MAX_TEXT} characters")
         return piece
 
-    return _pattern(pattern).sub(replaced, value, count)
+    return compiled.sub(replaced, value, count)
 
 
 def _split(value: str, pattern: str, limit: int = 0) -> JavaList:

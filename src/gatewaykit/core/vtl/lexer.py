@@ -334,7 +334,7 @@ class Lexer:
             if self._mode in _REFERENCES:
                 self._pop()
             self._push(Mode.AFTER_HASH)
-        elif kind is not Kind.KEPT:
+        else:
             if kind is Kind.OPEN_FORMAL_COMMENT:
                 self._at -= 1
             self._in_comment = True

@@ -25,7 +25,7 @@ from gatewaykit.core.vtl.values import (
     text,
 )  # fmt: skip
 
-__all__ = ["MAX_ITEMS", "METHODS", "NOT_OFFERED"]
+__all__ = ["MAX_ITEMS", "METHODS", "NOT_OFFERED", "int_value"]
 
 MAX_ITEMS: Final = 1_000_000
 """The longest list a template may make."""
@@ -144,13 +144,13 @@ def _hash(value: object) -> int | None:
             if hashed_key is None or hashed is None:
                 return None
             code += hashed_key ^ hashed
-        return _int_value(code)
+        return int_value(code)
     if isinstance(value, list):
         code = 1
         for item in value:
             if (hashed := _hash(item)) is None:
                 return None
-            code = _int_value(31 * code + hashed)
+            code = int_value(31 * code + hashed)
         return code
     return _number_hash(value) if isinstance(value, (int, float)) else None
 
@@ -215,7 +215,8 @@ _MAP: Final[Methods] = {
 # ----------------------------------------------------------------------------------------- numbers and booleans
 
 
-def _int_value(value: Any) -> int:
+def int_value(value: Any) -> int:
+    """`Number.intValue`: whole numbers lose their high bits, doubles stop at the ends."""
     if value != value:
         return 0
     if type(value) is int:
@@ -269,11 +270,11 @@ def _number_hash(value: Any) -> int | None:
     bits: int = struct.unpack(">q", struct.pack(">d", value))[0] if type(value) is float else value
     if type(value) is int and -(2**31) <= value < 2**31:
         return value
-    return _int_value(bits ^ (bits % 2**64 >> 32)) if -(2**63) <= bits < 2**63 else None
+    return int_value(bits ^ (bits % 2**64 >> 32)) if -(2**63) <= bits < 2**63 else None
 
 
 _NUMBER: Final[Methods] = {
-    "intValue": _int_value,
+    "intValue": int_value,
     "longValue": _long_value,
     "doubleValue": _double_value,
     "equals": lambda value, other: java_equals(value, other),

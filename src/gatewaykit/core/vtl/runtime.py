@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from operator import add as _plus
+from operator import mul as _times
+from operator import sub as _minus
 from typing import Any, ClassVar, Final
 
 from gatewaykit.core.vtl.java_strings import is_int
-from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED
+from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED, int_value
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
     Block,
@@ -187,41 +190,52 @@ def add(left: Any, right: Any, left_literal: str, right_literal: str) -> object:
         if len(left) + len(right) > MAX_TEXT:
             raise Failure(f"a text of more than {MAX_TEXT} characters")
         return left + right
-    return _bounded(left + right) if _number(left) and _number(right) else None
+    return _computed(_plus, left, right)
 
 
 def subtract(left: Any, right: Any) -> object:
-    return _bounded(left - right) if _number(left) and _number(right) else None
+    return _computed(_minus, left, right)
 
 
 def multiply(left: Any, right: Any) -> object:
-    return _bounded(left * right) if _number(left) and _number(right) else None
+    return _computed(_times, left, right)
 
 
 def divide(left: Any, right: Any) -> object:
     """Whole numbers are divided towards zero; by zero gives null."""
-    if not (_number(left) and _number(right)) or right == 0:
+    return None if right == 0 else _computed(_quotient, left, right)
+
+
+def modulo(left: Any, right: Any) -> object:
+    """The remainder has the sign of the left side; by zero gives null."""
+    return None if right == 0 else _computed(_remainder, left, right)
+
+
+def _computed(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> object:
+    """Null unless both sides are numbers."""
+    if not (_number(left) and _number(right)):
         return None
+    try:
+        result = operation(left, right)
+    except OverflowError:  # a double and a whole number beyond any double
+        raise Failure("a number is too large") from None
+    if type(result) is int and result.bit_length() > MAX_INTEGER_BITS:
+        raise Failure("a number is too large")
+    return result
+
+
+def _quotient(left: Any, right: Any) -> Any:
     if type(left) is int and type(right) is int:
         quotient = abs(left) // abs(right)
         return quotient if (left < 0) == (right < 0) else -quotient
     return left / right
 
 
-def modulo(left: Any, right: Any) -> object:
-    """The remainder has the sign of the left side; by zero gives null."""
-    if not (_number(left) and _number(right)) or right == 0:
-        return None
+def _remainder(left: Any, right: Any) -> Any:
     if type(left) is int and type(right) is int:
         rest = abs(left) % abs(right)
         return -rest if left < 0 else rest
     return math.nan if math.isinf(left) else math.fmod(left, right)
-
-
-def _bounded(number: Any) -> object:
-    if type(number) is int and number.bit_length() > MAX_INTEGER_BITS:
-        raise Failure("a number is too large")
-    return number
 
 
 def equal(left: object, right: object) -> bool:
@@ -265,17 +279,10 @@ def greater_or_equal(left: Any, right: Any) -> bool:
 def range_of(first: object, last: object) -> object:
     if not (_number(first) and _number(last)):
         return None
-    start, end = _integer(first), _integer(last)
+    start, end = int_value(first), int_value(last)
     if abs(start - end) >= MAX_STEPS:
         raise Failure(f"a range of more than {MAX_STEPS} numbers")
     return JavaList(range(start, end + 1) if start < end else range(start, end - 1, -1))
-
-
-def _integer(value: Any) -> int:
-    """`Number.intValue`: whole numbers lose their high bits, doubles stop at the ends."""
-    if type(value) is int:
-        return (value + 2**31) % 2**32 - 2**31
-    return 0 if value != value else int(max(-(2**31), min(2**31 - 1, value)))
 
 
 def items(value: object) -> list[Any] | None:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 __all__ = [
     "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
     "MapKey", "OnceMap", "SilentMap", "Stopped",
-    "from_key", "is_map", "java_double", "java_equals", "key_of", "text", "to_json",
+    "from_key", "java_double", "java_equals", "key_of", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
@@ -152,10 +152,6 @@ def key_of(value: object) -> Any:
 
 def from_key(key: object) -> object:
     return key.value if type(key) is MapKey else key
-
-
-def is_map(value: object) -> bool:
-    return isinstance(value, dict)
 
 
 # ---------------------------------------------------------------------------------------------------- printing
