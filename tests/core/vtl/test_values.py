@@ -168,7 +168,8 @@ _values = (
 def test_no_method_raises_anything_but_a_failure(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([str, list, dict, int, float, bool, JavaList, JavaSet]))
     strategies: dict[type, st.SearchStrategy[Any]] = {
-        str: st.text(max_size=4), list: st.lists(_values, max_size=3), dict: st.dictionaries(st.text(max_size=2), _values),
+        str: st.text(max_size=4), list: st.lists(_values, max_size=3),
+        dict: st.dictionaries(st.text(max_size=2), _values),
         int: st.integers(), float: st.floats(), bool: st.booleans(),
         JavaList: st.lists(_values, max_size=3).map(JavaList), JavaSet: st.lists(_values, max_size=3).map(JavaSet),
     }  # fmt: skip

@@ -100,12 +100,12 @@ def _pattern(pattern: object) -> re.Pattern[str]:
 def _replace_all(value: str, pattern: str, replacement: str, count: int = 0) -> str:
     compiled = _pattern(pattern)
     expand = java_replacement(checked(replacement), compiled)
-    if expand is None:
-        raise Failure(f"the replacement {replacement!r} names a group that there is not")
     made = len(value)
 
     def replaced(match: re.Match[str]) -> str:
         nonlocal made
+        if expand is None:  # Java does not look at the replacement before there is something to replace
+            raise Failure(f"the replacement {replacement!r} names a group that there is not")
         piece = expand(match)
         made += len(piece)
         if made > MAX_TEXT:

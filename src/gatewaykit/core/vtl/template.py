@@ -32,12 +32,10 @@ class TemplateFailure:
 class Template:
     """A compiled template. `render` walks nothing: it calls the function that was made of the text."""
 
-    __slots__ = ("_places", "_render", "source")
+    __slots__ = ("_places", "_render", "text")
 
-    def __init__(
-        self, source: str, render: Callable[[Mapping[str, object]], str], places: list[tuple[int, int]]
-    ) -> None:
-        self.source = source
+    def __init__(self, text: str, render: Callable[[Mapping[str, object]], str], places: list[tuple[int, int]]) -> None:
+        self.text = text
         self._render = render
         self._places = places
 
