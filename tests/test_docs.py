@@ -173,8 +173,10 @@ def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
     if path.suffix == ".py":
-        command = [sys.executable, str(path)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_WAIT_S, check=False)
+        env = {**os.environ, "PYTHONPATH": str(Path.cwd())}  # it may import the page's other files
+        result = subprocess.run(
+            [sys.executable, str(path)], capture_output=True, text=True, timeout=LONGEST_WAIT_S, check=False, env=env
+        )
         assert result.returncode == 0, f"{path.name} raised\n{result.stderr}"
 
 
