@@ -122,8 +122,10 @@ def _by_hand(size: int) -> Any:
         root.setdefault("v1", {}).setdefault(f"things{n}", {})["{id}"] = {"GET": facts.bare}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
         node, parameters = root, {}
-        for part in scope["path"].strip("/").split("/"):
+        for part in scope["raw_path"].decode("latin-1").strip("/").split("/"):  # as sent: %2F is no slash
             child = node.get(part)
             if child is None:
                 child = node.get("{id}")

@@ -15,7 +15,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from gatewaykit.asgi.body import replay
-from gatewaykit.asgi.scope import AsgiRequest, hide, show
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -49,7 +49,7 @@ async def around_app(
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}
-        outer = show(state, request)
+        state[STATE_KEY] = View(request, request.outer)
         way = chain.way
         if way.bodies or way.wraps:
             scope = _without_shortcuts(scope)
@@ -66,7 +66,7 @@ async def around_app(
                 await _answer(chain, request, refusal, way, send)
             raise
         finally:
-            hide(state, outer)
+            hide(state, request.outer)
     finally:
         if chain.ends:
             chain.end(request)
@@ -175,7 +175,7 @@ async def around_websocket(
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}
-        outer = show(state, request)
+        state[STATE_KEY] = View(request, request.outer)
         heads = chain.way.heads
 
         def amend(message: Message) -> Awaitable[None]:
@@ -195,7 +195,7 @@ async def around_websocket(
         try:
             await app(scope, receive, amend)
         finally:
-            hide(state, outer)
+            hide(state, request.outer)
     finally:
         chain.end(request)
 

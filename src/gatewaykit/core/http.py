@@ -131,6 +131,7 @@ class Request:
         """Nothing is known yet of what policies write. These are set at once, for reading an unset slot is dear."""
         self.identity = self.api_key = self.refusal = self.events = None
         self.limits = []
+        self.trace_id = ""
         self.status = self.sent_bytes = 0
 
     def header(self, name: str) -> str | None:
@@ -222,5 +223,4 @@ Request.first_use = {
     "resource": lambda request: "",
     "stage": lambda request: "",
     "stage_variables": lambda request: {},
-    "trace_id": lambda request: "",
 }

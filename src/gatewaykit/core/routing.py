@@ -85,7 +85,9 @@ class Router(Generic[T]):
         """The leaf for a verb and a path as sent (still percent-encoded), with the path parameters if it has any."""
         if (verbs := self._exact.get(path)) is not None and (leaf := verbs.get(verb)) is not None:
             return leaf, None
-        parts = split_path(path)
+        parts = path.lstrip("/").split("/")  # as `split_path`, without the call: this is in the way of every request
+        if not parts[-1]:
+            del parts[-1]
         # The preferred child at every step is also what the search would try first; only a dead end needs the search.
         node, values = self._root, None
         for part in parts:

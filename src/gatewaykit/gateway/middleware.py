@@ -76,8 +76,12 @@ class PolicyMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            request = AsgiRequest(scope, receive)
-            chain = self._chain if self._rules is None else self._rules.chain(request)
+            chain = self._chain
+            if self._rules is not None:
+                request = AsgiRequest(scope, receive)
+                chain = self._rules.chain(request)
+            elif chain.policies:
+                request = AsgiRequest(scope, receive)
             if chain.policies:
                 await around_app(self._app, chain, request, scope, receive, send)
             else:
