@@ -57,20 +57,34 @@ async def lifespan_of_apps(
 ) -> None:
     """Run the lifespans of several apps inside one: start-up and shutdown are confirmed once all have.
 
-    An app that fails to start fails the whole start-up; an app without a lifespan is left alone.
+    An app that fails to start fails the whole start-up, once those before it have stopped again; an app without a
+    lifespan is left alone.
     """
     inner = [_Inner(app, scope) for app in apps]
-    await receive()  # lifespan.startup
-    for each in inner:
-        if (message := await each.start()) is not None:
-            await send({"type": "lifespan.startup.failed", "message": message})
-            return
-    await send({"type": "lifespan.startup.complete"})
-    await receive()  # lifespan.shutdown
-    for each in reversed(inner):
-        await each.stop()
-    await aclose()
-    await send({"type": "lifespan.shutdown.complete"})
+    try:
+        await receive()  # lifespan.startup
+        for position, each in enumerate(inner):
+            if (failure := await each.start()) is not None:
+                await _stop(inner[:position])
+                await aclose()
+                await send({"type": "lifespan.startup.failed", "message": failure})
+                return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # lifespan.shutdown
+        failures = await _stop(inner)
+        await aclose()
+        if failures:
+            await send({"type": "lifespan.shutdown.failed", "message": "; ".join(failures)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+    finally:
+        for each in inner:
+            each.cancel()
+
+
+async def _stop(inner: Sequence[_Inner]) -> list[str]:
+    """Shut apps down, the last first; why those failed that did."""
+    return [failure for each in reversed(inner) if (failure := await each.stop()) is not None]
 
 
 class _Inner:
@@ -95,15 +109,24 @@ class _Inner:
             if looked:
                 await self._answers.put({"type": "failed", "message": f"{type(error).__name__}: {error}"})
         finally:
-            await self._answers.put({"type": "ended"})
+            self._answers.put_nowait({"type": "ended"})
 
     async def start(self) -> str | None:
         """Start the app; the reason where it failed."""
-        await self._events.put({"type": "lifespan.startup"})
-        answer = await self._answers.get()
-        return answer.get("message", "") if answer["type"].endswith("failed") else None
+        self._events.put_nowait({"type": "lifespan.startup"})
+        return _failure(await self._answers.get())
 
-    async def stop(self) -> None:
-        """Shut the app down and wait until it is done."""
-        await self._events.put({"type": "lifespan.shutdown"})
-        await self._task
+    async def stop(self) -> str | None:
+        """Shut the app down and wait until it is done; the reason where it failed."""
+        failure = None
+        self._events.put_nowait({"type": "lifespan.shutdown"})
+        while not self._task.done() and (answer := await self._answers.get())["type"] != "ended":
+            failure = failure or _failure(answer)
+        return failure
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+
+def _failure(answer: Message) -> str | None:
+    return answer.get("message", "") if answer["type"].endswith("failed") else None

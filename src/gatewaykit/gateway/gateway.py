@@ -200,10 +200,11 @@ class Gateway:
             if deployment.may_be_bare and not scope.get("root_path"):
                 # Nothing rewrites the path or the verb, so the tree is asked before a Request is made.
                 raw = scope.get("raw_path")
-                found = deployment.router.match(scope["method"], raw.decode("latin-1") if raw else scope["path"])
-                if found is not None and (bare := found[0].bare) is not None:
-                    await bare(scope, receive, send)
-                    return
+                if raw and b"?" not in raw:  # servers that break the rules leave the query in it
+                    found = deployment.router.match(scope["method"], raw.decode("latin-1"))
+                    if found is not None and (bare := found[0].bare) is not None:
+                        await bare(scope, receive, send)
+                        return
             request = AsgiRequest(scope, receive)
             leaf = deployment.route(request)
             chain = leaf.chain(request)
@@ -219,7 +220,10 @@ class Gateway:
                 await around_websocket(leaf.app, chain, request, scope, receive, send)
             else:
                 refusal = Refusal(Reason.ROUTE_NOT_FOUND, _CANNOT_UPGRADE)
-                await deny_handshake(chain, request, refusal, chain.way, receive, send)
+                try:
+                    await deny_handshake(chain, request, refusal, chain.way, receive, send)
+                finally:
+                    chain.end(request)
         elif kind == "lifespan":
             if deployment.apps:
                 await lifespan_of_apps(deployment.apps, scope, receive, send, self.aclose)
