@@ -235,7 +235,8 @@ _leaves = st.one_of(
 @st.composite
 def _leaf(draw: st.DrawFn) -> str:
     """A statement without a body. A function, so that its strategies are not all written out in `repr`."""
-    return draw(_leaves)
+    leaf: str = draw(_leaves)
+    return leaf
 
 
 _statements: st.SearchStrategy[str] = st.recursive(

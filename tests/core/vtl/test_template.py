@@ -309,6 +309,9 @@ def test_a_template_renders_again_and_again_from_fresh_variables() -> None:
         ),
         pytest.param("#set(${x} = 5)[$x]", "[]", id="the formal form assigns to nothing that can be read"),
         pytest.param("$!x$!{x}${x}", "", id="every form of an undefined reference"),
+        pytest.param("#set($x = 0.0)#set($y = -0.0)$x $y", "0.0 -0.0", id="zeros with a sign"),
+        pytest.param("a$s.concat('#stop')b#set($s = 'x')$s.concat(\"#stop\")c", "ab", id="a string that stops"),
+        pytest.param('$x.y("#if(true)b#end")|', "|", id="a directive in an argument that is not evaluated"),
         pytest.param("#set($i-j = 5)$i-j", "5", id="hyphens are part of a name"),
         pytest.param(
             "#set($x = [true, 1.5, 9999999999999999999])$x.hashCode()|$x",

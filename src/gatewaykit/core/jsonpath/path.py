@@ -29,7 +29,7 @@ from gatewaykit.core.jsonpath.steps import (
     property_of,
     slice_of,
     wildcard,
-)  # fmt: skip
+)
 
 __all__ = ["MAX_PATH", "MISSING", "Path", "PathProblem", "Reader", "Unreadable", "compile_path", "read_path"]
 

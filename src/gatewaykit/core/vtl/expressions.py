@@ -23,7 +23,7 @@ from gatewaykit.core.vtl.nodes import (
     Range,
     Reference,
     Statement,
-)  # fmt: skip
+)
 
 __all__ = ["ARGUMENT_STARTS", "MAX_DEPTH", "ExpressionParser", "TemplateProblem", "Unparsable"]
 

@@ -23,7 +23,7 @@ from gatewaykit.core.vtl.values import (
     java_equals,
     key_of,
     text,
-)  # fmt: skip
+)
 
 __all__ = ["MAX_ITEMS", "METHODS", "NOT_OFFERED", "int_value"]
 
@@ -330,13 +330,17 @@ METHODS: Final[dict[type, Methods]] = {
     bool: _BOOLEAN,
 }
 
-NOT_OFFERED: Final = frozenset(
-    (
-        "bitCount", "byteValue", "chars", "codePointAt", "codePoints", "compute", "computeIfAbsent", "computeIfPresent",
-        "contentEquals", "descendingIterator", "floatValue", "forEach", "format", "formatted", "getBytes", "getChars",
-        "getClass", "intern", "isBlank", "iterator", "lines", "listIterator", "merge", "parallelStream",
-        "regionMatches", "removeAll", "removeIf", "repeat", "replaceAll", "retainAll", "shortValue", "sort", "stream",
-        "strip", "stripLeading", "stripTrailing", "subSequence", "toArray", "toCharArray", "wait",
-    )
-)  # fmt: skip
+_OBJECT: Final = frozenset(("getClass",))
+_NO_STRING: Final = _OBJECT | {
+    "chars", "codePointAt", "codePoints", "contentEquals", "format", "formatted", "getBytes", "getChars", "intern",
+    "isBlank", "lines", "regionMatches", "repeat", "strip", "stripLeading", "stripTrailing", "subSequence",
+    "toCharArray",
+}  # fmt: skip
+_NO_LIST: Final = _OBJECT | {"iterator", "listIterator", "removeAll", "retainAll", "stream", "toArray"}
+_NO_NUMBER: Final = _OBJECT | {"bitCount", "byteValue", "floatValue", "shortValue", "toBinaryString", "toOctalString"}
+
+NOT_OFFERED: Final[Mapping[type, frozenset[str]]] = {
+    str: _NO_STRING, list: _NO_LIST, JavaList: _NO_LIST, JavaSet: _NO_LIST, dict: _OBJECT, OnceMap: _OBJECT,
+    SilentMap: _OBJECT, int: _NO_NUMBER, float: _NO_NUMBER, bool: _OBJECT,
+}  # fmt: skip
 """Methods that Java has and templates may not call here: they fail, since printing nothing would be wrong."""

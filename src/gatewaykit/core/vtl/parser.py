@@ -23,7 +23,7 @@ from gatewaykit.core.vtl.nodes import (
     Statement,
     Stop,
     Text,
-)  # fmt: skip
+)
 
 __all__ = ["TemplateProblem", "parse"]
 

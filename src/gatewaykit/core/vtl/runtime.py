@@ -23,7 +23,7 @@ from gatewaykit.core.vtl.values import (
     java_equals,
     key_of,
     text,
-)  # fmt: skip
+)
 
 __all__ = ["NAMESPACE", "TURN"]  # fmt: skip
 
@@ -138,7 +138,7 @@ def call(owner: object, name: str, *arguments: object) -> object:
         methods = METHODS[type(owner)] = owner.methods
     method = methods.get(name)
     if method is None:
-        if name in NOT_OFFERED:
+        if name in NOT_OFFERED.get(type(owner), ()):
             raise Failure(f"the method {name}() is not supported")
         return None
     try:

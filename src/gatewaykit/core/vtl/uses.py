@@ -25,7 +25,7 @@ from gatewaykit.core.vtl.nodes import (
     Statement,
     Stop,
     Text,
-)  # fmt: skip
+)
 
 __all__ = ["COUNTERS", "Uses"]
 
