@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gatewaykit.core.context import path_text
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import ANY_VERBS, Router
 from gatewaykit.deploy.rules import Listed, RuleChains
@@ -89,7 +90,7 @@ class Deployment:
         request.stage, request.stage_variables = self.stage, self.stage_variables
         if self.runtime.profile == "aws" and (verb := request.headers.get(b"x-http-method-override")) is not None:
             _override_verb(request, verb)
-        found = self.router.match(request.method, request.raw_path.decode("latin-1"))
+        found = self.router.match(request.method, path_text(request))
         if found is None:
             return self.miss
         leaf, parameters = found

@@ -108,6 +108,8 @@ class Http:
         if isinstance(headers, Refusal):
             return headers
         target = uri.target(mapped.path, mapped.query.items())
+        if uri.is_left_by(target):
+            return _leads_out()
         body = b"" if method in NO_BODY_VERBS else shaped.body
         try:
             async with asyncio.timeout(back_end.timeout_s):  # the whole answer, not only its head
@@ -150,6 +152,8 @@ class HttpProxy:
             return body
         method = back_end.method or request.method
         target = uri.target(mapped.path, _proxy_query(request.query, mapped).items())
+        if uri.is_left_by(target):
+            return _leads_out()
         try:
             response = await back_end.send(uri, request, method, target, headers, body)
         except UpstreamError as error:
@@ -224,6 +228,10 @@ async def forwarded(response: UpstreamResponse, headers: HeaderList) -> Outcome:
     if response.complete:
         return Response(response.status, headers, await response.read(MAX_BODY_BYTES))
     return Response(response.status, headers, response.stream(), close=response.aclose)
+
+
+def _leads_out() -> Refusal:
+    return Refusal(Reason.MALFORMED_REQUEST, "dot segments could lead out of the path of the integration's address")
 
 
 def network_refusal(error: UpstreamError) -> Refusal:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatewaykit.core.http import Request
-from gatewaykit.core.payload.reverse_proxy import forwarded_request_headers, forwarded_response_headers, leaves_base
+from gatewaykit.core.payload.reverse_proxy import forwarded_request_headers, forwarded_response_headers
+from gatewaykit.core.payload.uri import has_dot_segments
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import UpstreamError
 from gatewaykit.integrations.http import forwarded, forwarded_body, network_refusal
@@ -30,7 +31,7 @@ class ReverseProxy:
 
     async def __call__(self, request: Request, /) -> Outcome:
         path = b"/" + request.raw_path.lstrip(b"/") if self._base else request.raw_path
-        if self._base and leaves_base(path):
+        if self._base and has_dot_segments(path.decode("latin-1")):
             return Refusal(Reason.MALFORMED_REQUEST, "dot segments could lead out of the upstream's base path")
         target = self._base + path + (b"?" + request.query_string if request.query_string else b"")
         headers = forwarded_request_headers(request)

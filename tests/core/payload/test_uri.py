@@ -100,6 +100,19 @@ def test_a_value_cannot_add_query_parameters() -> None:
     assert target == "/x%3Fy=1?a=1%26b%3D2%23c&d=e%26f%3Dg%2Bh%20i%25"
 
 
+@pytest.mark.parametrize("spelt", ["..", "%2e%2e", ".%2E", "a/..", "../a", "a%2F..", "..%5Ca"])
+@pytest.mark.parametrize(
+    ("address", "left"),
+    [("http://b/base/{p}", True), ("http://b/{q}/{p}", True), ("http://b/{p}", False), ("http://b/a/../b", False)],
+    ids=["a base path", "another parameter before it", "nothing to leave", "the definition's own"],
+)
+def test_dot_segments_that_could_lead_out_are_found(address: str, left: bool, spelt: str) -> None:
+    uri = compiled(address)
+
+    assert uri.is_left_by(uri.target({"p": spelt, "q": "q"})) is left
+    assert not uri.is_left_by(uri.target({"p": "..a/b../...", "q": "q"}, [("x", ["/../"])]))
+
+
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.lists(st.text(), max_size=2), max_size=2))
 def test_nothing_a_client_sends_leaves_the_target(raw: str, text: str, query: dict[str, list[str]]) -> None:
     uri = compiled("https://b.example/base/{raw}/{text}?x={raw}")

@@ -6,13 +6,12 @@ the peer where the peer is a trusted proxy, and is begun anew where it is not: w
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from gatewaykit.core.http import HeaderList, Request, header_values
 from gatewaykit.core.payload.headers import connection_names
 
-__all__ = ["forwarded_request_headers", "forwarded_response_headers", "leaves_base"]
+__all__ = ["forwarded_request_headers", "forwarded_response_headers"]
 
 _HOP: Final = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
@@ -21,7 +20,6 @@ _HOP: Final = frozenset(
 _NOT_SENT: Final = _HOP | frozenset(
     b"content-length expect x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto".split()
 )
-_DOTS: Final = re.compile(rb"(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)
 
 
 def forwarded_request_headers(request: Request) -> HeaderList:
@@ -47,8 +45,3 @@ def forwarded_response_headers(headers: HeaderList) -> HeaderList:
     """The back end's fields without those of its hop; its length stays, for the body passes as it is."""
     unwanted = _HOP | connection_names(headers)
     return [field for field in headers if field[0].lower() not in unwanted]
-
-
-def leaves_base(raw_path: bytes) -> bool:
-    """Does a path have dot segments, in any spelling, by which it could leave the base path it is put under?"""
-    return _DOTS.search(raw_path) is not None

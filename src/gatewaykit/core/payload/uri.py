@@ -1,7 +1,8 @@
 """The address of an HTTP back end: `https://host:port/path/{name}?query={name}`.
 
 Host and port are fixed before any request is seen: nothing a client sends can name another host. What fills `{name}` is
-percent-encoded here and nowhere else. Reference 04 section 4; rows 13, 86 and 99.
+percent-encoded here and nowhere else; an encoded slash stays encoded, and dot segments cannot lead above the place of a
+parameter (API Gateway's answer to those is not recorded). Reference 04 section 4; rows 13, 86 and 99.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
 
-__all__ = ["InvalidUri", "Uri", "as_path", "compile_uri", "interpolate", "raw_as_path"]
+__all__ = ["InvalidUri", "Uri", "as_path", "compile_uri", "has_dot_segments", "interpolate", "raw_as_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,12 @@ class Uri:
         return (
             path + "?" + "&".join(f"{_as_query(name)}={_as_query(value)}" for name in merged for value in merged[name])
         )
+
+    def is_left_by(self, target: str) -> bool:
+        """Do dot segments, in any spelling, lead a target out of what this address puts its parameters under?"""
+        if len(self.path) == 1 or (len(self.path) == 3 and (self.path[0], self.path[2]) == ("/", "")):
+            return False  # no parameter, or nothing but one: there is nothing to leave
+        return has_dot_segments(target.partition("?")[0])
 
 
 def compile_uri(text: str, stage_variables: Mapping[str, str], *, any_port: bool = False) -> Uri | InvalidUri:
@@ -111,6 +118,11 @@ def raw_as_path(raw: str) -> str:
     )
 
 
+def has_dot_segments(path: str) -> bool:
+    """Does `..` stand between slashes, however they are spelt? Back ends differ in what they decode first."""
+    return _DOTS.search(path) is not None
+
+
 _DEFAULT_PORT: Final = {"http": 80, "https": 443}
 _PATH_SAFE: Final = "/-._~!$&'()*+,;=:@"
 _QUERY_SAFE: Final = "-._~!$'()*,:@/?"
@@ -118,6 +130,7 @@ _URI = re.compile(r"(?P<scheme>(?i:https?))://(?P<authority>[^/?#]*)(?P<path>[^?
 _AUTHORITY = re.compile(r"(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _BRACED = re.compile(r"\{([a-zA-Z0-9._$-]+)\}")
+_DOTS = re.compile(r"(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)
 _TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
 _TRIPLETS = re.compile(r"(%[0-9A-Fa-f]{2})")
 
