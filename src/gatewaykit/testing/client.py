@@ -193,8 +193,9 @@ class Client:
         """One request. `path` may carry a query string and percent-encoding; `root_path` is put before it.
 
         `feed` is `"whole"`, `"bytes"` (one by one), `"chunks"` (of a thousand, with empty ones between), or the chunks
-        themselves. With `disconnect_after=n` the client leaves after n bytes of body; after all of them, once the body
-        is complete. More keywords replace parts of the scope (`root_path`, `scheme`, `client`, `extensions`, …).
+        themselves. A Content-Length goes with a body, unless the headers say how it is framed. With
+        `disconnect_after=n` the client leaves after n bytes of body; after all of them, once the body is complete. More
+        keywords replace parts of the scope (`root_path`, `scheme`, `client`, `extensions`, …).
         """
         data = body.encode() if isinstance(body, str) else body
         headers = _framed(headers, data)
