@@ -39,8 +39,8 @@ def test_entropy_is_drawn_many_requests_at_a_time() -> None:
 def test_a_forked_process_draws_its_own() -> None:
     calls = iter([b"a" * 10000, b"b" * 10000])
     pool = IdPool(lambda count: next(calls))
-    parent = pool.trace_bytes(4)
+    parent = pool.take(4)
 
     pool.forget()
 
-    assert (parent, pool.trace_bytes(4)) == (b"aaaa", b"bbbb")
+    assert (parent, pool.take(4)) == (b"aaaa", b"bbbb")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Annotated, Any
 
 import pytest
@@ -110,3 +112,11 @@ def test_the_document_shows_the_security_schemes() -> None:
     assert document["paths"]["/key"]["get"]["security"] == [{"api_key": []}]
     assert document["paths"]["/bearer"]["get"]["security"] == [{"token": []}]
     assert document["paths"]["/scoped"]["get"]["security"] == [{"OAuth2PasswordBearer": ["items:read"]}]
+
+
+def test_without_fastapi_the_name_says_what_to_install() -> None:
+    code = "import sys; sys.modules['fastapi'] = None; from gatewaykit import identity"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert result.stderr.splitlines()[-1].endswith('needs FastAPI; run: pip install "gatewaykit[fastapi]"')

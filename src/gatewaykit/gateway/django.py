@@ -18,8 +18,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings
-from django.utils.module_loading import import_string
+
+try:
+    from django.conf import settings
+    from django.utils.module_loading import import_string
+except ModuleNotFoundError:
+    raise ModuleNotFoundError('gatewaykit.gateway.django needs Django; run: pip install "gatewaykit[django]"') from None
 
 from gatewaykit.asgi.scope import STATE_KEY, View
 from gatewaykit.asgi.wsgi import ENVIRON_KEY

@@ -10,11 +10,14 @@ The policies in front do the proving; these only hand on what they proved, to ro
 
 from __future__ import annotations
 
-from fastapi import HTTPException, WebSocketException
-from fastapi.openapi.models import HTTPBase
-from fastapi.security import APIKeyHeader, SecurityScopes
-from fastapi.security.base import SecurityBase
-from starlette.requests import HTTPConnection
+try:
+    from fastapi import HTTPException, WebSocketException
+    from fastapi.openapi.models import HTTPBase
+    from fastapi.security import APIKeyHeader, SecurityScopes
+    from fastapi.security.base import SecurityBase
+    from starlette.requests import HTTPConnection
+except ModuleNotFoundError:
+    raise ModuleNotFoundError('gatewaykit.identity needs FastAPI; run: pip install "gatewaykit[fastapi]"') from None
 
 from gatewaykit.asgi.scope import STATE_KEY, View
 from gatewaykit.core.http import Identity
