@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
     from gatewaykit.ports import Answer, BodyWrapper, Outcome
 
-__all__ = ["around_app", "around_websocket", "deny_handshake"]
+__all__ = ["around_app", "around_websocket", "deny_handshake", "fail"]
 
 _OUTCOMES = frozenset((Response, Refusal))
 _STREAM_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
@@ -59,17 +59,22 @@ async def around_app(
         try:
             await app(scope, receive, outgoing)
         except Exception as error:
-            refusal = failure(request, error)
-            if request.status:
-                log_failure(request, refusal)
-            else:
-                await _answer(chain, request, refusal, way, send)
+            await fail(chain, request, error, request.status != 0, send)
             raise
         finally:
             hide(state, request.outer)
     finally:
         if chain.ends:
             chain.end(request)
+
+
+async def fail(chain: Chain, request: Request, error: Exception, started: bool, send: Send) -> None:
+    """What an app that raised amounts to: a 500 through the chain's hooks, or only a record once it had `started`."""
+    refusal = failure(request, error)
+    if started:
+        log_failure(request, refusal)
+    else:
+        await _answer(chain, request, refusal, chain.way, send)
 
 
 async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, send: Send) -> None:

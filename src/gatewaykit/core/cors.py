@@ -21,7 +21,7 @@ from gatewaykit.core.http import Head, HeaderList, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import Problem
 
-__all__ = ["DEFAULT_HEADERS", "DEFAULT_METHODS", "CorsRules", "amending", "deciding", "rule_problems"]
+__all__ = ["DEFAULT_HEADERS", "DEFAULT_METHODS", "CorsRules", "Screen", "amending", "deciding", "rule_problems"]
 
 DEFAULT_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 DEFAULT_HEADERS: Final = ("Authorization", "Content-Type", "X-Api-Key")
@@ -112,6 +112,23 @@ def _origin_problems(origin: str) -> Iterator[Problem]:
             where=where, what=f"{origin!r} is no origin", why="an origin is scheme://host[:port] and nothing after it",
             near=match[0] if match else "",
         )  # fmt: skip
+
+
+class Screen:
+    """The rules over bare header fields, for a shell that has nothing else to do.
+
+    A response gets `without_origin` where its request named no origin, else `listed[origin]`, else `fields(origin)`.
+    `preflight(headers)` answers a preflight.
+    """
+
+    def __init__(self, rules: CorsRules) -> None:
+        self.enforce, self.preflight = rules.enforce, _preflight(rules)
+        allowed = _origins(rules)
+        varies = [] if "*" in rules.origins else [_VARY_ORIGIN]
+        self.without_origin: HeaderList = varies or [*(allowed(b"") or ())]
+        spelt = [text.lower().encode() for text in rules.origins if text != "*"]
+        self.listed: dict[bytes, HeaderList] = {origin: [*varies, *(allowed(origin) or ())] for origin in spelt}
+        self.fields: Callable[[bytes], HeaderList] = lambda origin: [*varies, *(allowed(origin) or ())]
 
 
 def deciding(rules: CorsRules) -> Callable[[Request], Request | Response | Refusal]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gatewaykit.asgi.cors_lane import CorsLane
 from gatewaykit.asgi.lifespan import pass_lifespan
 from gatewaykit.asgi.scope import AsgiRequest
-from gatewaykit.asgi.shell import around_app, around_websocket
+from gatewaykit.asgi.shell import around_app, around_websocket, fail
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.gateway_response import compile_renderer
 from gatewaykit.deploy.rules import Listed, Rule, RuleChains, bind_listed, rule
@@ -15,6 +16,7 @@ from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.policies.client_address import ClientAddress
+from gatewaykit.policies.cors import BoundCors
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
@@ -72,10 +74,26 @@ class PolicyMiddleware:
         )
         if any(target is not None for target, _ in self._listed):
             self._rules = RuleChains(self._listed, compile_chain)
+        alone = self._chain.policies
+        self._cors: CorsLane | None = None
+        if self._rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
+            self._cors = CorsLane(self._chain, alone[0].screen)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
+            if (cors := self._cors) is not None:
+                if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:
+                    await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                if (amended := cors.amending(scope, receive, send)) is not None:
+                    try:
+                        await self._app(scope, receive, amended[0])
+                    except Exception as error:
+                        await fail(self._chain, AsgiRequest(scope, receive), error, bool(amended[1]), send)
+                        raise
+                    return
             chain = self._chain
             if self._rules is not None:
                 request = AsgiRequest(scope, receive)

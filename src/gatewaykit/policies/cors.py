@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gatewaykit.core.cors import DEFAULT_HEADERS, DEFAULT_METHODS, CorsRules, amending, deciding, rule_problems
+from gatewaykit.core.cors import (
+    DEFAULT_HEADERS,
+    DEFAULT_METHODS,
+    CorsRules,
+    Screen,
+    amending,
+    deciding,
+    rule_problems,
+)  # fmt: skip
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.bound import Bound
 from gatewaykit.ports import Policy
@@ -18,7 +26,15 @@ from gatewaykit.ports import Policy
 if TYPE_CHECKING:
     from gatewaykit.ports import Runtime
 
-__all__ = ["Cors", "cors"]
+__all__ = ["BoundCors", "Cors", "cors"]
+
+
+class BoundCors(Bound):
+    """The hooks, and the same rules for a shell that has nothing else to do."""
+
+    def __init__(self, rules: CorsRules) -> None:
+        super().__init__("cors", on_request=deciding(rules), on_head=amending(rules))
+        self.screen = Screen(rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +47,7 @@ class Cors(Policy):
     rules: CorsRules
 
     def bind(self, runtime: Runtime) -> Policy:
-        return Bound("cors", on_request=deciding(self.rules), on_head=amending(self.rules))
+        return BoundCors(self.rules)
 
 
 def cors(
