@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "Problem", "StoreError", "UpstreamError"]
+__all__ = ["ConfigError", "Problem", "StoreError", "UpstreamError", "words_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +57,11 @@ class UpstreamError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         self.kind = kind
         super().__init__(f"{kind}: {message}")
+
+
+def words_of(error: BaseException) -> str:
+    """What an exception says. Handlers and policies may raise anything, also what cannot be printed."""
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001 - any failure of a foreign __str__; the error itself is being reported
+        return f"(its text could not be made: {type(worse).__name__})"

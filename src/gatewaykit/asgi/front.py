@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from gatewaykit.asgi.sending import send_response
 from gatewaykit.core.http import Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.errors import words_of
 from gatewaykit.pipeline.record import log_failure
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ async def _send_stream(send: Send, request: AsgiRequest, response: Response) -> 
         await send_response(send, request, response)
     except Exception as error:
         # The head is out, so the only honest ending is a broken connection: the server makes one of an exception.
-        refusal = Refusal(Reason.INTEGRATION_RESPONSE_INVALID, f"{type(error).__name__} while streaming: {error}")
+        told = f"{type(error).__name__} while streaming: {words_of(error)}"
+        refusal = Refusal(Reason.INTEGRATION_RESPONSE_INVALID, told)
         request.refusal = refusal
         log_failure(request, refusal)
         raise

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatewaykit.core.context import ApiFacts
+from gatewaykit.errors import words_of
 
 __all__ = ["Failure", "FunctionRunner", "LambdaContext"]
 
@@ -117,7 +118,14 @@ class FunctionRunner:
             if deadline.expired():
                 return Failure("timeout", "Timeout", f"the function did not return within {timeout_s:g} s")
             return _raised(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is a function error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return _raised(error)  # nobody has cancelled this call: it comes from something that the handler awaited
+        except (KeyboardInterrupt, GeneratorExit):
+            raise  # on this thread the first may be the user's own, and the second closes a coroutine
+        except BaseException as error:  # noqa: BLE001 - whatever else a handler raises is a function error
             return _raised(error)
 
     async def aclose(self) -> None:
@@ -142,7 +150,7 @@ def _json_value(result: object) -> object:
 
 
 def _raised(error: BaseException) -> Failure:
-    return Failure("raised", type(error).__name__, str(error), error)
+    return Failure("raised", type(error).__name__, words_of(error), error)
 
 
 class _Call:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyTooLarge, ClientGone
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.errors import StoreError
+from gatewaykit.errors import StoreError, UpstreamError, words_of
 from gatewaykit.pipeline.record import log_failure, log_hook_failure
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ class Chain:
             for hook in way.heads:
                 hook(request, response)
         except Exception as error:  # noqa: BLE001 - a response hook's own failure: nothing half-amended goes out
+            if response.close is not None:
+                await response.close()
             refusal = request.refusal = failure(request, error)
             log_failure(request, refusal)
             response = self.render(request, refusal)
@@ -219,7 +221,9 @@ def failure(request: Request, error: Exception) -> Refusal:
         return Refusal(Reason.CLIENT_GONE, str(error))
     if isinstance(error, StoreError):
         return Refusal(Reason.STORE_FAILED, str(error))
-    return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", cause=error)
+    if isinstance(error, UpstreamError):  # in the middle of a body that a policy wants whole
+        return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, str(error))
+    return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {words_of(error)}", cause=error)
 
 
 def drop_content_length(head: Head) -> None:
