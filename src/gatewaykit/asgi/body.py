@@ -25,11 +25,11 @@ class AsgiBody:
     The channel has one reader at a time. `gone` reads it until somebody wants the body, and holds what comes of it.
     """
 
-    __slots__ = ("_asked", "_finished", "_held", "_reading", "_receive", "_started")
+    __slots__ = ("_asked", "_ended", "_finished", "_held", "_reading", "_receive", "_started")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._started = False
+        self._started = self._ended = False
         self._finished: asyncio.Event | None = None
         self._asked: asyncio.Event | None = None
         self._held: deque[Message] | None = None  # and the rest, once `gone` looked before the body was asked for
@@ -37,6 +37,18 @@ class AsgiBody:
 
     async def read(self, limit: int) -> bytes | Refusal:
         """The whole body; a refusal when it is over `limit` bytes or the client left before its end."""
+        if self._held is None and not self._started:
+            self._started = True
+            try:
+                message = await self._receive()
+            except BaseException:  # a cancellation too; nothing is kept from going up
+                self._end()
+                raise
+            body: bytes = message.get("body", b"")
+            if message["type"] == "http.request" and not message.get("more_body", False) and len(body) <= limit:
+                self._end()
+                return body  # nearly every body comes in one piece
+            self._held, self._reading = deque((message,)), asyncio.Lock()
         try:
             parts = [chunk async for chunk in self.stream(limit)]
         except BodyTooLarge as error:
@@ -72,17 +84,18 @@ class AsgiBody:
             self._end()  # whoever gives up on the body in the middle leaves the channel to `gone`
 
     def _end(self) -> None:
-        if self._finished is None:
-            self._finished = asyncio.Event()
-        self._finished.set()
+        self._ended = True
+        if self._finished is not None:
+            self._finished.set()
 
     async def gone(self) -> None:
         """Return when the client leaves."""
         if not self._started and await self._gone_before_asked():
             return
-        if self._finished is None:
-            self._finished = asyncio.Event()
-        await self._finished.wait()
+        if not self._ended:
+            if self._finished is None:
+                self._finished = asyncio.Event()
+            await self._finished.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
