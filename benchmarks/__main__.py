@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="One table of ratios, with targets.")
     parser.add_argument("--only", choices=SUITES, action="append", help="run this suite; may be given several times")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: is everything still working?")
-    parser.add_argument("--name", default="", help="of the results file; by default `latest`, `quick`, or the suites'")
+    parser.add_argument("--name", default="", help="of the results files; by default `latest` or the suites', and none for --quick")
     arguments = parser.parse_args()
     chosen = arguments.only or list(SUITES)
     started = time.monotonic()
@@ -34,8 +34,8 @@ def main() -> None:
     took = f"took {(time.monotonic() - started) / 60:.0f} minutes" + (", --quick" if arguments.quick else "")
     conditions = [f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}; {took}", *machine()]
     say("\n" + table(lines))
-    name = arguments.name or ("quick" if arguments.quick else "latest" if not arguments.only else "-".join(chosen))
-    for path in write(name, lines, conditions):
+    name = arguments.name or ("" if arguments.quick else "latest" if not arguments.only else "-".join(chosen))
+    for path in write(name, lines, conditions) if name else ():
         say(f"written: {path}")
     missed = sum(line.met is False for line in lines)
     say(f"{sum(line.met is True for line in lines)} targets met, {missed} missed")

@@ -110,6 +110,10 @@ def _in_process(quick: bool) -> list[Line]:
             six.added_ratios("fastapi stack", "six", "fastapi", "bare"), at_least(8),
             note="each over its own empty app",
         ),
+        line(
+            "chain", f"the same stack / {_SIX} fused by hand, added",
+            six.added_ratios("fastapi stack", "fused", "fastapi", "bare"), note="what code in Python can reach",
+        ),
     ]  # fmt: skip
 
 
@@ -149,6 +153,10 @@ def _under_uvicorn(rounds: int, seconds: int, script: Path) -> list[Line]:
             "chain", f"FastAPI stack / {_SIX}, {where}, added",
             six.added_ratios("fastapi stack", "six", "fastapi", "bare"), at_least(8),
             note="each over its own empty app",
+        ),
+        line(
+            "chain", f"FastAPI stack / {_SIX} fused by hand, {where}, added",
+            six.added_ratios("fastapi stack", "fused", "fastapi", "bare"), note="what code in Python can reach",
         ),
     ]  # fmt: skip
 
