@@ -2,8 +2,8 @@
 
 * A ```python block runs; all blocks of a page share one namespace, in order, in a directory of the page's own. `await`
   is allowed at the top.
-* `<!-- file: NAME -->` above a block of any language: it is written to that file. A Python file is also run, alone, in a
-  process of its own.
+* `<!-- file: NAME -->` above a block of any language: it is written to that file. A Python file is also run, alone, in
+  a process of its own.
 * `<!-- run -->` above a ```console block: each `$ command` runs and must print what stands below it (`…` for what
   varies). A command that ends in ` &` goes on in the background once it has printed that. Port 8080 on a page stands
   for a free port, so `gatewaykit serve` listens there; port 9000 stands for another, in commands and files.

@@ -1,6 +1,6 @@
 """The tables of docs/reference that repeat what the code says. `python tools/reference_tables.py` writes them anew.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`. tests/test_reference.py fails where one is out of date.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. tests/test_reference.py fails where one is not so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
+from textwrap import fill
 from typing import Any, get_type_hints
 
 import gatewaykit
@@ -121,12 +122,8 @@ def _default(each: Any) -> str:
 
 
 def _variables(which: str) -> str:
-    names: Iterable[str] = access_log._FROM_CONTEXT if which == "empty" else _with_values()
-    return ", ".join(f"`$context.{name}`" for name in sorted(names, key=str.lower))
-
-
-def _with_values() -> list[str]:
-    return [*access_log._EXPRESSIONS, *access_log._READS]
+    known = [*access_log._FROM_CONTEXT] if which == "empty" else [*access_log._EXPRESSIONS, *access_log._READS]
+    return fill(", ".join(f"`$context.{name}`" for name in sorted(known, key=str.lower)), 120, break_on_hyphens=False)
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
