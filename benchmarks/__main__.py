@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="One table of ratios, with targets.")
     parser.add_argument("--only", choices=SUITES, action="append", help="run this suite; may be given several times")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: is everything still working?")
-    parser.add_argument("--name", default="", help="of the results files; by default `latest` or the suites', and none for --quick")
+    parser.add_argument(
+        "--name", default="", help="of the results files; by default `latest` or the suites', and none for --quick"
+    )
     arguments = parser.parse_args()
     chosen = arguments.only or list(SUITES)
     started = time.monotonic()
