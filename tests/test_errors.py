@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gatewaykit import ConfigError, Problem, UpstreamError
+from gatewaykit.errors import words_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,12 @@ def test_an_upstream_error_has_its_kind() -> None:
     error = UpstreamError("refused", "127.0.0.1:9")
 
     assert (error.kind, str(error)) == ("refused", "refused: 127.0.0.1:9")
+
+
+def test_an_exception_that_cannot_be_printed_still_has_words() -> None:
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    assert words_of(Unspeakable()) == "(its text could not be made: LookupError)"
+    assert words_of(ValueError("plain")) == "plain"

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
 from gatewaykit.core.jsonpath import MISSING, Path, compile_path
-from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, text, to_json
+from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
 __all__ = ["INVISIBLE_HEADERS", "Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
@@ -99,7 +99,11 @@ class Input(HostObject):
     def json(self, path: str) -> str:
         """JSON text of what is found."""
         found = self.find(path)
-        return NO_MATCH if found is MISSING else to_json(found)
+        if found is MISSING:
+            return NO_MATCH
+        compiled = compile_path(path)
+        is_open = type(found) is list and isinstance(compiled, Path) and not compiled.is_definite
+        return list_to_json(found) if is_open else to_json(found)
 
     def path(self, path: str) -> object:
         found = self.find(path)

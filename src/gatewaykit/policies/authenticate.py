@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gatewaykit.core.http import Identity, Request
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.errors import ConfigError, Problem, words_of
 from gatewaykit.policies.bound import Bound
 from gatewaykit.ports import Policy
 from gatewaykit.units import parse_duration
@@ -111,7 +111,8 @@ def _asking(config: Authenticate) -> Callable[[Request], Request | Refusal | Awa
         return answer
 
     def failed(error: Exception) -> Refusal:
-        what = f"no answer in {timeout_s:g} s" if isinstance(error, _TimeUp) else f"{type(error).__name__}: {error}"
+        told = f"{type(error).__name__}: {words_of(error)}"
+        what = f"no answer in {timeout_s:g} s" if isinstance(error, _TimeUp) else told
         return Refusal(Reason.AUTHORIZER_FAILED, f"{_name(authorizer)}: {what}", cause=error)
 
     return on_request

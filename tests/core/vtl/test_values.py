@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gatewaykit.core.vtl.methods import METHODS
 from gatewaykit.core.vtl.runtime import Loop, call
 from gatewaykit.core.vtl.values import (
+    MAX_TEXT,
     Entry,
     Failure,
     JavaList,
@@ -21,6 +22,7 @@ from gatewaykit.core.vtl.values import (
     SilentMap,
     java_double,
     java_equals,
+    list_to_json,
     text,
     to_json,
 )
@@ -104,6 +106,15 @@ def test_what_json_cannot_hold_fails(value: Any) -> None:
 )
 def test_json_reads_back(value: Any) -> None:
     assert json.loads(to_json(value)) == value
+
+
+def test_a_list_that_holds_one_thing_many_times_is_cut_off_at_the_limit() -> None:
+    large = "a" * (MAX_TEXT // 4)
+
+    assert list_to_json([{"a": 1}, [2.5, None], "b"]) == '[{"a":1},[2.5,null],"b"]'
+    assert list_to_json([]) == "[]"
+    with pytest.raises(Failure, match="a text of more than"):
+        list_to_json([large] * 1_000_000)
 
 
 @pytest.mark.parametrize(

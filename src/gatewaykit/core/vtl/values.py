@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 __all__ = [
     "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
     "MapKey", "OnceMap", "SilentMap", "Stopped",
-    "from_key", "java_double", "java_equals", "key_of", "text", "to_json",
+    "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
@@ -203,6 +203,17 @@ def to_json(value: object) -> str:
     return _json(value) if "." in shown and _may_hold_wide_double(shown) else shown
 
 
+def list_to_json(items: list[object]) -> str:
+    """As `to_json`, item by item, so that it ends at the limit: an open path may find one thing many times over."""
+    shown, length = [], 1
+    for item in items:
+        shown.append(to_json(item))
+        length += len(shown[-1]) + 1
+        if length > MAX_TEXT:
+            raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return f"[{','.join(shown)}]"
+
+
 _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
 """What is round the full stop of a double that Java writes with an exponent; begins with it to be found fast."""
 
@@ -256,7 +267,7 @@ _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
     dict: _print_map,
     OnceMap: _print_map,
     SilentMap: lambda value: "",
-    list: to_json,
+    list: list_to_json,
     JavaList: _print_java_list,
     JavaSet: _print_java_list,
 }
