@@ -36,7 +36,7 @@ class Streamed:
         self.limit = limit
         for chunk in self._chunks:
             if chunk == b"too much":
-                raise BodyTooLarge("over the limit")
+                raise BodyTooLarge(10)
             yield chunk
 
 

@@ -132,7 +132,7 @@ async def test_a_response_hook_that_raises_is_a_500_without_half_of_it(caplog: A
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        pytest.param(BodyTooLarge("big"), Reason.BODY_TOO_LARGE, id="a body over the limit"),
+        pytest.param(BodyTooLarge(10), Reason.BODY_TOO_LARGE, id="a body over the limit"),
         pytest.param(ClientGone("left"), Reason.CLIENT_GONE, id="a client that left"),
         pytest.param(StoreError("down"), Reason.STORE_FAILED, id="a store that cannot answer"),
         pytest.param(LookupError("secret"), Reason.INTERNAL_ERROR, id="anything else"),

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from gatewaykit.core.body import BodyTooLarge, ClientGone
+from gatewaykit.core.body import BodyTooLarge, ClientGone, too_large
 from gatewaykit.core.reasons import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class AsgiBody:
         try:
             parts = [chunk async for chunk in self.stream(limit)]
         except BodyTooLarge as error:
-            return Refusal(Reason.BODY_TOO_LARGE, str(error))
+            return too_large(error.limit)
         except ClientGone as error:
             return Refusal(Reason.CLIENT_GONE, str(error))
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -74,7 +74,7 @@ class AsgiBody:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > limit:
-                    raise BodyTooLarge(f"the body has more than {limit} bytes")
+                    raise BodyTooLarge(limit)
                 more = message.get("more_body", False)
                 if not more:
                     self._end()  # before the last chunk is handed on: its taker may wait long

@@ -36,7 +36,8 @@ async def send_response(send: Send, request: Request, response: Response, prefix
             await send({"type": f"{prefix}http.response.body", "body": body})
             return
         await send(_start(prefix, status, headers))
-        more, left = True, int(_own_length(headers) or -1)
+        length = _own_length(headers)
+        more, left = True, int(length) if length is not None and length.isdigit() else -1
         if not bodiless:
             async for chunk in body:
                 request.sent_bytes += len(chunk)

@@ -21,7 +21,7 @@ __all__ = ["DEFAULT_TEMPLATE", "PAYLOAD_TOO_LARGE", "Customised", "Renderer", "c
 Renderer = Callable[[Request, Refusal], Response]
 
 DEFAULT_TEMPLATE: Final = '{"message":$context.error.messageString}'
-PAYLOAD_TOO_LARGE: Final = b"HTTP content length exceeded 10485760 bytes."
+PAYLOAD_TOO_LARGE: Final = "HTTP content length exceeded 10485760 bytes."
 """What the front end answers over 10 MB: plain text, not customisable (reference 01 section 2)."""
 
 _PLACEHOLDER = re.compile(
@@ -65,7 +65,7 @@ def compile_renderer(
             status, headers, body = prepared
             return Response(status, headers.copy(), body)
         if reason is Reason.BODY_TOO_LARGE:
-            return Response(413, [(b"content-type", b"text/plain")], PAYLOAD_TOO_LARGE)
+            return Response(413, [(b"content-type", b"text/plain")], (refusal.message or PAYLOAD_TOO_LARGE).encode())
         plan = plans[reason.response_type]
         status = refusal.status or (plan.status if plan is not None and plan.status else reason.status)
         message = refusal.message if refusal.message is not None else reason.message

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gatewaykit.core.body import MAX_BODY_BYTES, MAX_LENGTH_DIGITS
+from gatewaykit.core.body import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
 from gatewaykit.core.context import context_of
 from gatewaykit.core.http import HeaderList, Request, Response
 from gatewaykit.core.integration_request import IntegrationRequest
@@ -209,7 +209,7 @@ def forwarded_body(request: Request, headers: HeaderList, limit: int) -> bytes |
     if not length.isdigit():
         return Refusal(Reason.MALFORMED_REQUEST, "Content-Length is no number")
     if len(length) > MAX_LENGTH_DIGITS or int(length) > limit:
-        return Refusal(Reason.BODY_TOO_LARGE, f"the body is to have over {limit} bytes")
+        return too_large(limit)
     if int(length) == 0:
         return b""
     headers.append((b"Content-Length", length))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyTooLarge, ClientGone
+from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyTooLarge, ClientGone, too_large
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import StoreError, UpstreamError, words_of
@@ -216,7 +216,7 @@ class Chain:
 def failure(request: Request, error: Exception) -> Refusal:
     """What an unexpected exception amounts to. The client learns nothing; the operator gets the type and the text."""
     if isinstance(error, BodyTooLarge):
-        return Refusal(Reason.BODY_TOO_LARGE, str(error))
+        return too_large(error.limit)
     if isinstance(error, ClientGone):
         return Refusal(Reason.CLIENT_GONE, str(error))
     if isinstance(error, StoreError):
@@ -258,10 +258,10 @@ def _take_body(limit: int) -> Step:
         if request.body is None:
             declared = request.headers.get(b"content-length", b"")
             if declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
-                return Refusal(Reason.BODY_TOO_LARGE, f"the body is to have over {limit} bytes")
+                return too_large(limit)
             return _read(request, limit)
         if len(request.body) > limit:
-            return Refusal(Reason.BODY_TOO_LARGE, f"the body has {len(request.body)} bytes, the limit is {limit}")
+            return too_large(limit)
         return request
 
     return take_body
