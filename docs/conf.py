@@ -19,3 +19,5 @@ nitpicky = True
 html_theme = "furo"
 html_title = f"gatewaykit {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["width.css"]

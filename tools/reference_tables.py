@@ -50,14 +50,15 @@ def _make(name: str) -> str:
 
 def _reasons(_: str) -> str:
     rows = (
-        (f"`{reason.name}`", reason.text, f"`{reason.response_type.type_name}`", reason.status, _message(reason))
-        for reason in Reason
+        (f"`{reason.name}`", reason.text, f"`{reason.response_type.type_name}`", _seen(reason)) for reason in Reason
     )
-    return _table(("Reason", "Meaning", "Gateway response type", "Status", "The client's message"), rows)
+    return _table(("Reason", "Meaning", "Gateway response type", "The client sees"), rows)
 
 
-def _message(reason: Reason) -> str:
-    return "`null`" if reason.message is None else reason.message
+def _seen(reason: Reason) -> str:
+    """The status, and the message where it is not that of the type."""
+    own = reason.message != reason.response_type.message
+    return f"{reason.status} {reason.message}" if own else str(reason.status)
 
 
 def _responses(_: str) -> str:
