@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatewaykit.core.http import Request
-from gatewaykit.core.payload.reverse_proxy import forwarded_request_headers, forwarded_response_headers
+from gatewaykit.core.payload.reverse_proxy import (
+    forwarded_request_headers,
+    forwarded_response_headers,
+    forwarded_target,
+)
 from gatewaykit.core.payload.uri import has_dot_segments
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import UpstreamError
@@ -33,8 +37,10 @@ class ReverseProxy:
         path = b"/" + request.raw_path.lstrip(b"/") if self._base else request.raw_path
         if self._base and has_dot_segments(path.decode("latin-1")):
             return Refusal(Reason.MALFORMED_REQUEST, "dot segments could lead out of the upstream's base path")
-        target = self._base + path + (b"?" + request.query_string if request.query_string else b"")
+        target = self._base + forwarded_target(path, request.query_string)
         headers = forwarded_request_headers(request)
+        if isinstance(headers, Refusal):
+            return headers
         body = forwarded_body(request, headers, self._max_body_bytes)
         if isinstance(body, Refusal):
             return body

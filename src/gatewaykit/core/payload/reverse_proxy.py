@@ -6,12 +6,14 @@ the peer where the peer is a trusted proxy, and is begun anew where it is not: w
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from gatewaykit.core.http import HeaderList, Request, header_values
 from gatewaykit.core.payload.headers import connection_names
+from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["forwarded_request_headers", "forwarded_response_headers"]
+__all__ = ["forwarded_request_headers", "forwarded_response_headers", "forwarded_target"]
 
 _HOP: Final = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
@@ -22,8 +24,10 @@ _NOT_SENT: Final = _HOP | frozenset(
 )
 
 
-def forwarded_request_headers(request: Request) -> HeaderList:
-    """The client's fields, in their order, and the X-Forwarded ones."""
+def forwarded_request_headers(request: Request) -> HeaderList | Refusal:
+    """The client's fields, in their order, and the X-Forwarded ones. Two Hosts are refused (RFC 9112 section 3.2)."""
+    if len(header_values(request.header_list, b"host")) > 1:
+        return Refusal(Reason.MALFORMED_REQUEST, "the request has more than one Host field")
     unwanted = _NOT_SENT
     if b"connection" in request.headers:
         unwanted = unwanted | connection_names(request.header_list)
@@ -45,3 +49,12 @@ def forwarded_response_headers(headers: HeaderList) -> HeaderList:
     """The back end's fields without those of its hop; its length stays, for the body passes as it is."""
     unwanted = _HOP | connection_names(headers)
     return [field for field in headers if field[0].lower() not in unwanted]
+
+
+def forwarded_target(path: bytes, query_string: bytes) -> bytes:
+    """The request target as the client sent it; bytes that must not stand in one are percent-encoded."""
+    target = path + b"?" + query_string if query_string else path
+    return _NOT_IN_TARGET.sub(lambda found: b"%%%02X" % found[0][0], target)
+
+
+_NOT_IN_TARGET: Final = re.compile(rb"[^!-~]|#")
