@@ -27,6 +27,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from _pytest.mark import ParameterSet  # what pytest.param gives; it has no public name
 
 from tests.markdown import Block, Command, blocks, commands, matches
 
@@ -35,7 +36,16 @@ PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.m
 LONGEST_WAIT_S = 60
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def page_cases() -> list[ParameterSet]:
+    """The pages; those that call a server from the shell need curl."""
+    curl = pytest.mark.needs("curl")
+    return [
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[curl] if "$ curl " in page.read_text("utf-8") else [])
+        for page in PAGES
+    ]
+
+
+@pytest.mark.parametrize("page", page_cases())
 def test_every_example_on_the_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
