@@ -168,7 +168,8 @@ async def test_an_endpoint_may_begin_to_read_before_anything_came() -> None:
     assert answer.body == b"abcd"
 
 
-async def test_a_body_that_nobody_reads_is_not_collected_in_memory() -> None:
+async def test_a_body_that_nobody_reads_is_not_collected_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewaykit.asgi.front._PATIENCE_S", 0)
     done = asyncio.Event()
 
     async def endpoint(request: Request) -> Response:

@@ -31,9 +31,10 @@ def test_entropy_is_drawn_many_requests_at_a_time() -> None:
         pool.request_id()
         pool.extended_id()
 
-    assert len(drawn) == 1
+    assert len(drawn) == 2  # one for each kind
     pool.request_id()
-    assert len(drawn) == 2
+    pool.extended_id()
+    assert len(drawn) == 4
 
 
 def test_a_forked_process_draws_its_own() -> None:

@@ -59,7 +59,8 @@ async def test_a_client_that_leaves_cancels_the_call_it_waits_for(
 
 
 @KINDS
-async def test_a_request_that_waits_has_one_task_more_than_its_own(kind: str) -> None:
+async def test_a_request_that_waits_has_one_task_more_than_its_own(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewaykit.asgi.front._PATIENCE_S", 0)
     transport = ScriptedTransport(lambda _: Reply())
     hold = transport.hold()
     before = len(asyncio.all_tasks())

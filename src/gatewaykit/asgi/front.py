@@ -21,6 +21,9 @@ __all__ = ["serve_endpoint", "watched"]
 
 T = TypeVar("T")
 
+_PATIENCE_S = 0.02
+"""How long a wait lasts before somebody watches for the client: most are over by then, and cost no task."""
+
 
 class _Gone(BaseException):
     """The client left while we waited. Like a cancellation, it is not for `except Exception` to swallow."""
@@ -67,7 +70,14 @@ async def watched(request: Request, waiting: Awaitable[T]) -> T:
         gone = True
         task.cancel()
 
-    watcher = task.get_loop().create_task(watch())
+    watcher: asyncio.Task[None] | None = None
+
+    def begin() -> None:
+        nonlocal watcher
+        watcher = loop.create_task(watch())
+
+    loop = task.get_loop()
+    beginning = loop.call_later(_PATIENCE_S, begin)
     try:
         return await waiting
     except asyncio.CancelledError:
@@ -75,4 +85,6 @@ async def watched(request: Request, waiting: Awaitable[T]) -> T:
             raise _Gone from None
         raise
     finally:
-        watcher.cancel()
+        beginning.cancel()
+        if watcher is not None:
+            watcher.cancel()

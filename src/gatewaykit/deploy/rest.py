@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from gatewaykit.asgi.ids import IDS
 from gatewaykit.core.context import ApiFacts, context_of
 from gatewaykit.core.gateway_response import Customised, Renderer, compile_renderer
 from gatewaykit.core.identity.api_key import ApiKey
@@ -172,7 +173,7 @@ class _Compiler:
         if options.trusted_proxies:
             self._before.append(ClientAddress(options.trusted_proxies))
         if runtime.profile == "aws":
-            self._before.append(Envelope())
+            self._before.append(Envelope(IDS))
         if any(method.api_key_required for method in self._api.methods):
             source: Literal["header", "authorizer"] = "header"
             if self._api.api_key_source == "AUTHORIZER":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gatewaykit.asgi.front import serve_endpoint
+from gatewaykit.asgi.ids import IDS
 from gatewaykit.asgi.lifespan import answer_lifespan
 from gatewaykit.asgi.scope import AsgiRequest
 from gatewaykit.asgi.shell import deny_handshake
@@ -33,7 +34,7 @@ class Mounts:
             ((f"/{path}" if path else "", gateway) for path, gateway in self.gateways.items()),
             key=lambda mount: -len(mount[0]),
         )
-        self._missing = Chain([Envelope(), _NoApi()], None, compile_renderer(profile="aws"), MAX_BODY_BYTES)
+        self._missing = Chain([Envelope(IDS), _NoApi()], None, compile_renderer(profile="aws"), MAX_BODY_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

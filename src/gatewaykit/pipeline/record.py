@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,18 @@ _LOG = logging.getLogger("gatewaykit")
 
 def log_failure(request: Request, refusal: Refusal) -> None:
     """One record for a request that failed. A traceback goes with it where an exception was the cause."""
+    detail = _printable(refusal.detail or refusal.reason.text)
+    trace = _traceback(refusal.cause)
     _LOG.error(
-        "%s %s %s %s: %s",
+        "%s %s %s %s: %s%s",
         request.id or "-",
-        request.method,
+        _printable(request.method),
         _printable(request.path),
         refusal.reason.name,
-        _printable(refusal.detail or refusal.reason.text),
-        exc_info=refusal.cause,
-        extra={"request_id": request.id, "reason": refusal.reason.name, "detail": refusal.detail},
+        detail,
+        f"\n{trace}" if isinstance(trace, str) else "",
+        exc_info=None if isinstance(trace, str) else trace,
+        extra={"request_id": request.id, "reason": refusal.reason.name, "detail": detail},
     )
 
 
@@ -33,6 +37,18 @@ def log_hook_failure(request: Request, hook: Callable[..., object], error: Excep
     """One record for an `on_end` hook that raised; the response has gone out already."""
     name = getattr(hook, "__qualname__", repr(hook))
     _LOG.error("%s %s: %s failed after the response", request.id or "-", request.method, name, exc_info=error)
+
+
+def _traceback(cause: BaseException | None) -> BaseException | str | None:
+    """The cause, for the handler to format; as text where its own has lone surrogates, which no handler can write."""
+    if cause is None:
+        return None
+    text = "".join(traceback.format_exception(cause))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return cause
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gatewaykit.ports import Policy
 
@@ -15,16 +15,28 @@ __all__ = ["Envelope"]
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
+class Ids(Protocol):
+    """Where ids come from."""
+
+    def request_id(self) -> str: ...
+    def extended_id(self) -> str: ...
+
+
 class Envelope(Policy):
     """Puts the ids on the response. A client may choose the request id, if it is a UUID (reference 01 section 5)."""
 
     name = phase = "envelope"
 
-    def on_request(self, request: Request) -> Request:
-        chosen = request.headers.get(b"x-amzn-requestid")
-        if chosen is not None and _UUID.fullmatch(chosen):
-            request.id = chosen.decode()
-        return request
+    def __init__(self, ids: Ids) -> None:
+        new_id, new_extended_id = ids.request_id, ids.extended_id
+
+        def on_request(request: Request) -> Request:
+            chosen = request.headers.get(b"x-amzn-requestid")
+            request.id = new_id() if chosen is None or not _UUID.fullmatch(chosen) else chosen.decode()
+            request.extended_id = new_extended_id()
+            return request
+
+        self.on_request = on_request
 
     def on_head(self, request: Request, head: Head) -> None:
         head.headers += (
