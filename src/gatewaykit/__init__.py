@@ -20,7 +20,9 @@ _HOME = {
     "AuthenticateMiddleware": "gateway.middleware", "CorsMiddleware": "gateway.middleware",
     "QuotaMiddleware": "gateway.middleware", "ThrottleMiddleware": "gateway.middleware",
     "ValidateMiddleware": "gateway.middleware",
-    "identity": "gateway.fastapi",
+    "identity": "gateway.fastapi", "identity_from": "gateway.fastapi", "optional_identity": "gateway.fastapi",
+    "BufferedSink": "observe.access_log",
+    "wsgi_app": "asgi.wsgi",
 }  # fmt: skip
 
 __all__ = [*_HOME, "__version__"]

@@ -1,3 +1,4 @@
+from gatewaykit.asgi.wsgi import wsgi_app as wsgi_app
 from gatewaykit.clock import SystemClock as SystemClock
 from gatewaykit.clock import VirtualClock as VirtualClock
 from gatewaykit.core.http import Head as Head
@@ -12,6 +13,8 @@ from gatewaykit.errors import Problem as Problem
 from gatewaykit.errors import StoreError as StoreError
 from gatewaykit.errors import UpstreamError as UpstreamError
 from gatewaykit.gateway.fastapi import identity as identity
+from gatewaykit.gateway.fastapi import identity_from as identity_from
+from gatewaykit.gateway.fastapi import optional_identity as optional_identity
 from gatewaykit.gateway.gateway import Gateway as Gateway
 from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddleware
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
@@ -22,6 +25,7 @@ from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
 from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
 from gatewaykit.gateway.middleware import rule as rule
+from gatewaykit.observe.access_log import BufferedSink as BufferedSink
 from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by

@@ -7,7 +7,21 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import ApiKey, ConfigError, Gateway, Policy, Reason, Request, by, cors, quota, rule, throttle
+from gatewaykit import (
+    ApiKey,
+    ConfigError,
+    Gateway,
+    Policy,
+    PolicyMiddleware,
+    Reason,
+    Request,
+    access_log,
+    by,
+    cors,
+    quota,
+    rule,
+    throttle,
+)
 from gatewaykit.clock import VirtualClock
 from gatewaykit.testing import Client, Reply, ScriptedTransport
 from tests.asgi.apps import Recorder, echo, hello
@@ -421,3 +435,26 @@ paths:
 
     lines = sorted(int(problem.where.split(":")[-2]) for problem in raised.value.problems)
     assert lines == [4, 6, 11]
+
+
+def test_a_limit_by_route_counts_by_the_rule_around_an_app_and_by_the_resource_in_a_gateway() -> None:
+    limit = throttle(rate=1, burst=1, key=by.route)
+    around = PolicyMiddleware(hello, policies=[rule("/items/{id}", limit)])
+    routed = gateway({"/items/{id}": {"get": mock()}}, stage_prefix=False, policies=[rule("/items/{proxy+}", limit)])
+
+    for api in (around, routed):
+        assert [api.decide("GET", path).reason for path in ("/items/1", "/items/2")] == [None, Reason.THROTTLED]
+    assert routed.decide("GET", "/items/7").request.path_parameters == {"id": "7"}
+
+
+async def test_access_logs_know_what_the_deployment_knows() -> None:
+    lines: list[str] = []
+    log = access_log("$context.requestId $context.apiId $context.accountId $context.resourceId", sink=lines.append)
+    api = gateway({"/x": {"get": mock()}}, policies=[log], api_id="abc123", account_id="999999999999")
+
+    await Client(api).get("/dev/x")
+    await api.aclose()
+
+    (line,) = "".join(lines).splitlines()
+    assert line.split()[1:3] == ["abc123", "999999999999"]
+    assert len(line.split()[3]) == 6

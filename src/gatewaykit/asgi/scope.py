@@ -55,7 +55,7 @@ class AsgiRequest(Request):
         # As `forget_facts`, without the call: this runs for every request.
         self.identity = self.api_key = self.refusal = self.events = None
         self.limits = []
-        self.trace_id = ""
+        self.trace_id = self.resource = ""
         self.status = self.sent_bytes = 0
 
 

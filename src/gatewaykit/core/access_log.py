@@ -222,7 +222,7 @@ def _claim(name: str) -> Read:
 
 def _from_context(path: tuple[str, ...]) -> Read:
     def read(request: Request) -> str | None:
-        value: Any = request.context
+        value: Any = None if request.context is None else request.context(request)
         for step in path:
             value = value.get(step) if isinstance(value, Mapping) else None
         return None if value is None or isinstance(value, Mapping) else str(value)

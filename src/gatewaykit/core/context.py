@@ -32,7 +32,7 @@ class ApiFacts:
     account_id: str = "123456789012"
     api_id: str = "local"
     deployment_id: str = "local"
-    domain_name: str = "localhost"
+    domain_name: str = ""  # "" is the host that the client names
     region: str = "us-east-1"
     stage: str = "prod"
     stage_in_path: bool = True
@@ -41,6 +41,7 @@ class ApiFacts:
 def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
     """A fresh `$context`, as mappings, templates and Lambda events see it. Templates add what they override."""
     path = path_text(request)
+    domain = facts.domain_name or _host(request)
     context: dict[str, Any] = {
         "resourceId": resource_id(request.resource),
         "resourcePath": request.resource,
@@ -51,11 +52,11 @@ def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
         "accountId": facts.account_id,
         "protocol": "HTTP/1.1",  # also where the client speaks HTTP/2 (reference 01 section 2)
         "stage": facts.stage,
-        "domainPrefix": facts.domain_name.partition(".")[0],
+        "domainPrefix": domain.partition(".")[0],
         "requestTimeEpoch": int(request.received_s * 1000),
         "requestId": request.id,
         "identity": _identity(request),
-        "domainName": facts.domain_name,
+        "domainName": domain,
         "deploymentId": facts.deployment_id,
         "apiId": facts.api_id,
     }
@@ -91,6 +92,11 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 def _request_time(second: int) -> str:
     moment = datetime.fromtimestamp(second, timezone.utc)
     return f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year:04}:{moment:%H:%M:%S} +0000"
+
+
+def _host(request: Request) -> str:
+    host = request.headers.get(b"host", b"localhost").decode("latin-1")
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
 
 
 def _identity(request: Request) -> dict[str, Any]:

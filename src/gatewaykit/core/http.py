@@ -85,7 +85,7 @@ class Request:
     stage: str
     stage_variables: Mapping[str, str]
     integration: Any  # a core.http.IntegrationFacts-like mapping; writer: the integration
-    context: Any  # lazy $context; writer: deploy
+    context: Callable[[Request], Mapping[str, Any]] | None  # gives $context; writer: deploy
     events: list[tuple[str, str]] | None  # the phase trace, when someone wants it
     refusal: Refusal | None  # writer: the runner
     reached: Any  # the part of the chain that may amend the answer; the runner's own

@@ -99,6 +99,11 @@ class RuleSet:
             found.extend(position for position, wanted in node.here if not wanted or wanted in asked)
         return tuple(sorted(found))
 
+    def resource(self, applying: Sequence[int]) -> str:
+        """The path of the longest rule that applies, as it is written: what `by.route` counts by around an app."""
+        longest = max((self._targets[position] for position in applying), key=lambda target: len(target.parts))
+        return "/" + "/".join(longest.parts)
+
     def parameters(self, applying: Sequence[int], path: str) -> dict[str, str]:
         """The path parameters that the applying rules name."""
         parts = [part for part in path.split("/") if part]

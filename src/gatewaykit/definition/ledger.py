@@ -8,7 +8,7 @@ where acting on it falls short, say so with `approximate` or `ignore`, which win
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
@@ -90,6 +90,13 @@ class Ledger:
     ) -> None:
         """Write down a key: its status and note hold as long as nobody reads the field it feeds."""
         self._keys[place] = (key, status, note, security, harmless, near)
+
+    def excuse(self, places: Iterable[Place], note: str) -> None:
+        """These keys have nothing to do in this document, on API Gateway neither: harmless as long as nobody acts."""
+        for place in places:
+            if place in self._keys:
+                key, status, _, security, _, near = self._keys[place]
+                self._keys[place] = (key, status, note, security, not security, near)
 
     def view(self, obj: T) -> T:
         """`obj` with every attribute read marked. Objects of the definition inside it come as views too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.context import path_text
 from gatewaykit.core.reasons import Reason, Refusal
@@ -57,12 +57,7 @@ class Leaf:
 
     def chain(self, request: Request) -> Chain:
         """The chain for a request whose route and path parameters are written."""
-        if self._rules is None:
-            return self._chain
-        parameters = request.path_parameters
-        chain = self._rules.chain(request)
-        request.path_parameters = parameters
-        return chain
+        return self._chain if self._rules is None else self._rules.chain(request)
 
     async def aclose(self) -> None:
         await self._chain.aclose()
@@ -81,13 +76,14 @@ class Deployment:
     routes: tuple[RouteSummary, ...]
     apps: tuple[ASGIApp, ...]
     may_be_bare: bool
+    context: Callable[[Request], Mapping[str, Any]] | None = None
 
     def route(self, request: Request) -> Leaf:
         """The leaf of a request, with what routing knows written into it: time, stage, resource, path parameters."""
         request.received_s = self.runtime.clock.wall()
         if self.stage_prefix and not _take_stage(request, self.stage):
             return self.miss
-        request.stage, request.stage_variables = self.stage, self.stage_variables
+        request.stage, request.stage_variables, request.context = self.stage, self.stage_variables, self.context
         if self.runtime.profile == "aws" and (verb := request.headers.get(b"x-http-method-override")) is not None:
             _override_verb(request, verb)
         found = self.router.match(request.method, path_text(request))

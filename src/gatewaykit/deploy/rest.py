@@ -7,7 +7,7 @@ compilers it calls read from the definition is, by that reading, what `check` re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -71,6 +71,7 @@ class RestOptions:
     policies: Sequence[Policy | Rule] = ()
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
+    facts: ApiFacts = field(default_factory=ApiFacts)
     built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
 
     def once(self, where: str, make: Callable[[], list[Policy | Rule]]) -> list[Policy | Rule]:
@@ -96,7 +97,7 @@ class _Compiler:
     def __init__(self, api: Definition, options: RestOptions, runtime: Runtime, recorded: bool) -> None:
         self._api, self._options, self._runtime, self._recorded = api, options, runtime, recorded
         self._problems: list[Problem] = []
-        facts = ApiFacts(stage=options.stage, stage_in_path=options.stage_prefix)
+        facts = replace(options.facts, stage=options.stage, stage_in_path=options.stage_prefix)
         self._render = self._renderer(facts)
         self._keys: list[ApiKey] = []
         self._listed: list[Listed] = []
@@ -142,6 +143,7 @@ class _Compiler:
             routes=tuple(routes),
             apps=tuple(options.apps.values()),
             may_be_bare=not self._before and not options.stage_prefix,
+            context=partial(context_of, facts=self._deps.facts),
         )
 
     def _collect(self, make: Callable[[], T]) -> T | None:

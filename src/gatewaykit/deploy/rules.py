@@ -92,8 +92,9 @@ class RuleChains:
         preflight: tuple[int, ...] = ()
         if request.method == "OPTIONS" and (asked := request.headers.get(b"access-control-request-method")):
             preflight = self._rules.applying(asked.decode("latin-1"), path)
-        if applying:
+        if applying and not request.resource:  # a gateway has routed it already
             request.path_parameters = self._rules.parameters(applying, path)
+            request.resource = self._rules.resource(applying)
         key = (applying, preflight)
         chain = self._chains.get(key)
         if chain is None:

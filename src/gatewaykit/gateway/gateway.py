@@ -13,6 +13,7 @@ from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
 from gatewaykit.asgi.scope import AsgiRequest
 from gatewaykit.asgi.shell import around_app, around_websocket, deny_handshake
 from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
@@ -123,6 +124,9 @@ class Gateway:
         profile: str = "aws",
         accept: Collection[str] = (),
         stage_prefix: bool = False,
+        account_id: str = "123456789012",
+        api_id: str = "local",
+        region: str = "us-east-1",
         transport: Transport | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> Gateway:
@@ -130,7 +134,8 @@ class Gateway:
 
         `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
-        execute-api host; without it the stage is at the root, as behind a custom domain. `accept` names security keys
+        execute-api host; without it the stage is at the root, as behind a custom domain. `account_id`, `api_id` and
+        `region` are what `$context` and Lambda events show. `accept` names security keys
         that may stay unenforced. Raises ConfigError with every problem of the document and the arguments.
         """
         from gatewaykit.openapi import read_definition
@@ -148,6 +153,7 @@ class Gateway:
             policies=policies,
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
+            facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
         )
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:

@@ -28,6 +28,7 @@ _VERBS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "tr
 _ANY: Final = "x-amazon-apigateway-any-method"
 _SERVERS: Final = Known("the servers are not part of the routes", harmless=True)
 _NOT_CHECKED: Final = Known("API Gateway checks only that required parameters are there")
+_NO_VALIDATOR: Final = "no request validator asks for it, and without one API Gateway checks nothing"
 _RESPONSES: Final = Known("API Gateway declares responses and does not check them", harmless=True)
 
 _PATH_ITEM: Final[Table] = {
@@ -154,6 +155,12 @@ class Operations:
             section.feeds("extensions", *(child.place for key, child in own.value.items() if key != "policies"))
         name = _model_name(verb, path_node.key)
         integration = section.take(_INTEGRATION, "integration")
+        models = self._swagger_bodies(section, bodies, name) if swagger else self._bodies(section, name)
+        validator = self._request_validator(section)
+        if validator is None or not validator.validate_request_parameters:
+            reader.ledger.excuse(section.fields.get("request_parameters", ()), _NO_VALIDATOR)
+        if validator is None or not validator.validate_request_body:
+            reader.ledger.excuse(section.fields.get("request_models", ()), _NO_VALIDATOR)
         return Method(
             path=path_node.key.rstrip("/") or "/" if path_node.key.startswith("/") else path_node.key,
             verb=verb,
@@ -165,8 +172,8 @@ class Operations:
                 for each in parameters.values()
                 if each.location and each.name
             },
-            request_models=self._swagger_bodies(section, bodies, name) if swagger else self._bodies(section, name),
-            request_validator=self._request_validator(section),
+            request_models=models,
+            request_validator=validator,
             integration=None if integration is None else read_integration(reader, integration),
             method_responses=self._responses(section),
             policies=self._policies(section, own, extensions),
