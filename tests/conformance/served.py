@@ -40,6 +40,7 @@ class Served:
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process = process
+        self.log = ""  # what it wrote on stderr, once it has ended
         self.port = int(url.rpartition(":")[2])
 
     def send(self, *pieces: bytes, timeout_s: float = 20) -> bytes:
@@ -77,11 +78,12 @@ def serving(folder: Path, document: Mapping[str, Any], handlers: str, *words: st
                 break
         else:
             raise AssertionError(f"{process.wait()}: {said}{process.stderr and process.stderr.read()}")
+        served = Served(process, json.loads(said)["url"])
         try:
-            yield Served(process, json.loads(said)["url"])
+            yield served
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            served.log = process.communicate(timeout=30)[1]
 
 
 class _Echo(BaseHTTPRequestHandler):
