@@ -46,12 +46,22 @@ def test_other_requests_are_refused(runtime: Runtime, value: str | None, reason:
     assert request.api_key is None
 
 
-def test_a_key_outside_its_plan_is_refused(runtime: Runtime) -> None:
-    policy = api_key([ApiKey(id="1", value=ACME, stages=frozenset({"prod"}))])
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (ApiKey(id="1", name="acme", value=ACME, stages=frozenset({"dev"})), None),
+        (ApiKey(id="1", name="acme", value=ACME, stages=frozenset({"prod"})), Reason.API_KEY_NOT_IN_PLAN),
+        (ApiKey(id="1", name="acme", value=ACME, enabled=False), Reason.API_KEY_DISABLED),
+    ],
+    ids=["in its plan", "outside its plan", "disabled"],
+)
+def test_a_key_has_to_be_enabled_and_in_its_plan(runtime: Runtime, key: ApiKey, reason: Reason | None) -> None:
     request = a_request()
     request.stage = "dev"
+    caller = Identity(principal="acme", kind="api_key", key_id="1", key_name="acme")
 
-    assert ask(policy, runtime, request) is Reason.API_KEY_NOT_IN_PLAN
+    assert ask(api_key([key]), runtime, request) is (request if reason is None else reason)
+    assert request.identity == (caller if reason is None else None)
 
 
 def test_the_header_may_have_another_name(runtime: Runtime) -> None:

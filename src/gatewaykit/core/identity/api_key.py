@@ -7,7 +7,7 @@ helps nobody to find a key. No cache of raw keys stands in front: the hash costs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
@@ -40,33 +40,28 @@ class ApiKey:
 
 
 class KeyTable:
-    """Keys by digest. `find(raw)` gives the key, or the refusal that says what is wrong with it."""
+    """Keys by digest, each with the digest itself, for comparing."""
 
-    __slots__ = ("_by_digest", "find", "keys")
+    __slots__ = ("entries", "keys")
 
     def __init__(self, by_digest: Mapping[bytes, ApiKey]) -> None:
-        self._by_digest = dict(by_digest)
-        self.keys = tuple(self._by_digest.values())
-        self.find: Callable[[bytes, str], ApiKey | Refusal] = self._finder()
+        self.entries = {digest: (digest, key) for digest, key in by_digest.items()}
+        self.keys = tuple(by_digest.values())
 
-    def _finder(self) -> Callable[[bytes, str], ApiKey | Refusal]:
-        # One entry a digest. The decoy makes an unknown key go the same way as a known one.
-        entries = {digest: (digest, key) for digest, key in self._by_digest.items()}
-        decoy = (bytes(32), ApiKey(id="", value="", enabled=False))
-
-        def find(raw: bytes, stage: str) -> ApiKey | Refusal:
-            digest = sha256(raw).digest()
-            expected, key = entries.get(digest, decoy)
-            known = compare_digest(digest, expected)
-            if known and key.enabled and (key.stages is None or stage in key.stages):
-                return key
-            if not known:
-                return Refusal(Reason.API_KEY_UNKNOWN, f"no key has the digest {digest.hex()[:12]}…")
-            if not key.enabled:
-                return Refusal(Reason.API_KEY_DISABLED, f"key {key.id} ({key.name}) is disabled")
+    def find(self, digest: bytes, stage: str) -> ApiKey | Refusal:
+        """The key with this digest, or the refusal that says what is wrong with it."""
+        expected, key = self.entries.get(digest, _DECOY)
+        if not compare_digest(digest, expected):
+            return Refusal(Reason.API_KEY_UNKNOWN, f"no key has the digest {digest.hex()[:12]}…")
+        if not key.enabled:
+            return Refusal(Reason.API_KEY_DISABLED, f"key {key.id} ({key.name}) is disabled")
+        if key.stages is not None and stage not in key.stages:
             return Refusal(Reason.API_KEY_NOT_IN_PLAN, f"no plan of key {key.id} ({key.name}) holds stage {stage!r}")
+        return key
 
-        return find
+
+_DECOY: Final = (bytes(32), ApiKey(id="", value="", enabled=False))
+"""What an unknown digest is compared with, so that it goes the same way as a known one."""
 
 
 def compile_keys(keys: Mapping[str, str] | Iterable[ApiKey]) -> KeyTable | tuple[Problem, ...]:
