@@ -152,7 +152,7 @@ def records() -> Any:
     logger.removeHandler(handler)
 
 
-@settings(max_examples=max(600, settings.default.max_examples))
+@settings(max_examples=max(600, settings().max_examples))
 @given(
     root=st.sampled_from(sorted(PATHS) + ["/nowhere"]),
     method=VERBS,
@@ -202,7 +202,7 @@ def test_any_request_gets_a_whole_answer(
     assert all("\n" not in record.getMessage() for record in records)
 
 
-@settings(max_examples=max(300, settings.default.max_examples))
+@settings(max_examples=max(300, settings().max_examples))
 @given(method=VERBS, raw=RAW, query=RAW, headers=HEADERS, body=BODIES, chunked=st.booleans())
 def test_any_request_gets_through_a_sidecar(
     method: str, raw: bytes, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes, chunked: bool
@@ -242,7 +242,7 @@ RESULTS = ANY_JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=max(300, settings.default.max_examples))
+@settings(max_examples=max(300, settings().max_examples))
 @given(result=RESULTS, accept=VALUES, method=st.sampled_from(["GET", "HEAD"]))
 def test_any_result_of_a_function_gives_a_whole_answer(
     records: list[Any], result: Any, accept: bytes, method: str
