@@ -51,7 +51,7 @@ class AsgiRequest(Request):
         else:
             self.outer, client = None, self.client
             self.address = client[0] if client else ""
-        self.body = None
+        self.body = self.context = None
         # As `forget_facts`, without the call: this runs for every request.
         self.identity = self.api_key = self.refusal = self.events = None
         self.limits = []
