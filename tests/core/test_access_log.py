@@ -40,6 +40,9 @@ def line(text: str, request: Request, took_s: float = 0.0125) -> str:
     return a_format(text).line(request, took_s)
 
 
+_CERTIFICATE = {"identity": {"clientCert": {"subjectDN": "CN=a"}}}
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -112,7 +115,7 @@ def test_around_an_app_they_show_the_path_the_caller_and_the_time_it_took(name: 
         ("apiId", {"context": lambda request: {"apiId": "abc"}}, "abc"),
         ("apiId", {"context": lambda request: {"apiId": None}}, "-"),
         ("apiId", {}, "-"),
-        ("identity.clientCert.subjectDN", {"context": lambda request: {"identity": {"clientCert": {"subjectDN": "CN=a"}}}}, "CN=a"),
+        ("identity.clientCert.subjectDN", {"context": lambda request: _CERTIFICATE}, "CN=a"),
         ("authorizer.latency", {"context": lambda request: {"authorizer": {"latency": 7}}}, "7"),
         ("xrayTraceId", {"trace_id": ""}, "-"),
     ],

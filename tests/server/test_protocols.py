@@ -126,6 +126,8 @@ async def test_a_target_reaches_the_app_in_origin_form(protocol: Any, target: by
         pytest.param(b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", id="CONNECT"),
         pytest.param(b"nonsense\r\n\r\n", id="no HTTP"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", id="bad length"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n", id="two hosts"),
+        pytest.param(b"GET / HTTP/1.1\r\nAccept: x\r\n\r\n", id="no host"),
     ],
 )
 async def test_what_is_no_request_gets_a_400(protocol: Any, request_bytes: bytes) -> None:

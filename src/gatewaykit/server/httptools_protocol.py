@@ -59,6 +59,9 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise ValueError("a request has one Host field (RFC 9112 section 3.2)")  # the parser makes it a 400
         if not self.url.startswith(b"/"):
             self.url = _origin_form(self.url)
         super().on_headers_complete()
