@@ -136,6 +136,16 @@ def test_a_free_format_keeps_its_literals() -> None:
     )
 
 
+def test_every_second_has_its_own_time() -> None:
+    compiled = a_format("$context.requestTime")
+    midnight = 1_767_225_600
+    lines = [compiled.line(a_request(received_s=midnight + second + 0.5), 0.0) for second in range(200)]
+
+    assert lines == [
+        f"01/Jan/2026:00:{minute:02}:{second:02} +0000" for minute in range(4) for second in range(60)
+    ][:200]  # fmt: skip
+
+
 def test_a_variable_may_stand_twice() -> None:
     assert line("$context.requestId$context.requestId", a_request()) == "r-1r-1"
 

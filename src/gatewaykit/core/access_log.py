@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gatewaykit.errors import Problem
@@ -34,10 +33,11 @@ Read = Callable[["Request"], "str | None"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A compiled format. `line(request, took_s)` gives the line, without a line feed."""
+    """A compiled format. `line(request, took_s)` gives the line, without a line feed; few formats show `took_s`."""
 
     text: str
     line: Callable[[Request, float], str]
+    shows_latency: bool
 
 
 AWS_FORMATS: Final[Mapping[str, str]] = {
@@ -109,31 +109,32 @@ def compile_format(text: str, *, where: str = "access_log.format") -> Format | t
             problems.append(Problem(where=where, what=what, near=f"$context.{near[0]}" if near else ""))
     if problems:
         return tuple(problems)
-    return Format(text, _line(literals, names, _escape_for(text)))
+    return Format(text, _line(literals, names, _escape_for(text)), "responseLatency" in names)
 
 
 def _line(literals: list[str], names: list[str], escape: _Escape) -> Callable[[Request, float], str]:
     """The function that writes a line, generated: a loop over the variables takes twice the time.
 
     Only our own expressions become code; the format's literals are written as constants. Nearly no line has a value to
-    escape, so the whole line is looked at once.
+    escape, so all values that are not our own are looked at together.
     """
-    namespace: dict[str, Any] = {"json": json, "request_time": _request_time}
-    values, parts = [], [_constant(literals[0])]
+    namespace: dict[str, Any] = {"json": json, "request_times": _REQUEST_TIMES}
+    values, parts, foreign = [], [_constant(literals[0])], []
     for number, (name, literal) in enumerate(zip(names, literals[1:])):
         expression = _EXPRESSIONS.get(name)
         if expression is None:
             namespace[f"read{number}"], expression = _read(name), f"read{number}(request)"
         values.append(f"v{number} = {expression} or '-'" if name not in _NUMBERS else f"v{number} = {expression}")
         parts += (f"{{v{number}}}", _constant(literal))
-    own = "".join(literals)
-    clean = [f"line.count({character!r}) == {own.count(character)}" for character in escape.special]
+        if name not in _OUR_OWN:
+            foreign.append(f"{{v{number}}}")
+    clean = [f"{character!r} not in foreign" for character in escape.special]
     source = [
         "def write(request, took_s):",
         *(f"    {value}" for value in values),
-        f"    line = f'{''.join(parts)}'",
-        f"    if line.isascii() and line.isprintable() and {' and '.join(clean)}:",
-        "        return line",
+        f"    foreign = f'{''.join(foreign)}'",
+        f"    if foreign.isascii() and foreign.isprintable() and {' and '.join(clean)}:",
+        f"        return f'{''.join(parts)}'",
         f"    return escaped({', '.join(f'v{number}' for number in range(len(names)))})",
     ]
 
@@ -256,12 +257,20 @@ def _key(request: Request) -> str | None:
     return None if value is None else "*" * max(0, len(value) - 6) + value[-6:]
 
 
-@lru_cache(maxsize=4)
-def _request_time(second: int) -> str:
-    moment = datetime.fromtimestamp(second, timezone.utc)
-    return f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year}:{moment:%H:%M:%S} +0000"
+class _RequestTimes(dict[int, str]):
+    """The texts of seconds, each written once: the lines that follow are mostly of the same ones."""
+
+    def __missing__(self, second: int) -> str:
+        moment = datetime.fromtimestamp(second, timezone.utc)
+        text = f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year}:{moment:%H:%M:%S} +0000"
+        if len(self) >= _MOST_REQUEST_TIMES:
+            self.clear()
+        self[second] = text
+        return text
 
 
+_MOST_REQUEST_TIMES: Final = 60
+_REQUEST_TIMES: Final = _RequestTimes()
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _EXPRESSIONS: Final = {
@@ -271,7 +280,7 @@ _EXPRESSIONS: Final = {
     "path": "request.raw_path.decode('latin-1')",
     "resourcePath": "request.resource",
     "protocol": "'HTTP/' + request.http_version",
-    "requestTime": "request_time(int(request.received_s))",
+    "requestTime": "request_times[int(request.received_s)]",
     "requestTimeEpoch": "int(request.received_s * 1000)",
     "responseLatency": "int(took_s * 1000)",
     "responseLength": "request.sent_bytes",
@@ -287,6 +296,9 @@ _EXPRESSIONS: Final = {
 
 _NUMBERS: Final = frozenset(("requestTimeEpoch", "responseLatency", "responseLength"))
 """Those whose zero is a value."""
+
+_OUR_OWN: Final = _NUMBERS | {"requestTime", "status"}
+"""Those that hold nothing to escape, whatever was sent."""
 
 _READS: Final[dict[str, Read]] = {
     "identity.apiKey": _key,

@@ -52,15 +52,22 @@ class _BoundAccessLog(Policy):
         wall, monotonic = clock.wall, clock.monotonic
 
         def on_request(request: Request) -> Request:  # around an app nobody else has read the clock
-            request.received_s, request.received_monotonic_s = wall(), monotonic()
+            request.received_s = wall()
             return request
 
         def on_end(request: Request) -> None:
+            write(line(request, 0.0))
+
+        def on_timed_request(request: Request) -> Request:
+            request.received_s, request.received_monotonic_s = wall(), monotonic()
+            return request
+
+        def on_timed_end(request: Request) -> None:
             write(line(request, monotonic() - request.received_monotonic_s))
 
-        self.on_request = on_request
+        self.on_request = on_timed_request if format.shows_latency else on_request
         if not runtime.look_only:
-            self.on_end = on_end
+            self.on_end = on_timed_end if format.shows_latency else on_end
 
     async def aclose(self) -> None:
         if isinstance(self._sink, BufferedSink):
