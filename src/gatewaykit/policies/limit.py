@@ -79,8 +79,11 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> B
     """The hooks of a limit."""
     name, size, key_of = limit.name, limit.size, limit.key
     new = tuple.__new__  # a NamedTuple's own constructor costs as much again as all of this
+    # A store in memory gives the same object for the same answer: most often that of a bucket that was full.
+    last: tuple[Taken | None, LimitState] = None, LimitState(name, size, size, 0.0)
 
     def on_request(request: Request) -> Answer | Awaitable[Answer]:
+        nonlocal last
         key = key_of(request)
         if type(key) is not str:
             if key is None and shares:
@@ -90,7 +93,11 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> B
         taken = take(key)
         if type(taken) is not Taken:
             return later(request, cast("Awaitable[Taken]", taken))
-        request.limits.append(new(LimitState, (name, size, taken[1], taken[3])))
+        same, state = last
+        if taken is not same:
+            state = new(LimitState, (name, size, taken[1], taken[3]))
+            last = taken, state
+        request.limits.append(state)
         return request if taken[0] else refuse(taken)
 
     shares = limit.without_key == "share"
