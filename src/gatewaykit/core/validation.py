@@ -12,9 +12,10 @@ Developer guide, "Request validation for REST APIs"; recorded rows 14 to 22. Cho
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from typing import Any, Final, NoReturn
 
 from gatewaykit.core.http import Request
@@ -27,6 +28,7 @@ __all__ = ["DEFAULT_MODEL", "Validator", "compile_schema", "compile_validator"]
 
 DEFAULT_MODEL: Final = "$default"
 _JSON: Final = "application/json"
+_JSON_FIELD: Final = b"application/json"
 _UNPARSABLE: Final = "[Unknown error parsing request body]"
 _LOCATIONS: Final = ("header", "path", "querystring")
 
@@ -180,19 +182,22 @@ class NoHandlers(dict[str, Callable[[str], NoReturn]]):
 
 def _checking_body(models: Mapping[str, _Matches]) -> Check:
     default = models.get(DEFAULT_MODEL)
+    for_json = models.get(_JSON, default)
     decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 
     def check(request: Request) -> Request | Refusal:
         if request.kind == "websocket":
             return request  # a handshake has no body
         sent = request.headers.get(b"content-type")
-        content_type = sent.partition(b";")[0].strip().lower().decode("latin-1") if sent else _JSON
-        model = models.get(content_type, default)
+        content_type, model = _JSON, for_json
+        if sent and sent != _JSON_FIELD:
+            content_type = sent.partition(b";")[0].strip().lower().decode("latin-1")
+            model = models.get(content_type, default)
         if model is None:
             return request
         body = request.body
-        try:
-            value = decode(body.decode("utf-8-sig")) if body else {}
+        try:  # "utf-8-sig", the codec that passes over a byte order mark, costs six times as much
+            value = decode((body[3:] if body.startswith(BOM_UTF8) else body).decode()) if body else {}
         except (ValueError, RecursionError) as error:
             problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             detail = f"Request body is not valid JSON: {problem}"
@@ -212,9 +217,9 @@ def _no_constant(name: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not isfinite(number):
-        raise ValueError("a number is too large")
-    return number
+    if -inf < number < inf:
+        return number
+    raise ValueError("a number is too large")
 
 
 def _both(checks: list[Check]) -> Check:
