@@ -43,8 +43,10 @@ class AsgiRequest(Request):
             self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET
             self.http_version, self.client = scope.get("http_version", "1.1"), scope.get("client")
             state, root, raw = scope.get("state"), scope.get("root_path"), scope.get("raw_path")
-        if raw and not root and _QUESTION_MARK not in raw:
-            self.raw_path = raw
+        if not root:
+            self.path = scope["path"]
+            if raw and _QUESTION_MARK not in raw:
+                self.raw_path = raw
         if state and STATE_KEY in state:
             self.outer = outer = state[STATE_KEY]
             self.address = outer.address
