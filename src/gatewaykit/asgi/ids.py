@@ -24,10 +24,16 @@ class IdPool:
 
     __slots__ = ("_at", "_base64", "_base64_at", "_entropy", "_hex", "_hex_at", "_pool")
 
+    _pool: bytes
+    _hex: str
+    _base64: str
+    _at: int
+    _hex_at: int
+    _base64_at: int
+
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
-        self._pool, self._hex, self._base64 = b"", "", ""
-        self._at = self._hex_at = self._base64_at = 0
+        self.forget()
 
     def request_id(self) -> str:
         """A version 4 UUID."""
@@ -59,7 +65,8 @@ class IdPool:
 
     def forget(self) -> None:
         """Drop what is pooled, so that a forked process draws its own."""
-        self.__init__(self._entropy)  # type: ignore[misc]  # to begin anew is what is meant
+        self._pool, self._hex, self._base64 = b"", "", ""
+        self._at = self._hex_at = self._base64_at = 0
 
 
 IDS = IdPool(os.urandom)
