@@ -60,13 +60,6 @@ def test_every_fact_has_a_first_value() -> None:
         getattr(request, name)
 
 
-def test_headers_are_derived_where_a_front_did_not_set_them() -> None:
-    request = Request.__new__(Request)
-    request.header_list = [(b"X-A", b"1")]
-
-    assert request.headers == {b"x-a": b"1"}
-
-
 def test_an_unknown_fact_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         _ = Request("GET", "/").nonsense  # type: ignore[attr-defined]  # the mistake under test

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from gatewaykit.asgi.body import AsgiBody
 from gatewaykit.asgi.ids import IDS
-from gatewaykit.core.http import Identity, LimitState, Request
+from gatewaykit.core.http import NOTHING, Identity, LimitState, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,26 +43,30 @@ class AsgiRequest(Request):
             self.method = scope.get("method", "GET")  # a WebSocket handshake is a GET
             self.http_version, self.client = scope.get("http_version", "1.1"), scope.get("client")
             state, root, raw = scope.get("state"), scope.get("root_path"), scope.get("raw_path")
-        if not root:
-            self.path = scope["path"]
-            if raw and _QUESTION_MARK not in raw:
-                self.raw_path = raw
+        if root or not raw or _QUESTION_MARK in raw:
+            self.path = _relative_path(scope)
+            self.raw_path = _relative_raw_path(scope, self.path)
+        else:
+            self.path, self.raw_path = scope["path"], raw
         if state and STATE_KEY in state:
             self.outer = outer = state[STATE_KEY]
             self.address = outer.address
         else:
             self.outer, client = None, self.client
             self.address = client[0] if client else ""
-        self.body = self.context = None
+        self.body = None
         # As `forget_facts`, without the call: this runs for every request.
-        self.identity = self.api_key = self.refusal = self.events = None
+        self.identity = self.api_key = self.refusal = self.events = self.context = self.reached = self.integration = (
+            None
+        )
         self.limits = []
-        self.trace_id = self.resource = ""
+        self.trace_id = self.resource = self.stage = ""
+        self.path_parameters = self.stage_variables = NOTHING
+        self.received_s = self.received_monotonic_s = 0.0
         self.status = self.sent_bytes = 0
 
 
-def _relative_path(request: AsgiRequest) -> str:
-    scope = request.scope
+def _relative_path(scope: Scope) -> str:
     path: str = scope["path"]
     root = scope.get("root_path", "").rstrip("/")
     if root and path.startswith(root) and (len(path) == len(root) or path[len(root)] == "/"):
@@ -70,14 +74,13 @@ def _relative_path(request: AsgiRequest) -> str:
     return path
 
 
-def _relative_raw_path(request: AsgiRequest) -> bytes:
-    scope = request.scope
+def _relative_raw_path(scope: Scope, path: str) -> bytes:
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
-        return quote(request.path, safe="/:@!$&'()*+,;=~-._").encode()
+        return quote(path, safe="/:@!$&'()*+,;=~-._").encode()
     raw = raw.partition(b"?")[0]
     root = scope.get("root_path", "").rstrip("/")
-    if not root or request.path == scope["path"]:
+    if not root or path == scope["path"]:
         return raw
     for spelt in (root.encode(), quote(root).encode()):
         if raw.startswith(spelt):
@@ -142,9 +145,7 @@ AsgiRequest.first_use = {
     "header_list": _header_list,
     "id": _id,
     "kind": lambda request: request.scope["type"],
-    "path": _relative_path,
     "query_string": lambda request: request.scope.get("query_string", b""),
-    "raw_path": _relative_raw_path,
     "root_path": lambda request: request.scope.get("root_path", ""),
     "scheme": lambda request: request.scope.get("scheme", "http"),
     "source": lambda request: AsgiBody(request.receive),

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
-__all__ = ["Head", "HeaderList", "Identity", "LimitState", "Request", "Response", "header_values", "parse_query"]
+__all__ = [
+    "NOTHING",
+    "Head",
+    "HeaderList",
+    "Identity",
+    "LimitState",
+    "Request",
+    "Response",
+    "header_values",
+    "parse_query",
+]
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 HeaderList = list[tuple[bytes, bytes]]
 """Header fields in order, values as sent. Names keep the client's casing only where the server keeps it."""
@@ -115,23 +128,18 @@ class Request:
         self.headers = {name.lower(): value for name, value in self.header_list}
         self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
         self.root_path, self.source = root_path, None
+        self.address = client[0] if client else ""
         self.forget_facts()
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name):  # reached only for a slot nobody has written yet
-            derive = self.first_use.get(name)
-            if derive is None:
-                raise AttributeError(name)
-            value = derive(self)
-            setattr(self, name, value)
-            return value
-
     def forget_facts(self) -> None:
-        """Nothing is known yet of what policies write. These are set at once, for reading an unset slot is dear."""
-        self.identity = self.api_key = self.refusal = self.events = None
+        """Nothing is known yet of what routing and policies write."""
+        self.identity = self.api_key = self.refusal = self.events = self.context = self.reached = self.integration = (
+            None
+        )
         self.limits = []
-        self.trace_id = ""
+        self.trace_id = self.resource = self.stage = ""
+        self.path_parameters = self.stage_variables = NOTHING
+        self.received_s = self.received_monotonic_s = 0.0
         self.status = self.sent_bytes = 0
 
     def header(self, name: str) -> str | None:
@@ -204,23 +212,40 @@ def _utf8(text: str) -> str:
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
-def _headers_of(request: Request) -> dict[bytes, bytes]:
-    return {name.lower(): value for name, value in request.header_list}
+class _Derived:
+    """A fact that is derived when it is first asked for, and kept in its slot. What nobody reads costs nothing.
+
+    A `__getattr__` would do the same, but with one CPython reads every slot of the class the slow way. Only what few
+    requests read or write may be derived: each use is a call.
+    """
+
+    __slots__ = ("_name", "_slot")
+
+    def __init__(self, name: str) -> None:
+        self._name, self._slot = name, vars(Request)[name]
+
+    def __get__(self, request: Request, owner: type[Request]) -> Any:
+        try:
+            return self._slot.__get__(request, owner)
+        except AttributeError:
+            value = request.first_use[self._name](request)
+            self._slot.__set__(request, value)
+            return value
+
+    def __set__(self, request: Request, value: Any) -> None:
+        self._slot.__set__(request, value)
 
 
 Request.first_use = {
-    "address": lambda request: request.client[0] if request.client else "",
-    "context": lambda request: None,
     "extended_id": lambda request: "",
-    "headers": _headers_of,
+    "header_list": lambda request: [],
     "id": lambda request: "",
-    "integration": lambda request: None,
-    "path_parameters": lambda request: {},
+    "kind": lambda request: "http",
     "query": lambda request: parse_query(request.query_string),
-    "reached": lambda request: None,
-    "received_monotonic_s": lambda request: 0.0,
-    "received_s": lambda request: 0.0,
-    "resource": lambda request: "",
-    "stage": lambda request: "",
-    "stage_variables": lambda request: {},
+    "query_string": lambda request: b"",
+    "root_path": lambda request: "",
+    "scheme": lambda request: "http",
+    "source": lambda request: None,
 }
+for _name in Request.first_use:
+    setattr(Request, _name, _Derived(_name))
