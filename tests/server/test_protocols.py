@@ -159,7 +159,9 @@ async def test_a_large_body_does_not_count_as_a_head() -> None:
     body = b"x" * (3 * MAX_HEAD_BYTES)
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with serving(app, RawHttpToolsProtocol) as port:
-        answer = await exchange(port, head + body, head + body, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: ", b"close\r\n\r\n")
+        answer = await exchange(
+            port, head + body, head + body, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: ", b"close\r\n\r\n"
+        )
 
     assert answer.count(b"HTTP/1.1 200 OK") == 3
     assert app.bodies == [body, body, b""]
