@@ -27,9 +27,11 @@ async def send_response(send: Send, request: Request, response: Response, prefix
     try:
         if isinstance(body, bytes):
             if status not in _BODILESS and status >= 200:
-                length = _own_length(headers) if request.method == "HEAD" and not body else None
-                headers = [field for field in headers if field[0] != b"content-length"]
-                headers.append((b"content-length", str(len(body)).encode() if length is None else length))
+                length = _own_length(headers)
+                if length is None or not (request.method == "HEAD" and not body):
+                    if length is not None:
+                        headers = [field for field in headers if field[0] != b"content-length"]
+                    headers.append((b"content-length", b"%d" % len(body)))
             await send(_start(prefix, status, headers))
             body = b"" if bodiless else body
             request.sent_bytes = len(body)
@@ -56,7 +58,10 @@ def _start(prefix: str, status: int, headers: HeaderList) -> Message:
 
 
 def _own_length(headers: HeaderList) -> bytes | None:
-    return next((value for name, value in headers if name == b"content-length"), None)
+    for name, value in headers:
+        if name == b"content-length":
+            return value
+    return None
 
 
 def close_code(status: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gatewaykit.core.http import HeaderList, Request, header_values
-from gatewaykit.core.payload.headers import NOT_FORWARDED, REMAP_HTTP_PROXY, connection_names, field, remap
+from gatewaykit.core.payload.headers import NOT_FORWARDED, REMAP_HTTP_PROXY, connection_names, field
 from gatewaykit.core.reasons import Reason, Refusal
 
 __all__ = ["NO_BODY_VERBS", "http_headers", "proxy_headers", "proxy_response_headers"]
@@ -19,6 +19,7 @@ NO_BODY_VERBS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 """Verbs whose request an HTTP integration sends without a body and without a Content-Type."""
 
 _JSON: Final = b"application/json"
+_PERSISTENCE: Final = frozenset((b"keep-alive", b"close"))  # of Connection; any other word names a header
 
 
 def http_headers(
@@ -59,13 +60,30 @@ def proxy_headers(request: Request, mapped: Mapping[str, str], *, api_id: str, t
 
 def proxy_response_headers(headers: HeaderList) -> HeaderList:
     """What an HTTP_PROXY integration hands to the client (row 81), with a length of our own where there was one."""
-    listed = connection_names(headers)
-    kept = [pair for pair in headers if (name := pair[0].lower()) not in listed or name in REMAP_HTTP_PROXY[0]]
-    answer = remap(kept, REMAP_HTTP_PROXY)
-    lengths = header_values(headers, b"content-length")
-    if len(lengths) == 1 and lengths[0].isdigit() and not header_values(headers, b"transfer-encoding"):
+    renamed, dropped = REMAP_HTTP_PROXY
+    answer: HeaderList = []
+    listed: frozenset[bytes] = frozenset()
+    lengths: list[bytes] = []
+    typed = chunked = False
+    for name, value in headers:
+        key = name.lower()
+        if key in renamed:
+            if key == b"content-length":
+                lengths.append(value)
+            elif key == b"connection" and value.lower() not in _PERSISTENCE:
+                listed = connection_names(headers)
+            answer.append((b"x-amzn-Remapped-" + name, value))
+        elif key not in dropped:
+            typed = typed or key == b"content-type"
+            answer.append((name, value))
+        else:
+            chunked = chunked or key == b"transfer-encoding"
+    if listed:
+        answer = [pair for pair in answer if pair[0].lower() not in listed]
+        typed = bool(header_values(answer, b"content-type"))
+    if len(lengths) == 1 and lengths[0].isdigit() and not chunked:
         answer.append((b"content-length", lengths[0]))
-    if not header_values(headers, b"content-type"):
+    if not typed:
         answer.append((b"content-type", _JSON))
     return answer
 
