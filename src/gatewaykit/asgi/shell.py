@@ -12,63 +12,117 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gatewaykit.asgi.body import replay
+from gatewaykit.asgi.cors_lane import CorsLane
+from gatewaykit.asgi.lifespan import pass_lifespan
 from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.pipeline.chain import Chain, Way, drop_content_length, failure
 from gatewaykit.pipeline.record import log_failure
+from gatewaykit.policies.cors import BoundCors
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
     from gatewaykit.ports import Answer, BodyWrapper, Outcome
 
-__all__ = ["around_app", "around_websocket", "deny_handshake", "fail"]
+__all__ = ["Shell", "deny_handshake", "fail"]
 
 _OUTCOMES = frozenset((Response, Refusal))
 _STREAM_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
 
 
-async def around_app(
-    app: ASGIApp, chain: Chain, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """One HTTP request through the policies of `chain` to `app`."""
-    answer = chain.start(request)
-    try:
-        if answer is not request:
-            if type(answer) not in _OUTCOMES:
-                answer = await cast("Awaitable[Answer]", answer)
-            if answer is not request:
-                await _answer(chain, request, cast("Outcome", answer), request.reached, send)
+class Selects(Protocol):
+    """Finds the chain of a request, where rules decide it."""
+
+    def chain(self, request: Request) -> Chain: ...
+
+
+class Shell:
+    """Policies around an app, as an ASGI app. `rules` finds the chain of a request; without any, it is `chain`."""
+
+    def __init__(self, app: ASGIApp, chain: Chain, rules: Selects | None = None) -> None:
+        self._app, self._chain, self._rules = app, chain, rules
+        alone = chain.policies
+        self._cors: CorsLane | None = None
+        if rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
+            self._cors = CorsLane(chain, alone[0].screen)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
+        """Serve a scope. A gateway gives the `request` it has routed already."""
+        if scope["type"] != "http":
+            await self._other(scope, receive, send, request)
+            return
+        app, chain = self._app, self._chain
+        if (cors := self._cors) is not None:
+            if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:
+                await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
+                await send({"type": "http.response.body", "body": b""})
                 return
-        if chain.reads_body and request.body is not None:
-            receive = replay(request.body, receive)
-        state = scope.get("state")
-        if state is None:
-            scope = {**scope, "state": (state := {})}
-        state[STATE_KEY] = View(request, request.outer)
-        way = chain.way
-        if way.bodies or way.wraps:
-            scope = _without_shortcuts(scope)
-            outgoing = _buffering(chain, request, send) if way.bodies else _transforming(way, request, send)
-        else:
-            outgoing = _amending(way.heads, bool(chain.ends), request, send)
+            if (amended := cors.amending(scope, receive, send)) is not None:
+                try:
+                    await app(scope, receive, amended[0])
+                except Exception as error:
+                    await fail(chain, AsgiRequest(scope, receive), error, bool(amended[1]), send)
+                    raise
+                return
+        if self._rules is not None:
+            request = request or AsgiRequest(scope, receive)
+            chain = self._rules.chain(request)
+        if not chain.policies:
+            await app(scope, receive, send)
+            return
+        # From here on in one frame: a coroutine that only awaits another costs as much as a policy.
+        if request is None:
+            request = AsgiRequest(scope, receive)
+        answer = chain.start(request)
         try:
-            await app(scope, receive, outgoing)
-        except Exception as error:
-            await fail(chain, request, error, request.status != 0, send)
-            raise
-        finally:
-            if request.outer is None:  # as `hide`, without the call
-                state.pop(STATE_KEY, None)
+            if answer is not request:
+                if type(answer) not in _OUTCOMES:
+                    answer = await cast("Awaitable[Answer]", answer)
+                if answer is not request:
+                    await _answer(chain, request, cast("Outcome", answer), request.reached, send)
+                    return
+            if chain.reads_body and request.body is not None:
+                receive = replay(request.body, receive)
+            state = scope.get("state")
+            if state is None:
+                scope = {**scope, "state": (state := {})}
+            state[STATE_KEY] = View(request, request.outer)
+            way = chain.way
+            if way.bodies or way.wraps:
+                scope = _without_shortcuts(scope)
+                outgoing = _buffering(chain, request, send) if way.bodies else _transforming(way, request, send)
             else:
-                state[STATE_KEY] = request.outer
-    finally:
-        if chain.ends:
-            chain.end(request)
+                outgoing = _amending(way.heads, bool(chain.ends), request, send)
+            try:
+                await app(scope, receive, outgoing)
+            except Exception as error:
+                await fail(chain, request, error, request.status != 0, send)
+                raise
+            finally:
+                hide(state, request.outer)
+        finally:
+            if chain.ends:
+                chain.end(request)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None) -> None:
+        kind = scope["type"]
+        if kind == "websocket":
+            request = request or AsgiRequest(scope, receive)
+            chain = self._chain if self._rules is None else self._rules.chain(request)
+            await _around_websocket(self._app, chain, request, scope, receive, send)
+        elif kind == "lifespan":
+            await pass_lifespan(self._app, scope, receive, send, self.aclose)
+        else:
+            await self._app(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close what the chain opened. It opens again when needed."""
+        await self._chain.aclose()
 
 
 async def fail(chain: Chain, request: Request, error: Exception, started: bool, send: Send) -> None:
@@ -168,7 +222,7 @@ def _without_shortcuts(scope: Scope) -> Scope:
     return {**scope, "extensions": {k: v for k, v in extensions.items() if k not in _STREAM_EXTENSIONS}}
 
 
-async def around_websocket(
+async def _around_websocket(
     app: ASGIApp, chain: Chain, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """One WebSocket handshake through the same request hooks; a refusal denies it."""

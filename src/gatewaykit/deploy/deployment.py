@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gatewaykit.asgi.shell import Shell
 from gatewaykit.core.context import path_text
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import ANY_VERBS, Router
@@ -36,10 +37,10 @@ class RouteSummary:
 class Leaf:
     """What stands at one verb of one resource: a chain (or a chain per combination of rules), and an app if it has one.
 
-    `bare` is the app itself where nothing stands before it.
+    `shell` is the app with its policies; `bare` is the app itself where nothing stands before it.
     """
 
-    __slots__ = ("_chain", "_rules", "app", "bare", "resource", "summary")
+    __slots__ = ("_chain", "_rules", "app", "bare", "resource", "shell", "summary")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Leaf:
         self._chain = compile_chain(unconditional)
         ruled = any(target is not None for target, _ in listed)
         self._rules = RuleChains(listed, compile_chain) if ruled else None
+        self.shell = None if app is None else Shell(app, self._chain, self._rules)
         self.bare = app if app is not None and not ruled and not self._chain.policies else None
 
     def chain(self, request: Request) -> Chain:

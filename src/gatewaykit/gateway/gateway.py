@@ -11,7 +11,7 @@ from gatewaykit.asgi.app_call import AppCall
 from gatewaykit.asgi.front import serve_endpoint
 from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
 from gatewaykit.asgi.scope import AsgiRequest
-from gatewaykit.asgi.shell import around_app, around_websocket, deny_handshake
+from gatewaykit.asgi.shell import deny_handshake
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
 
+_QUESTION_MARK = ord("?")  # a number is found in bytes ten times as fast as bytes are
 _CANNOT_UPGRADE = "this route is an integration of a REST API, which has no WebSockets"
 
 
@@ -206,25 +207,24 @@ class Gateway:
             if deployment.may_be_bare and not scope.get("root_path"):
                 # Nothing rewrites the path or the verb, so the tree is asked before a Request is made.
                 raw = scope.get("raw_path")
-                if raw and b"?" not in raw:  # servers that break the rules leave the query in it
+                if raw and _QUESTION_MARK not in raw:  # servers that break the rules leave the query in it
                     found = deployment.router.match(scope["method"], raw.decode("latin-1"))
                     if found is not None and (bare := found[0].bare) is not None:
                         await bare(scope, receive, send)
                         return
             request = AsgiRequest(scope, receive)
             leaf = deployment.route(request)
-            chain = leaf.chain(request)
-            if leaf.app is None:
-                await serve_endpoint(chain, request, send)
+            if leaf.shell is None:
+                await serve_endpoint(leaf.chain(request), request, send)
             else:
-                await around_app(leaf.app, chain, request, scope, receive, send)
+                await leaf.shell(scope, receive, send, request)
         elif kind == "websocket":
             request = AsgiRequest(scope, receive)
             leaf = deployment.route(request)
-            chain = leaf.chain(request)
-            if leaf.app is not None:
-                await around_websocket(leaf.app, chain, request, scope, receive, send)
+            if leaf.shell is not None:
+                await leaf.shell(scope, receive, send, request)
             else:
+                chain = leaf.chain(request)
                 refusal = Refusal(Reason.ROUTE_NOT_FOUND, _CANNOT_UPGRADE)
                 try:
                     await deny_handshake(chain, request, refusal, chain.way, receive, send)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gatewaykit.asgi.cors_lane import CorsLane
-from gatewaykit.asgi.lifespan import pass_lifespan
-from gatewaykit.asgi.scope import AsgiRequest
-from gatewaykit.asgi.shell import around_app, around_websocket, fail
+from gatewaykit.asgi.shell import Shell
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.gateway_response import compile_renderer
 from gatewaykit.deploy.rules import Listed, Rule, RuleChains, bind_listed, rule
@@ -16,10 +13,9 @@ from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.policies.client_address import ClientAddress
-from gatewaykit.policies.cors import BoundCors
 
 if TYPE_CHECKING:
-    from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
+    from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
     from gatewaykit.pipeline.decision import Decision
@@ -31,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class PolicyMiddleware:
+class PolicyMiddleware(Shell):
     """Policies around an ASGI app. Listed order is the order of execution; a `rule` holds for one route only.
 
     Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
@@ -61,57 +57,15 @@ class PolicyMiddleware:
             self._throttles += app._throttles
             self._trusted = _one_setting(self._trusted, app._trusted)
             app = app._app
-        self._app: ASGIApp = app
         address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
         render = compile_renderer(profile=profile)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
             return Chain([*address, *chosen] if chosen else [], None, render, max_body_bytes)
 
-        self._rules: RuleChains | None = None
-        self._chain = compile_chain(
-            [policy for target, members in self._listed if target is None for policy in members]
-        )
-        if any(target is not None for target, _ in self._listed):
-            self._rules = RuleChains(self._listed, compile_chain)
-        alone = self._chain.policies
-        self._cors: CorsLane | None = None
-        if self._rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
-            self._cors = CorsLane(self._chain, alone[0].screen)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "http":
-            if (cors := self._cors) is not None:
-                if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:
-                    await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
-                    await send({"type": "http.response.body", "body": b""})
-                    return
-                if (amended := cors.amending(scope, receive, send)) is not None:
-                    try:
-                        await self._app(scope, receive, amended[0])
-                    except Exception as error:
-                        await fail(self._chain, AsgiRequest(scope, receive), error, bool(amended[1]), send)
-                        raise
-                    return
-            chain = self._chain
-            if self._rules is not None:
-                request = AsgiRequest(scope, receive)
-                chain = self._rules.chain(request)
-            elif chain.policies:
-                request = AsgiRequest(scope, receive)
-            if chain.policies:
-                await around_app(self._app, chain, request, scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
-        elif kind == "websocket":
-            request = AsgiRequest(scope, receive)
-            chain = self._chain if self._rules is None else self._rules.chain(request)
-            await around_websocket(self._app, chain, request, scope, receive, send)
-        elif kind == "lifespan":
-            await pass_lifespan(self._app, scope, receive, send, self.aclose)
-        else:
-            await self._app(scope, receive, send)
+        everywhere = [policy for target, members in self._listed if target is None for policy in members]
+        ruled = any(target is not None for target, _ in self._listed)
+        super().__init__(app, compile_chain(everywhere), RuleChains(self._listed, compile_chain) if ruled else None)
 
     def decide(
         self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"", address: str = "127.0.0.1"
