@@ -33,7 +33,7 @@ async def pass_lifespan(
 
     try:
         await app(scope, noting, closing)
-    except Exception:
+    except Exception:  # an app without a lifespan gives up in whatever way it likes
         if looked:
             raise
     if not looked:

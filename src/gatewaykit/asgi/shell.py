@@ -104,7 +104,10 @@ class Shell:
                 await fail(chain, request, error, request.status != 0, send)
                 raise
             finally:
-                hide(state, request.outer)
+                if request.outer is None:  # as `hide`, without the call
+                    state.pop(STATE_KEY, None)
+                else:
+                    state[STATE_KEY] = request.outer
         finally:
             if chain.ends:
                 chain.end(request)

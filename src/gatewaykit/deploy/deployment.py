@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gatewaykit.asgi.envelope_lane import Enveloped
 from gatewaykit.asgi.shell import Shell
 from gatewaykit.core.context import path_text
 from gatewaykit.core.reasons import Reason, Refusal
@@ -37,7 +38,7 @@ class RouteSummary:
 class Leaf:
     """What stands at one verb of one resource: a chain (or a chain per combination of rules), and an app if it has one.
 
-    `shell` is the app with its policies; `bare` is the app itself where nothing stands before it.
+    `shell` is the app with its policies; `bare` is the app itself where nothing stands before it, or only its ids.
     """
 
     __slots__ = ("_chain", "_rules", "app", "bare", "resource", "shell", "summary")
@@ -55,7 +56,9 @@ class Leaf:
         ruled = any(target is not None for target, _ in listed)
         self._rules = RuleChains(listed, compile_chain) if ruled else None
         self.shell = None if app is None else Shell(app, self._chain, self._rules)
-        self.bare = app if app is not None and not ruled and not self._chain.policies else None
+        self.bare: ASGIApp | None = None
+        if app is not None and not ruled and all(policy.phase == "envelope" for policy in self._chain.policies):
+            self.bare = Enveloped(app, self._chain) if self._chain.policies else app
 
     def chain(self, request: Request) -> Chain:
         """The chain for a request whose route and path parameters are written."""
@@ -77,7 +80,8 @@ class Deployment:
     runtime: Runtime
     routes: tuple[RouteSummary, ...]
     apps: tuple[ASGIApp, ...]
-    may_be_bare: bool
+    may_be_bare: bool  # nothing but the verb and the path decides, so a leaf may be called without a Request
+    client_may_choose: bool  # its request id and its verb, by headers of its own
     context: Callable[[Request], Mapping[str, Any]] | None = None
 
     def route(self, request: Request) -> Leaf:
@@ -86,7 +90,7 @@ class Deployment:
         if self.stage_prefix and not _take_stage(request, self.stage):
             return self.miss
         request.stage, request.stage_variables, request.context = self.stage, self.stage_variables, self.context
-        if self.runtime.profile == "aws" and (verb := request.headers.get(b"x-http-method-override")) is not None:
+        if self.client_may_choose and (verb := request.headers.get(b"x-http-method-override")) is not None:
             _override_verb(request, verb)
         found = self.router.match(request.method, path_text(request))
         if found is None:

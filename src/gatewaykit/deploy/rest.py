@@ -142,7 +142,8 @@ class _Compiler:
             runtime=runtime,
             routes=tuple(routes),
             apps=tuple(options.apps.values()),
-            may_be_bare=not self._before and not options.stage_prefix,
+            client_may_choose=runtime.profile == "aws",
+            may_be_bare=not options.trusted_proxies and not options.stage_prefix and not self._recorded,
             context=partial(context_of, facts=self._deps.facts),
         )
 

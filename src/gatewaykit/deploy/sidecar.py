@@ -64,4 +64,5 @@ def compile_sidecar(
         routes=(summary,),
         apps=(),
         may_be_bare=False,
+        client_may_choose=False,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewaykit.asgi.app_call import AppCall
+from gatewaykit.asgi.envelope_lane import takes_the_long_way
 from gatewaykit.asgi.front import serve_endpoint
 from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
 from gatewaykit.asgi.scope import AsgiRequest
@@ -204,14 +205,17 @@ class Gateway:
         kind = scope["type"]
         deployment = self._deployment
         if kind == "http":
-            if deployment.may_be_bare and not scope.get("root_path"):
-                # Nothing rewrites the path or the verb, so the tree is asked before a Request is made.
-                raw = scope.get("raw_path")
-                if raw and _QUESTION_MARK not in raw:  # servers that break the rules leave the query in it
-                    found = deployment.router.match(scope["method"], raw.decode("latin-1"))
-                    if found is not None and (bare := found[0].bare) is not None:
-                        await bare(scope, receive, send)
-                        return
+            if (
+                deployment.may_be_bare
+                and not scope.get("root_path")
+                and (raw := scope.get("raw_path"))
+                and _QUESTION_MARK not in raw  # servers that break the rules leave the query in it
+                and not (deployment.client_may_choose and takes_the_long_way(scope))
+            ):
+                found = deployment.router.match(scope["method"], raw.decode("latin-1"))
+                if found is not None and (bare := found[0].bare) is not None:
+                    await bare(scope, receive, send)
+                    return
             request = AsgiRequest(scope, receive)
             leaf = deployment.route(request)
             if leaf.shell is None:

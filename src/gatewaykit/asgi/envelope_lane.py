@@ -1,0 +1,94 @@
+"""The short cut of a gateway's app that has the two ids on its answers and nothing else: no Request is made.
+
+A request that names its own id or verb, a response that is refused or broken, goes the way of every other chain.
+`benchmarks/bench_routing.py` guards the speed, `tests/asgi/test_envelope_lane.py` that both ways say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from gatewaykit.asgi.ids import IDS
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide
+from gatewaykit.asgi.shell import fail
+
+if TYPE_CHECKING:
+    from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
+    from gatewaykit.core.http import Identity, LimitState
+    from gatewaykit.pipeline.chain import Chain
+
+__all__ = ["Enveloped", "takes_the_long_way"]
+
+_LONG_WAY = frozenset((b"x-amzn-requestid", b"x-http-method-override"))
+
+
+def takes_the_long_way(scope: Scope) -> bool:
+    """Does the request choose its id or its verb?"""
+    for name, _ in scope["headers"]:  # noqa: SIM110 - a generator would cost as much again
+        if name in _LONG_WAY:
+            return True
+    return False
+
+
+class Enveloped:
+    """`app` with the two ids on every answer; `chain` is the envelope's, for an app that raises."""
+
+    __slots__ = ("_app", "_chain")
+
+    def __init__(self, app: ASGIApp, chain: Chain) -> None:
+        self._app, self._chain = app, chain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id, extended_id = IDS.request_id(), IDS.extended_id()
+        fields = ((b"x-amzn-requestid", request_id.encode()), (b"x-amz-apigw-id", extended_id.encode()))
+        started = False
+
+        def amend(message: Message) -> Awaitable[None]:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message}
+                message["headers"] = [*message.get("headers", ()), *fields]
+            return send(message)
+
+        state = scope.get("state")
+        if state is None:
+            scope = {**scope, "state": (state := {})}
+        outer = state.get(STATE_KEY)
+        state[STATE_KEY] = _IdView(request_id, scope, outer)
+        try:
+            await self._app(scope, receive, amend)
+        except Exception as error:
+            request = AsgiRequest(scope, receive)
+            request.id, request.extended_id = request_id, extended_id
+            await fail(self._chain, request, error, started, send)
+            raise
+        finally:
+            hide(state, outer)
+
+
+class _IdView(View):
+    """The view of a request of which nothing is known but its id."""
+
+    __slots__ = ("_id", "_scope")
+
+    def __init__(self, request_id: str, scope: Scope, outer: View | None) -> None:
+        self._id, self._scope, self._outer = request_id, scope, outer
+
+    @property
+    def identity(self) -> Identity | None:
+        return None if self._outer is None else self._outer.identity
+
+    @property
+    def limits(self) -> list[LimitState]:
+        return [] if self._outer is None else self._outer.limits
+
+    @property
+    def request_id(self) -> str:
+        return self._id
+
+    @property
+    def address(self) -> str:
+        client = self._scope.get("client")
+        return self._outer.address if self._outer is not None else client[0] if client else ""
