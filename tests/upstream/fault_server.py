@@ -51,7 +51,7 @@ class Peer:
         if b"\r\ncontent-length: " in lower:
             body = await self.reader.readexactly(int(lower.split(b"\r\ncontent-length: ")[1].split(b"\r\n")[0]))
         elif b"\r\ntransfer-encoding: chunked" in lower:
-            while size := int(await self.reader.readline(), 16):
+            while size := int(await self.reader.readuntil(b"\n"), 16):
                 body += await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
             await self.reader.readexactly(2)
