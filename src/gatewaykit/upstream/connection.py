@@ -40,7 +40,7 @@ PAUSE_ABOVE = 64 * 1024
 RESUME_BELOW = 16 * 1024
 TIMER_SLACK_S = 0.001  # event loops round to milliseconds
 
-_JOINED_BYTES: Final = 1 << 16  # a copy of so much costs less than another system call
+_JOINED_BYTES = 1 << 16  # a copy of so much costs less than another system call
 
 
 class Exchange:
