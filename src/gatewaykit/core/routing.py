@@ -56,21 +56,19 @@ class _Node(Generic[T]):
 class Router(Generic[T]):
     """A tree of resources. A look-up costs the length of the path, whatever the number of routes."""
 
-    __slots__ = ("_exact", "_root")
+    __slots__ = ("_root",)
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node("/")
-        # A path of literals only is one look-up: a literal beats everything, so nothing better is skipped.
-        self._exact: dict[str, dict[str, T]] = {}
 
     def add(self, verb: str, resource: str, leaf: T) -> None:
         """Put `leaf` at a verb (or ANY) of a resource such as `/pets/{id}`. Raises RouteConflict."""
-        node, literal = self._root, True
+        node = self._root
         for part in split_path(resource):
             if node.name.endswith("+"):
                 raise RouteConflict(f"Cannot create a child of a resource with a greedy path variable: {{{node.name}}}")
             if part.startswith("{") and part.endswith("}"):
-                node, literal = _variable(node, part), False
+                node = _variable(node, part)
             else:
                 node = node.literals.setdefault(part, _Node(_join(node.resource, part)))
         if verb == "ANY":
@@ -78,36 +76,32 @@ class Router(Generic[T]):
                 node.verbs.setdefault(each, leaf)
         else:
             node.verbs[verb] = leaf
-        if literal:
-            self._exact[node.resource] = node.verbs
 
     def match(self, verb: str, path: str) -> tuple[T, dict[str, str] | None] | None:
         """The leaf for a verb and a path as sent (still percent-encoded), with the path parameters if it has any."""
-        if (verbs := self._exact.get(path)) is not None and (leaf := verbs.get(verb)) is not None:
-            return leaf, None
-        parts = path.lstrip("/").split("/")  # as `split_path`, without the call: this is in the way of every request
-        if not parts[-1]:
-            del parts[-1]
-        # The preferred child at every step is also what the search would try first; only a dead end needs the search.
+        # The preferred child at every step is also what the search would try first; only a dead end needs the search,
+        # and a path with slashes to spare.
         node, values = self._root, None
-        for part in parts:
-            child = node.literals.get(part)
-            if child is None:
-                child = node.parameter
-                if child is None or not part:
-                    break
-                if values is None:
-                    values = {child.name: part}
-                else:
-                    values[child.name] = part
-            node = child
-        else:
-            if (leaf := node.verbs.get(verb)) is not None:
-                return leaf, values
-        found = _search(self._root, verb, parts, 0)
+        parts = path.split("/")
+        if not parts.pop(0):
+            for part in parts:
+                child = node.literals.get(part)
+                if child is None:
+                    child = node.parameter
+                    if child is None or not part:
+                        break
+                    if values is None:
+                        values = {child.name: part}
+                    else:
+                        values[child.name] = part
+                node = child
+            else:
+                if (leaf := node.verbs.get(verb)) is not None:
+                    return leaf, values
+        found = _search(self._root, verb, split_path(path), 0)
         if found is None or found[0] is None:  # a search without a verb, which a header can ask for, has no leaf
             return None
-        return found[0], dict(found[1])
+        return found[0], dict(found[1]) if found[1] else None
 
     def verbs(self, path: str) -> tuple[str, ...]:
         """The verbs of the resource that a path fits best; empty when it fits none. As cheap as `match`."""
