@@ -27,7 +27,7 @@ __all__ = ["Operations"]
 _VERBS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _ANY: Final = "x-amazon-apigateway-any-method"
 _SERVERS: Final = Known("the servers are not part of the routes", harmless=True)
-_NOT_CHECKED: Final = Known("API Gateway checks only that required parameters are there")
+_NOT_CHECKED: Final = Known("API Gateway checks only that required parameters are there", harmless=True)
 _NO_VALIDATOR: Final = "no request validator asks for it, and without one API Gateway checks nothing"
 _RESPONSES: Final = Known("API Gateway declares responses and does not check them", harmless=True)
 
@@ -71,13 +71,13 @@ _PARAMETER: Final[Table] = {
 _BODY_PARAMETER: Final[Table] = {
     **_PARAMETER,
     **dict.fromkeys(("name", "in"), DESCRIBES),
-    "required": Known("API Gateway does not look at it; the model decides"),
+    "required": Known("API Gateway does not look at it; the model decides", harmless=True),
     "schema": READ,
 }
 _REQUEST_BODY: Final[Table] = {
     "content": CONTAINER,
     "description": DESCRIBES,
-    "required": Known("API Gateway does not look at it; the model decides"),
+    "required": Known("API Gateway does not look at it; the model decides", harmless=True),
 }
 _MEDIA_TYPE: Final[Table] = {
     "schema": Known("no request validator checks bodies of this method"),
