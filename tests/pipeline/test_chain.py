@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -260,3 +261,38 @@ def reading(source: Source) -> Request:
     request = make_request("POST", "/")
     request.source, request.body = source, None
     return request
+
+
+def _cancelled(request: Request) -> Any:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda: chain(Deciding(_cancelled)), lambda: chain(answer=_cancelled)],
+    ids=["by a policy", "by the endpoint"],
+)
+async def test_a_cancellation_of_something_waited_for_is_a_failure(made: Any, caplog: pytest.LogCaptureFixture) -> None:
+    response = await run(made())
+
+    assert response.status == 500
+    assert "something it waited for was cancelled" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["policy", "endpoint"])
+async def test_a_cancellation_of_the_request_itself_goes_on(kind: str) -> None:
+    reached = asyncio.Event()
+
+    async def waits(request: Request) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    made = chain(Deciding(waits)) if kind == "policy" else chain(answer=waits)
+    running = asyncio.ensure_future(run(made))
+    await reached.wait()
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running

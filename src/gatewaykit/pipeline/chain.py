@@ -12,6 +12,7 @@ Rules
 
 from __future__ import annotations
 
+from asyncio import CancelledError, current_task
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -142,7 +143,10 @@ class Chain:
             outcome = cast("Endpoint", self.endpoint)(request)
             if type(outcome) is not Response and type(outcome) is not Refusal:
                 waiting = cast("Awaitable[Outcome]", outcome)
-                outcome = await (waiting if guard is None else guard(request, waiting))
+                try:
+                    outcome = await (waiting if guard is None else guard(request, waiting))
+                except CancelledError:
+                    raise _cancellation() from None
             if type(outcome) is not Response and type(outcome) is not Refusal:
                 raise TypeError(f"the endpoint answered {type(outcome).__name__}, not a Response or a Refusal")
         except Exception as error:  # noqa: BLE001 - an integration's own failure: closed, logged, answered with a 500
@@ -234,7 +238,10 @@ def drop_content_length(head: Head) -> None:
 
 async def _awaited(answer: object, step: Step, request: Request) -> Answer:
     if type(answer) is CoroutineType or isinstance(answer, Awaitable):  # the second costs as much as the rest
-        answer = await answer
+        try:
+            answer = await answer
+        except CancelledError:
+            raise _cancellation() from None
     if answer is request or type(answer) is Refusal:
         return cast("Answer", answer)
     if type(answer) is Response:
@@ -246,6 +253,17 @@ async def _awaited(answer: object, step: Step, request: Request) -> Answer:
 def _copied(response: Response) -> Response:
     """A policy may answer every request with one constant; the hooks amend a copy of it."""
     return Response(response.status, [*response.headers], response.body, response.close)
+
+
+def _cancellation() -> BaseException:
+    """What to raise for a cancellation: itself where this request is cancelled; else something waited for was."""
+    try:
+        task = current_task()
+    except RuntimeError:  # no event loop: whoever drives the chain by hand
+        return CancelledError()
+    if task is None or task.cancelling():
+        return CancelledError()
+    return RuntimeError("something it waited for was cancelled")
 
 
 def _limit(reads_body: bool | int, default: int) -> int | None:
