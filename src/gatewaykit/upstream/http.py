@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from gatewaykit.core.http import HeaderList
     from gatewaykit.ports import UpstreamRequest, UpstreamResponse
-    from gatewaykit.upstream.connection import Connection, Exchange, Origin
+    from gatewaykit.upstream.connection import Connection, Origin
+    from gatewaykit.upstream.exchange import Exchange
 
 __all__ = ["HttpTransport"]
 
@@ -176,11 +177,11 @@ class _LoopConnections:
     """What one event loop has open."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: HttpTransport) -> None:
-        from gatewaykit.upstream import connection
+        from gatewaykit.upstream import connection, exchange
 
         self.loop = loop
         self.origins: dict[tuple[str, str, int], Origin] = {}
-        self.exchange_type = connection.Exchange
+        self.exchange_type = exchange.Exchange
         self._connection_type, self._origin_type = connection.Connection, connection.Origin
         self._transport = transport
         self._limits = transport.limits
