@@ -160,7 +160,7 @@ class Runtime:
     transport: Transport
     entropy: Callable[[int], bytes]  # for ids, which are public; never for secrets
     profile: str = "web"  # "aws" or "web"
-    look_only: bool = False  # built for `explain`: verbs look and take nothing
+    look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
 
     def looking(self) -> Runtime:

@@ -458,3 +458,39 @@ async def test_access_logs_know_what_the_deployment_knows() -> None:
     (line,) = "".join(lines).splitlines()
     assert line.split()[1:3] == ["abc123", "999999999999"]
     assert len(line.split()[3]) == 6
+
+
+@pytest.mark.parametrize(
+    ("integration", "key", "status"),
+    [
+        ({"type": "http_proxy", "connectionType": "INTERNET"}, "connectionType", "enforced"),
+        ({"type": "http", "connectionType": "VPC_LINK", "connectionId": "abc"}, "connectionType", "approximated"),
+        ({"type": "http_proxy", "connectionType": "VPC_LINK", "connectionId": "abc"}, "connectionId", "approximated"),
+        ({"type": "http_proxy", "responseTransferMode": "STREAM"}, "responseTransferMode", "enforced"),
+        ({"type": "http_proxy", "responseTransferMode": "BUFFERED"}, "responseTransferMode", "approximated"),
+        ({"type": "http", "responseTransferMode": "STREAM"}, "responseTransferMode", "ignored"),
+    ],
+)
+def test_the_report_says_where_acting_on_a_key_falls_short(integration: dict[str, str], key: str, status: str) -> None:
+    api = gateway({"/x": {"get": {"httpMethod": "GET", "uri": "http://b.test/", **integration}}})
+
+    assert api.report is not None
+    assert [entry.status for entry in api.report if entry.key == key] == [status]
+
+
+def test_the_report_names_what_means_nothing_in_a_model() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "format": "int32", "nullable": True}}}
+    operation = {
+        "x-amazon-apigateway-request-validator": "v",
+        "requestBody": {"content": {"application/json": {"schema": schema}}},
+        "x-amazon-apigateway-integration": mock(),
+    }
+    root = {"x-amazon-apigateway-request-validators": {"v": {"validateRequestBody": True}}}
+
+    api = gateway({"/x": {"post": operation}}, root=root)
+
+    assert api.report is not None
+    (entry,) = [entry for entry in api.report if entry.key == "schema"]
+    assert entry.status == "approximated"
+    assert "/properties/n/format" in entry.note
+    assert "/properties/n/nullable" in entry.note

@@ -140,8 +140,7 @@ def test_two_throttles_do_not_share_buckets_and_one_used_twice_does(runtime: Run
 )
 def test_a_look_takes_nothing(runtime: Runtime, policy: Throttle | QuotaPolicy) -> None:
     taking = policy.bind(runtime)
-    runtime.look_only = True
-    looking = policy.bind(runtime)
+    looking = policy.bind(runtime.looking())
 
     assert [isinstance(ask(looking), Request) for _ in range(3)] == [True] * 3
     assert isinstance(ask(taking), Request)

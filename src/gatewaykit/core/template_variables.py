@@ -16,16 +16,12 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
 from gatewaykit.core.jsonpath import MISSING, Path, compile_path
+from gatewaykit.core.payload.headers import NEVER_READABLE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
 __all__ = ["INVISIBLE_HEADERS", "Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
-INVISIBLE_HEADERS: Final = frozenset(
-    (
-        "connection", "content-length", "content-md5", "expect", "max-forwards", "proxy-authenticate", "server", "te",
-        "transfer-encoding", "trailer", "upgrade", "www-authenticate",
-    )
-)  # fmt: skip
+INVISIBLE_HEADERS: Final = frozenset(name.decode() for name in NEVER_READABLE)
 """Request headers that templates and mappings cannot see, in lower case (reference 08 row 89)."""
 
 EMPTY_BODY: Final = "{}"

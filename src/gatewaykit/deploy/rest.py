@@ -88,14 +88,14 @@ def compile_rest(
 
     `recorded` chains write what each policy said into the request's trace; they serve `explain` and `invoke`.
     """
-    return _Compiler(ledger.view(definition), options, runtime, recorded).deployment()
+    return _Compiler(ledger.view(definition), ledger, options, runtime, recorded).deployment()
 
 
 class _Compiler:
     """One compilation. `api` is the ledger's view: a field that is read here is a key that is enforced."""
 
-    def __init__(self, api: Definition, options: RestOptions, runtime: Runtime, recorded: bool) -> None:
-        self._api, self._options, self._runtime, self._recorded = api, options, runtime, recorded
+    def __init__(self, api: Definition, ledger: Ledger, options: RestOptions, runtime: Runtime, recorded: bool) -> None:
+        self._api, self._ledger, self._options, self._runtime, self._recorded = api, ledger, options, runtime, recorded
         self._problems: list[Problem] = []
         facts = replace(options.facts, stage=options.stage, stage_in_path=options.stage_prefix)
         self._render = self._renderer(facts)
@@ -200,7 +200,7 @@ class _Compiler:
             listed = [
                 (target, tuple(each for each in policies if not each.counts_by_api_key)) for target, policies in listed
             ]
-        if (validate := _validator(method)) is not None:
+        if (validate := _validator(method, self._ledger)) is not None:
             own.append(validate)
         app, endpoint, integration = self._end(method)
 
@@ -241,7 +241,17 @@ class _Compiler:
                     mend="Add x-amazon-apigateway-integration",
                 )
             )
-        return None, compile_integration(method, integration, self._deps), _shown(integration)
+        endpoint = compile_integration(method, integration, self._deps)
+        self._note_differences(integration)
+        return None, endpoint, _shown(integration)
+
+    def _note_differences(self, integration: Integration) -> None:
+        """Keys of an HTTP integration that are acted on, but not as on AWS."""
+        if integration.type in ("HTTP", "HTTP_PROXY") and integration.connection_type == "VPC_LINK":
+            for field_name in ("connection_type", "connection_id"):
+                self._ledger.approximate(integration, field_name, "the back end is called at its uri, without a link")
+        if integration.type == "HTTP_PROXY" and integration.response_transfer_mode == "BUFFERED":
+            self._ledger.approximate(integration, "response_transfer_mode", "http_proxy streams in this mode too")
 
     def _miss(self, router: Router[Leaf]) -> Leaf:
         """What answers a request without a route: it is logged, and a browser may read the answer; no more applies."""
@@ -325,21 +335,26 @@ class _Validate(Policy):
         self.on_request, self.reads_body = check, reads_body
 
 
-def _validator(method: Method) -> Policy | None:
+def _validator(method: Method, ledger: Ledger) -> Policy | None:
     validator = method.request_validator
     if validator is None:
         return None
     parameters, body = validator.validate_request_parameters, validator.validate_request_body
     if not parameters and not body:
         return None
-    models = {content_type: model.schema for content_type, model in method.request_models.items()} if body else {}
+    models = method.request_models if body else {}
     compiled = compile_validator(
         method.request_parameters if parameters else {},
-        models,
+        {content_type: model.schema for content_type, model in models.items()},
         check_parameters=parameters,
         check_body=body,
         where=f"{method.origin.place}: {method.verb} {method.path}",
     )
     if isinstance(compiled, tuple):
         raise ConfigError(compiled)
+    for content_type, model in models.items():
+        nothing = [place for place in compiled.ignored if place.startswith(f"{content_type}#")]
+        if nothing:
+            why = f"API Gateway does not look at {', '.join(place.partition('#')[2] for place in nothing)} either"
+            ledger.approximate(model, "schema", why)
     return _Validate(compiled.check, compiled.reads_body)

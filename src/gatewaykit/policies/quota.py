@@ -37,13 +37,12 @@ class QuotaPolicy(Policy):
     without_key: str = "refuse"
 
     def bind(self, runtime: Runtime) -> Policy:
-        store = runtime.throttles.looking() if runtime.look_only else runtime.throttles
         limit = Limit(
             name=self.name, size=self.quota.limit, window_s=_WINDOW_S[self.quota.period], reason=Reason.QUOTA_EXCEEDED,
             text=f"{self.quota.limit} requests a {self.quota.period.lower()}", key=self.key,
             without_key=self.without_key, headers=self.headers,
         )  # fmt: skip
-        return limiting(limit, store.quota(self.name, self.quota))
+        return limiting(limit, runtime.throttles.quota(self.name, self.quota))
 
 
 def quota(

@@ -36,14 +36,13 @@ class Throttle(Policy):
     without_key: str = "refuse"
 
     def bind(self, runtime: Runtime) -> Policy:
-        store = runtime.throttles.looking() if runtime.look_only else runtime.throttles
         bucket = Bucket(self.rate, self.burst)
         limit = Limit(
             name=self.name, size=self.burst, window_s=self.burst * interval_s(bucket) if self.rate else float("inf"),
             reason=Reason.THROTTLED, text=f"{self.rate:.6g} requests a second with a burst of {self.burst}",
             key=self.key, without_key=self.without_key, headers=self.headers,
         )  # fmt: skip
-        return limiting(limit, store.bucket(self.name, bucket))
+        return limiting(limit, runtime.throttles.bucket(self.name, bucket))
 
 
 def throttle(
