@@ -9,7 +9,7 @@ guards the speed, `tests/asgi/test_cors_lane.py` that both ways say the same.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from gatewaykit.asgi.scope import AsgiRequest
 from gatewaykit.core.http import Head
@@ -18,7 +18,7 @@ from gatewaykit.core.reasons import Refusal
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import Message, Receive, Scope, Send
     from gatewaykit.core.cors import Screen
-    from gatewaykit.core.http import HeaderList
+    from gatewaykit.core.http import HeaderList, Request
     from gatewaykit.pipeline.chain import Chain
 
 __all__ = ["CorsLane"]
@@ -61,7 +61,7 @@ class CorsLane:
 
     @staticmethod
     def _amending(chain: Chain, screen: Screen) -> Callable[[Scope, Receive, Send], tuple[Send, list[bool]] | None]:
-        (on_head,) = chain.way.heads
+        on_head = cast("Callable[[Request, Head], None]", chain.way.amend)
         enforce, without_origin, listed, fields_for = (
             screen.enforce,
             screen.without_origin,

@@ -68,10 +68,10 @@ class Enveloped:
             hide(state, outer)
 
 
-class _IdView(View):
+class _IdView:
     """The view of a request of which nothing is known but its id."""
 
-    __slots__ = ("_id", "_scope")
+    __slots__ = ("_id", "_outer", "_scope")
 
     def __init__(self, request_id: str, scope: Scope, outer: View | None) -> None:
         self._id, self._scope, self._outer = request_id, scope, outer

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote
 
 from gatewaykit.asgi.body import AsgiBody
 from gatewaykit.asgi.ids import IDS
-from gatewaykit.core.http import NOTHING, Identity, LimitState, Request
+from gatewaykit.core.http import NOTHING, Head, Identity, LimitState, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from gatewaykit.asgi.types import Receive, Scope
+    from gatewaykit.asgi.types import Message, Receive, Scope, Send
 
-__all__ = ["RAW_HEADERS", "STATE_KEY", "AsgiRequest", "View", "hide"]
+__all__ = ["RAW_HEADERS", "STATE_KEY", "AsgiRequest", "View", "hide", "view_of"]
 
 RAW_HEADERS = "gatewaykit.raw_headers"
 """Scope extension of our own server: the header fields with the casing the client sent."""
@@ -29,7 +29,11 @@ _QUESTION_MARK = ord("?")  # to look for a number in bytes takes a tenth of the 
 class AsgiRequest(Request):
     """A Request over a scope and its receive channel. `outer` is the view of a shell further out, if there is one."""
 
-    __slots__ = ("outer", "receive", "scope")
+    __slots__ = ("amend", "outer", "receive", "scope", "send", "state")
+
+    amend: Callable[[Request, Head], None] | None  # what the head of the app's response is given to; writer: the shell
+    send: Send  # the server's; writer: the shell
+    state: dict[str, Any] | None  # of the scope
 
     first_use: ClassVar[dict[str, Callable[[Any], Any]]]
 
@@ -48,6 +52,7 @@ class AsgiRequest(Request):
             self.raw_path = _relative_raw_path(scope, self.path)
         else:
             self.path, self.raw_path = scope["path"], raw
+        self.state = state
         if state and STATE_KEY in state:
             self.outer = outer = state[STATE_KEY]
             self.address = outer.address
@@ -64,6 +69,31 @@ class AsgiRequest(Request):
         self.path_parameters = self.stage_variables = NOTHING
         self.received_s = self.received_monotonic_s = 0.0
         self.status = self.sent_bytes = 0
+
+
+    @property
+    def request_id(self) -> str:
+        """The id by its name in the `View`."""
+        return self.id
+
+    def send_amended(self, message: Message) -> Awaitable[None]:
+        """What the app gets for `send`. A plain function that hands on the server's own awaitable: no frame per chunk.
+
+        What the app sent is never changed in place: its messages and header lists may be constants.
+        """
+        kind = message["type"]
+        if kind == "http.response.body":
+            self.sent_bytes += len(message.get("body", b""))
+        elif kind == "http.response.start":
+            if (amend := self.amend) is not None:
+                head = Head(message["status"], [*message.get("headers", ())])
+                amend(self, head)
+                message = {**message}  # then two stores: cheaper than one display with all three
+                message["status"] = head.status
+                message["headers"] = head.headers
+            self.status = message["status"]
+        send = self.send
+        return send(message)
 
 
 def _relative_path(scope: Scope) -> str:
@@ -97,25 +127,44 @@ def _header_list(request: AsgiRequest) -> list[tuple[bytes, bytes]]:
     return list(request.scope["headers"])
 
 
-class View:
-    """What the policies learned, as a handler finds it at `scope["state"]["gatewaykit"]`. Valid during the request."""
+class View(Protocol):
+    """What the policies learned, as a handler finds it at `scope["state"]["gatewaykit"]`. Valid during the request.
 
-    __slots__ = ("_outer", "_request")
-
-    def __init__(self, request: Request, outer: View | None = None) -> None:
-        self._request, self._outer = request, outer
+    Most often it is the request itself: one object less to make. Only what stands here is for handlers.
+    """
 
     @property
     def identity(self) -> Identity | None:
         """Who is calling; None when no policy proved it."""
-        own = self._request.identity
-        return self._outer.identity if own is None and self._outer is not None else own
 
     @property
     def limits(self) -> list[LimitState]:
         """Each limit that was taken from, and what it has left."""
-        own = self._request.limits
-        return own if self._outer is None else [*self._outer.limits, *own]
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def address(self) -> str:
+        """The client's address, by the trusted-proxy rule."""
+
+
+class _Nested:
+    """The view of a shell inside another one, with something else between them: what both learned."""
+
+    __slots__ = ("_outer", "_request")
+
+    def __init__(self, request: Request, outer: View) -> None:
+        self._request, self._outer = request, outer
+
+    @property
+    def identity(self) -> Identity | None:
+        own = self._request.identity
+        return self._outer.identity if own is None else own
+
+    @property
+    def limits(self) -> list[LimitState]:
+        return [*self._outer.limits, *self._request.limits]
 
     @property
     def request_id(self) -> str:
@@ -123,8 +172,12 @@ class View:
 
     @property
     def address(self) -> str:
-        """The client's address, by the trusted-proxy rule."""
         return self._request.address
+
+
+def view_of(request: AsgiRequest) -> View:
+    """What handlers see of a request."""
+    return request if request.outer is None else _Nested(request, request.outer)
 
 
 def hide(state: dict[str, Any], outer: View | None) -> None:

@@ -12,12 +12,12 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from gatewaykit.asgi.body import replay
 from gatewaykit.asgi.cors_lane import CorsLane
 from gatewaykit.asgi.lifespan import pass_lifespan
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, view_of
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -50,54 +50,57 @@ class Shell:
         self._cors: CorsLane | None = None
         if rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
             self._cors = CorsLane(chain, alone[0].screen)
+        self._direct = rules is None and self._cors is None and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
         """Serve a scope. A gateway gives the `request` it has routed already."""
-        if scope["type"] != "http":
-            await self._other(scope, receive, send, request)
-            return
         app, chain = self._app, self._chain
-        if (cors := self._cors) is not None:
-            if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:
-                await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
-                await send({"type": "http.response.body", "body": b""})
+        if not self._direct or scope["type"] != "http":
+            if scope["type"] != "http":
+                await self._other(scope, receive, send, request)
                 return
-            if (amended := cors.amending(scope, receive, send)) is not None:
-                try:
-                    await app(scope, receive, amended[0])
-                except Exception as error:
-                    await fail(chain, AsgiRequest(scope, receive), error, bool(amended[1]), send)
-                    raise
+            if (cors := self._cors) is not None:
+                if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:
+                    await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                if (amended := cors.amending(scope, receive, send)) is not None:
+                    try:
+                        await app(scope, receive, amended[0])
+                    except Exception as error:
+                        await fail(chain, AsgiRequest(scope, receive), error, bool(amended[1]), send)
+                        raise
+                    return
+            if self._rules is not None:
+                request = request or AsgiRequest(scope, receive)
+                chain = self._rules.chain(request)
+            if not chain.policies:
+                await app(scope, receive, send)
                 return
-        if self._rules is not None:
-            request = request or AsgiRequest(scope, receive)
-            chain = self._rules.chain(request)
-        if not chain.policies:
-            await app(scope, receive, send)
-            return
         # From here on in one frame: a coroutine that only awaits another costs as much as a policy.
         if request is None:
             request = AsgiRequest(scope, receive)
-        answer = chain.start(request)
         try:
+            answer = chain.start(request)
             if answer is not request:
                 if type(answer) not in _OUTCOMES:
                     answer = await cast("Awaitable[Answer]", answer)
                 if answer is not request:
                     await _answer(chain, request, cast("Outcome", answer), request.reached, send)
                     return
-            if chain.reads_body and request.body is not None:
-                receive = replay(request.body, receive)
-            state = scope.get("state")
+            state = request.state
             if state is None:
                 scope = {**scope, "state": (state := {})}
-            state[STATE_KEY] = View(request, request.outer)
-            way = chain.way
-            if way.bodies or way.wraps:
-                scope = _without_shortcuts(scope)
-                outgoing = _buffering(chain, request, send) if way.bodies else _transforming(way, request, send)
-            else:
-                outgoing = _amending(way.heads, bool(chain.ends), request, send)
+            state[STATE_KEY] = request if request.outer is None else view_of(request)
+            outgoing: Send
+            request.amend, request.send, outgoing = chain.way.amend, send, request.send_amended
+            if not chain.straight:
+                if request.body is not None:
+                    receive = replay(request.body, receive)
+                if chain.way.bodies or chain.way.wraps:
+                    scope = _without_shortcuts(scope)
+                    buffers = bool(chain.way.bodies)
+                    outgoing = _buffering(chain, request, send) if buffers else _transforming(chain.way, request, send)
             try:
                 await app(scope, receive, outgoing)
             except Exception as error:
@@ -109,8 +112,7 @@ class Shell:
                 else:
                     state[STATE_KEY] = request.outer
         finally:
-            if chain.ends:
-                chain.end(request)
+            chain.end(request)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None) -> None:
         kind = scope["type"]
@@ -144,29 +146,8 @@ async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, se
     await send_response(send, request, response)
 
 
-def _amending(heads: tuple[Any, ...], counting: bool, request: Request, send: Send) -> Send:
-    def amend(message: Message) -> Awaitable[None]:
-        kind = message["type"]
-        if kind == "http.response.body":
-            if counting:
-                request.sent_bytes += len(message.get("body", b""))
-        elif kind == "http.response.start":
-            if not heads:
-                request.status = message["status"]
-                return send(message)
-            head = Head(message["status"], [*message.get("headers", ())])
-            for hook in heads:
-                hook(request, head)
-            message = {**message}  # then two stores: cheaper than one display with all three
-            request.status = message["status"] = head.status
-            message["headers"] = head.headers
-        return send(message)
-
-    return amend
-
-
 def _transforming(way: Way, request: Request, send: Send) -> Send:
-    """As `_amending`, with each chunk of the body through the wrappers that want it."""
+    """As `AsgiRequest.send_amended`, with each chunk of the body through the wrappers that want it."""
     wrappers: list[BodyWrapper] = []
 
     def transform(message: Message) -> Awaitable[None]:
@@ -177,8 +158,8 @@ def _transforming(way: Way, request: Request, send: Send) -> Send:
                 if (wrapper := wrap(request, head)) is not None:
                     wrappers.append(wrapper)
                     drop_content_length(head)
-            for hook in way.heads:
-                hook(request, head)
+            if way.amend is not None:
+                way.amend(request, head)
             request.status = head.status
             message = {**message, "status": head.status, "headers": head.headers}
         elif kind == "http.response.body":
@@ -237,18 +218,18 @@ async def _around_websocket(
         if answer is not request:
             await deny_handshake(chain, request, cast("Outcome", answer), request.reached, receive, send)
             return
-        state = scope.get("state")
+        state = request.state
         if state is None:
             scope = {**scope, "state": (state := {})}
-        state[STATE_KEY] = View(request, request.outer)
-        heads = chain.way.heads
+        state[STATE_KEY] = view_of(request)
+        change = chain.way.amend
 
         def amend(message: Message) -> Awaitable[None]:
             kind = message["type"]
             if kind == "websocket.accept" or kind == "websocket.http.response.start":
                 head = Head(message.get("status", 101), [*message.get("headers", ())])
-                for hook in heads:
-                    hook(request, head)
+                if change is not None:
+                    change(request, head)
                 request.status = head.status
                 message = {**message, "headers": head.headers}
                 if "status" in message:

@@ -118,7 +118,7 @@ def _line(literals: list[str], names: list[str], escape: _Escape) -> Callable[[R
     Only our own expressions become code; the format's literals are written as constants. Nearly no line has a value to
     escape, so all values that are not our own are looked at together.
     """
-    namespace: dict[str, Any] = {"json": json, "request_times": _REQUEST_TIMES}
+    namespace: dict[str, Any] = {"json": json, **_NAMESPACE}
     values, parts, foreign = [], [_constant(literals[0])], []
     for number, (name, literal) in enumerate(zip(names, literals[1:])):
         expression = _EXPRESSIONS.get(name)
@@ -257,21 +257,43 @@ def _key(request: Request) -> str | None:
     return None if value is None else "*" * max(0, len(value) - 6) + value[-6:]
 
 
-class _RequestTimes(dict[int, str]):
-    """The texts of seconds, each written once: the lines that follow are mostly of the same ones."""
+def _request_time(received_s: float) -> str:
+    """The text of a second. That of the latest is kept: the lines that follow are mostly of the same one."""
+    second = int(received_s)
+    moment = datetime.fromtimestamp(second, timezone.utc)
+    text = f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year}:{moment:%H:%M:%S} +0000"
+    _LATEST[0] = float(second), text
+    return text
 
-    def __missing__(self, second: int) -> str:
-        moment = datetime.fromtimestamp(second, timezone.utc)
-        text = f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year}:{moment:%H:%M:%S} +0000"
-        if len(self) >= _MOST_REQUEST_TIMES:
-            self.clear()
-        self[second] = text
+
+_LATEST: Final = [(-1.0, "")]  # one entry, replaced whole: lines may be written on several threads
+
+
+class _Statuses(dict[int, str]):
+    """Statuses as text: to write a number costs more than to find it. Beyond three digits none is kept."""
+
+    def __missing__(self, status: int) -> str:
+        text = str(status)
+        if len(text) == 3:
+            self[status] = text
         return text
 
 
-_MOST_REQUEST_TIMES: Final = 60
-_REQUEST_TIMES: Final = _RequestTimes()
+class _Protocols(dict[str, str]):
+    """`HTTP/1.1` for `1.1`. Versions are the server's word; of one that no server has, only what is plain is kept."""
+
+    def __missing__(self, version: str) -> str:
+        return "HTTP/" + "".join(character for character in version if character.isascii() and character.isalnum())
+
+
+_PROTOCOLS: Final = _Protocols({version: f"HTTP/{version}" for version in ("1.0", "1.1", "2", "2.0", "3")})
+_STATUSES: Final = _Statuses({0: "-"})
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_NAMESPACE: Final[dict[str, Any]] = {
+    "latest": _LATEST, "protocols": _PROTOCOLS, "request_time": _request_time, "statuses": _STATUSES,
+}  # fmt: skip
+"""What the expressions call."""
 
 _EXPRESSIONS: Final = {
     "requestId": "request.id",
@@ -279,13 +301,15 @@ _EXPRESSIONS: Final = {
     "httpMethod": "request.method",
     "path": "request.raw_path.decode('latin-1')",
     "resourcePath": "request.resource",
-    "protocol": "'HTTP/' + request.http_version",
-    "requestTime": "request_times[int(request.received_s)]",
+    "protocol": "protocols[request.http_version]",
+    "requestTime": (
+        "(now[1] if 0.0 <= request.received_s - (now := latest[0])[0] < 1.0 else request_time(request.received_s))"
+    ),
     "requestTimeEpoch": "int(request.received_s * 1000)",
     "responseLatency": "int(took_s * 1000)",
     "responseLength": "request.sent_bytes",
     "stage": "request.stage",
-    "status": "request.status",
+    "status": "statuses[request.status]",
     "xrayTraceId": "request.trace_id",
     "authorizer.principalId": "(request.identity and request.identity.principal)",
     "domainName": "request.header('host')",
@@ -297,7 +321,7 @@ _EXPRESSIONS: Final = {
 _NUMBERS: Final = frozenset(("requestTimeEpoch", "responseLatency", "responseLength"))
 """Those whose zero is a value."""
 
-_OUR_OWN: Final = _NUMBERS | {"requestTime", "status"}
+_OUR_OWN: Final = _NUMBERS | {"protocol", "requestTime", "status"}
 """Those that hold nothing to escape, whatever was sent."""
 
 _READS: Final[dict[str, Read]] = {

@@ -152,25 +152,23 @@ def deciding(rules: CorsRules) -> Callable[[Request], Request | Response | Refus
 
 def amending(rules: CorsRules) -> Callable[[Request, Head], None]:
     """The head hook: puts the fields on every response, whoever made it."""
-    fields_for = _origins(rules)
-    varies = "*" not in rules.origins
+    screen, varies = Screen(rules), "*" not in rules.origins
+    listed, without_origin, fields_for = screen.listed.get, screen.without_origin, screen.fields
     owned = {_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, *([_EXPOSE] if rules.expose else [])}
 
     def on_head(request: Request, head: Head) -> None:
         headers = head.headers
+        origin = request.headers.get(b"origin")
+        fields = without_origin if origin is None else listed(origin) or fields_for(origin)
         for name, _ in headers:
             length = len(name)
-            if (length == 4 and name.lower() == b"vary") or length > 26:
-                if name is _ALLOW_ORIGIN and head.headers[0][0] is name:
+            if length > 26 or (length == 4 and name.lower() == b"vary"):
+                if name is _ALLOW_ORIGIN and headers[0][0] is name:
                     return  # our own answer to a preflight
                 headers = head.headers = _cleared(headers, owned, varies)
-                break
-        else:
-            if varies:
-                headers.append(_VARY_ORIGIN)
-        origin = request.headers.get(b"origin")
-        if (origin is not None or not varies) and (fields := fields_for(origin or b"")) is not None:
-            headers += fields
+                headers += fields[1:] if varies else fields
+                return
+        headers += fields
 
     return on_head
 

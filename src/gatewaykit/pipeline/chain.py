@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError, current_task
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from operator import length_hint
 from types import CoroutineType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -38,25 +39,33 @@ _OUTCOMES = frozenset((Response, Refusal))
 class Way:
     """The way back of a response: the hooks of the policies that were reached, innermost first."""
 
-    __slots__ = ("bodies", "heads", "wraps")
+    __slots__ = ("amend", "bodies", "wraps")
+
+    amend: Callable[[Request, Head], None] | None
+    """All `on_head` hooks; None where there is none."""
 
     def __init__(self, policies: Sequence[Policy]) -> None:
         inward = tuple(reversed(policies))
-        self.heads = tuple(policy.on_head for policy in inward if policy.on_head is not None)
+        self.amend = _amending([policy.on_head for policy in inward if policy.on_head is not None])
         self.bodies = tuple(policy.on_body for policy in inward if policy.on_body is not None)
         self.wraps = tuple(policy.wrap_body for policy in inward if policy.wrap_body is not None)
 
     def of_heads(self) -> Way:
         """The same way for a response whose body is not for the policies: it replaces one that they did not get."""
         way = Way(())
-        way.heads = self.heads
+        way.amend = self.amend
         return way
 
 
 class Chain:
     """Bound policies around an optional endpoint (none: the shell calls an app instead)."""
 
-    __slots__ = ("_steps", "ends", "endpoint", "max_body_bytes", "policies", "reads_body", "render", "way")
+    __slots__ = (
+        "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "reads_body", "render", "straight", "way",
+    )  # fmt: skip
+
+    end: Callable[[Request], None]
+    """Runs the `on_end` hooks, innermost first. Call it exactly once, after everything."""
 
     def __init__(
         self, policies: Sequence[Policy], endpoint: Endpoint | None, render: Renderer, max_body_bytes: int
@@ -68,62 +77,58 @@ class Chain:
             max_body_bytes,
         )
         self.way = Way(self.policies)
-        self.ends = tuple(policy.on_end for policy in reversed(self.policies) if policy.on_end is not None)
+        self.end = _ending([policy.on_end for policy in reversed(self.policies) if policy.on_end is not None])
         limits = [_limit(policy.reads_body, max_body_bytes) for policy in self.policies]
         last = None if endpoint is None else _limit(endpoint.reads_body, max_body_bytes)
         wanted = [limit for limit in (*limits, last) if limit is not None]
         self.reads_body = bool(wanted)
-        steps: list[tuple[Step, Way, int]] = []
-
-        def put(step: Step, way: Way) -> None:
-            steps.append((step, way, len(steps) + 1))
-
+        self.straight = not (wanted or self.way.bodies or self.way.wraps)  # bodies pass by untouched
+        steps: list[tuple[Step, Way]] = []
         for position, policy in enumerate(self.policies):
             way = Way(self.policies[: position + 1])
             if limits[position] is not None and all(limit is None for limit in limits[:position]):
-                put(_take_body(min(wanted)), way)
+                steps.append((_take_body(min(wanted)), way))
             if policy.on_request is not None:
-                put(policy.on_request, way)
+                steps.append((policy.on_request, way))
         if last is not None and len(wanted) == 1:
-            put(_take_body(last), self.way)
-        self._steps = tuple(steps)
+            steps.append((_take_body(last), self.way))
+        self._hooks = tuple(step for step, _ in steps)
+        self._ways = tuple(way for _, way in steps)
 
     def start(self, request: Request) -> Answer | Awaitable[Answer]:
         """Run the request hooks. Gives an answer at once where no hook has to wait, else an awaitable of it."""
-        way = self.way
+        hooks = iter(self._hooks)
         try:
-            for step, way, following in self._steps:
-                answer = step(request)
-                if answer is request:
-                    continue
-                if type(answer) is Refusal or type(answer) is Response:
-                    request.reached = way
-                    return _copied(answer) if type(answer) is Response else answer
-                return self._go_on(request, answer, step, way, following)
+            for hook in hooks:
+                if (answer := hook(request)) is not request:
+                    break
+            else:
+                return request
         except Exception as error:  # noqa: BLE001 - a policy's own failure: closed, logged, answered with a 500
-            request.reached = way
+            request.reached = self._ways[~length_hint(hooks)]
             return failure(request, error)
-        return request
+        following = len(self._hooks) - length_hint(hooks)
+        if type(answer) is Refusal or type(answer) is Response:
+            request.reached = self._ways[following - 1]
+            return _copied(answer) if type(answer) is Response else answer
+        return self._go_on(request, answer, following)
 
-    async def _go_on(self, request: Request, answer: object, step: Step, way: Way, following: int) -> Answer:
-        """The rest of `start`, from a hook that has to wait."""
+    async def _go_on(self, request: Request, answer: object, following: int) -> Answer:
+        """The rest of `start`, from a hook that has to wait: the one before `following`."""
+        hook = self._hooks[following - 1]
         try:
-            if (answer := await _awaited(answer, step, request)) is not request:
-                request.reached = way
-                return answer
-            for step, way, _ in self._steps[following:]:
-                answer = step(request)
-                if answer is request:
-                    continue
-                answer = await _awaited(answer, step, request)
-                if answer is request:
-                    continue
-                request.reached = way
-                return answer
+            answer = await _awaited(answer, hook, request)
+            for hook in self._hooks[following:]:
+                if answer is not request:
+                    break
+                following += 1
+                if (answer := hook(request)) is not request:
+                    answer = await _awaited(answer, hook, request)
         except Exception as error:  # noqa: BLE001 - as in start
-            request.reached = way
-            return failure(request, error)
-        return request
+            answer = failure(request, error)
+        if answer is not request:
+            request.reached = self._ways[following - 1]
+        return answer
 
     async def run(self, request: Request, guard: Guard | None = None) -> Response:
         """Request hooks, endpoint and response hooks. The caller sends the response, then calls `end`.
@@ -165,8 +170,8 @@ class Chain:
         try:
             if way.bodies or way.wraps:
                 response = await self._through_bodies(request, response, way)
-            for hook in way.heads:
-                hook(request, response)
+            if way.amend is not None:
+                way.amend(request, response)
         except Exception as error:  # noqa: BLE001 - a response hook's own failure: nothing half-amended goes out
             if response.close is not None:
                 await response.close()
@@ -198,14 +203,6 @@ class Chain:
                     response.body = _wrapped(response.body, wrapper)
         return response
 
-    def end(self, request: Request) -> None:
-        """Run the `on_end` hooks, innermost first. Call it exactly once, after everything."""
-        for hook in self.ends:
-            try:
-                hook(request)
-            except Exception as error:  # noqa: BLE001 - the request is over; the others must still run
-                log_hook_failure(request, hook, error)
-
     def ending(self, endpoint: Endpoint) -> Chain:
         """The same policies around another endpoint."""
         return Chain(self.policies, endpoint, self.render, self.max_body_bytes)
@@ -216,6 +213,38 @@ class Chain:
             await policy.aclose()
         if self.endpoint is not None:
             await self.endpoint.aclose()
+
+
+def _amending(hooks: Sequence[Callable[[Request, Head], None]]) -> Callable[[Request, Head], None] | None:
+    if len(hooks) < 2:
+        return hooks[0] if hooks else None
+    hooks = tuple(hooks)
+
+    def amend(request: Request, head: Head) -> None:
+        for hook in hooks:
+            hook(request, head)
+
+    return amend
+
+
+def _ending(hooks: Sequence[Callable[[Request], None]]) -> Callable[[Request], None]:
+    """One hook of several: the request is over, so one that raises does not keep the others from running."""
+    first, *others = hooks or [_nothing]
+
+    def end(request: Request) -> None:
+        try:
+            first(request)
+        except Exception as error:  # noqa: BLE001 - as said above
+            log_hook_failure(request, first, error)
+        if others:
+            inner(request)
+
+    inner = _ending(others) if others else _nothing
+    return end if hooks else _nothing
+
+
+def _nothing(request: Request) -> None:
+    """The end of a request that nobody waits for."""
 
 
 def failure(request: Request, error: Exception) -> Refusal:

@@ -45,7 +45,7 @@ def address(request: Request) -> str | None:
 def api_key(request: Request) -> str | None:
     """The id of the API key, once `api_key(...)` has accepted it."""
     key = request.api_key
-    return None if key is None else str(key.id)
+    return None if key is None else key.id
 
 
 def identity(request: Request) -> str | None:
