@@ -110,25 +110,30 @@ class Chain:
         following = len(self._hooks) - length_hint(hooks)
         if type(answer) is Refusal or type(answer) is Response:
             request.reached = self._ways[following - 1]
-            return _copied(answer) if type(answer) is Response else answer
+            return _checked(answer, hook)
         return self._go_on(request, answer, following)
 
     async def _go_on(self, request: Request, answer: object, following: int) -> Answer:
         """The rest of `start`, from a hook that has to wait: the one before `following`."""
-        hook = self._hooks[following - 1]
         try:
-            answer = await _awaited(answer, hook, request)
-            for hook in self._hooks[following:]:
+            while True:
                 if answer is not request:
-                    break
+                    if type(answer) is CoroutineType or isinstance(answer, Awaitable):  # the second is dear
+                        try:
+                            answer = await answer
+                        except CancelledError:
+                            raise _cancellation() from None
+                    if answer is not request:
+                        checked = _checked(answer, self._hooks[following - 1])
+                        break
+                if following == len(self._hooks):
+                    return request
                 following += 1
-                if (answer := hook(request)) is not request:
-                    answer = await _awaited(answer, hook, request)
+                answer = self._hooks[following - 1](request)
         except Exception as error:  # noqa: BLE001 - as in start
-            answer = failure(request, error)
-        if answer is not request:
-            request.reached = self._ways[following - 1]
-        return answer
+            checked = failure(request, error)
+        request.reached = self._ways[following - 1]
+        return checked
 
     async def run(self, request: Request, guard: Guard | None = None) -> Response:
         """Request hooks, endpoint and response hooks. The caller sends the response, then calls `end`.
@@ -265,17 +270,13 @@ def drop_content_length(head: Head) -> None:
     head.headers = [field for field in head.headers if field[0].lower() != b"content-length"]
 
 
-async def _awaited(answer: object, step: Step, request: Request) -> Answer:
-    if type(answer) is CoroutineType or isinstance(answer, Awaitable):  # the second costs as much as the rest
-        try:
-            answer = await answer
-        except CancelledError:
-            raise _cancellation() from None
-    if answer is request or type(answer) is Refusal:
-        return cast("Answer", answer)
+def _checked(answer: object, hook: Step) -> Outcome:
+    """What ends a request, if it may."""
+    if type(answer) is Refusal:
+        return answer
     if type(answer) is Response:
         return _copied(answer)
-    name = getattr(step, "__qualname__", repr(step))
+    name = getattr(hook, "__qualname__", repr(hook))
     raise TypeError(f"{name} answered {answer!r}; a request hook returns the request, a Response or a Refusal")
 
 
