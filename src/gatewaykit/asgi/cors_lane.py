@@ -9,17 +9,14 @@ guards the speed, `tests/asgi/test_cors_lane.py` that both ways say the same.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from gatewaykit.asgi.scope import AsgiRequest
-from gatewaykit.core.http import Head
 from gatewaykit.core.reasons import Refusal
 
 if TYPE_CHECKING:
-    from gatewaykit.asgi.types import Message, Receive, Scope, Send
+    from gatewaykit.asgi.types import Message, Scope, Send
     from gatewaykit.core.cors import Screen
-    from gatewaykit.core.http import HeaderList, Request
-    from gatewaykit.pipeline.chain import Chain
+    from gatewaykit.core.http import HeaderList
 
 __all__ = ["CorsLane"]
 
@@ -28,25 +25,30 @@ _MEMO_LENGTH: Final = 1024
 
 
 class CorsLane:
-    """The rules of the one policy of `chain`, over bare ASGI. Its methods are plain: a frame less for each request."""
+    """The rules of the one policy of a chain, over bare ASGI. Its functions are plain: a frame less for each request.
 
-    __slots__ = ("_preflight", "_preflights", "amending")
+    `pending(scope)` gives a list of one, the fields that the answer to a request wants; None where the request has to
+    go the long way. `amended(send, pending)` is what the app gets for `send`; it empties the list once the response
+    has started.
+    """
 
-    def __init__(self, chain: Chain, screen: Screen) -> None:
+    __slots__ = ("_preflight", "_preflights", "amended", "pending")
+
+    def __init__(self, screen: Screen) -> None:
         self._preflight = screen.preflight
-        self.amending = self._amending(chain, screen)
-        """A send that puts the fields on, and a list that is no longer empty once the response has started; None where
-        the request has to go the long way."""
         self._preflights: dict[tuple[bytes | None, ...], HeaderList] = {}
+        self.pending = _pending(screen)
+        self.amended = _amended(screen)
 
     def preflight(self, fields: Sequence[tuple[bytes, bytes]]) -> HeaderList | None:
         """The fields that answer a preflight; None where it is none, or is refused."""
         headers = dict(fields)
+        get = headers.get
         key = (
-            headers.get(b"origin"),
-            headers.get(b"access-control-request-method"),
-            headers.get(b"access-control-request-headers"),
-            headers.get(b"access-control-request-private-network"),
+            get(b"origin"),
+            get(b"access-control-request-method"),
+            get(b"access-control-request-headers"),
+            get(b"access-control-request-private-network"),
         )
         if (ready := self._preflights.get(key)) is not None:
             return ready
@@ -59,38 +61,36 @@ class CorsLane:
             self._preflights[key] = answer.headers
         return answer.headers
 
-    @staticmethod
-    def _amending(chain: Chain, screen: Screen) -> Callable[[Scope, Receive, Send], tuple[Send, list[bool]] | None]:
-        on_head = cast("Callable[[Request, Head], None]", chain.way.amend)
-        enforce, without_origin, listed, fields_for = (
-            screen.enforce,
-            screen.without_origin,
-            screen.listed,
-            screen.fields,
-        )
 
-        def amending(scope: Scope, receive: Receive, send: Send) -> tuple[Send, list[bool]] | None:
-            extra = without_origin
-            for name, value in scope["headers"]:
-                if name == b"origin":
-                    if enforce or scope["method"] == "OPTIONS":
-                        return None
-                    extra = listed.get(value) or fields_for(value)
-            started: list[bool] = []
+def _pending(screen: Screen) -> Callable[[Scope], list[HeaderList] | None]:
+    enforce, without_origin, listed, fields_for = (
+        screen.enforce,
+        screen.without_origin,
+        screen.listed.get,
+        screen.fields,
+    )
 
-            def amend(message: Message) -> Awaitable[None]:
-                if message["type"] == "http.response.start":
-                    started.append(True)
-                    headers = message.get("headers", ())
-                    for name, _ in headers:
-                        if len(name) == 4 or len(name) > 26:  # it may be Vary, or a field that the policy owns
-                            head = Head(message["status"], [*headers])
-                            on_head(AsgiRequest(scope, receive), head)
-                            return send({**message, "headers": head.headers})
-                    message = {**message}
-                    message["headers"] = [*headers, *extra]
-                return send(message)
+    def pending(scope: Scope) -> list[HeaderList] | None:
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                if enforce or scope["method"] == "OPTIONS":
+                    return None
+                return [listed(value) or fields_for(value)]
+        return [without_origin]
 
-            return amend, started
+    return pending
 
-        return amending
+
+def _amended(screen: Screen) -> Callable[[Send, list[HeaderList]], Send]:
+    merged = screen.merged
+
+    def amended(send: Send, pending: list[HeaderList]) -> Send:
+        def amend(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start" and pending:
+                message = {**message}
+                message["headers"] = merged(message.get("headers", ()), pending.pop())
+            return send(message)
+
+        return amend
+
+    return amended

@@ -70,7 +70,6 @@ class AsgiRequest(Request):
         self.received_s = self.received_monotonic_s = 0.0
         self.status = self.sent_bytes = 0
 
-
     @property
     def request_id(self) -> str:
         """The id by its name in the `View`."""

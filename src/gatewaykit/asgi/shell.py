@@ -49,7 +49,7 @@ class Shell:
         alone = chain.policies
         self._cors: CorsLane | None = None
         if rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
-            self._cors = CorsLane(chain, alone[0].screen)
+            self._cors = CorsLane(alone[0].screen)
         self._direct = rules is None and self._cors is None and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
@@ -64,11 +64,11 @@ class Shell:
                     await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
                     await send({"type": "http.response.body", "body": b""})
                     return
-                if (amended := cors.amending(scope, receive, send)) is not None:
+                if (pending := cors.pending(scope)) is not None:
                     try:
-                        await app(scope, receive, amended[0])
+                        await app(scope, receive, cors.amended(send, pending))
                     except Exception as error:
-                        await fail(chain, AsgiRequest(scope, receive), error, bool(amended[1]), send)
+                        await fail(chain, AsgiRequest(scope, receive), error, not pending, send)
                         raise
                     return
             if self._rules is not None:

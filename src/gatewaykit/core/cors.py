@@ -115,14 +115,14 @@ def _origin_problems(origin: str) -> Iterator[Problem]:
 
 
 class Screen:
-    """The rules over bare header fields, for a shell that has nothing else to do.
+    """The rules over bare header fields.
 
     A response gets `without_origin` where its request named no origin, else `listed[origin]`, else `fields(origin)`.
-    `preflight(headers)` answers a preflight.
+    `preflight(headers)` answers a preflight. `merged(headers, fields)` puts fields on a response that has `headers`.
     """
 
     def __init__(self, rules: CorsRules) -> None:
-        self.enforce, self.preflight = rules.enforce, _preflight(rules)
+        self.enforce, self.preflight, self.merged = rules.enforce, _preflight(rules), _merging(rules)
         allowed = _origins(rules)
         varies = [] if "*" in rules.origins else [_VARY_ORIGIN]
         self.without_origin: HeaderList = varies or [*(allowed(b"") or ())]
@@ -152,28 +152,39 @@ def deciding(rules: CorsRules) -> Callable[[Request], Request | Response | Refus
 
 def amending(rules: CorsRules) -> Callable[[Request, Head], None]:
     """The head hook: puts the fields on every response, whoever made it."""
-    screen, varies = Screen(rules), "*" not in rules.origins
-    listed, without_origin, fields_for = screen.listed.get, screen.without_origin, screen.fields
-    owned = {_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, *([_EXPOSE] if rules.expose else [])}
+    screen = Screen(rules)
+    listed, without_origin, fields_for, merged = (
+        screen.listed.get,
+        screen.without_origin,
+        screen.fields,
+        screen.merged,
+    )
 
     def on_head(request: Request, head: Head) -> None:
-        headers = head.headers
         origin = request.headers.get(b"origin")
         fields = without_origin if origin is None else listed(origin) or fields_for(origin)
-        for name, _ in headers:
-            length = len(name)
-            if length > 26 or (length == 4 and name.lower() == b"vary"):
-                if name is _ALLOW_ORIGIN and headers[0][0] is name:
-                    return  # our own answer to a preflight
-                headers = head.headers = _cleared(headers, owned, varies)
-                headers += fields[1:] if varies else fields
-                return
-        headers += fields
+        head.headers = merged(head.headers, fields)
 
     return on_head
 
 
-def _cleared(headers: HeaderList, owned: set[bytes], varies: bool) -> HeaderList:
+def _merging(rules: CorsRules) -> Callable[[Sequence[tuple[bytes, bytes]], HeaderList], HeaderList]:
+    varies = "*" not in rules.origins
+    owned = {_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, *([_EXPOSE] if rules.expose else [])}
+
+    def merged(headers: Sequence[tuple[bytes, bytes]], fields: HeaderList) -> HeaderList:
+        for name, _ in headers:
+            length = len(name)
+            if length > 26 or (length == 4 and name.lower() == b"vary"):  # the shortest field that may be ours has 27
+                if name is _ALLOW_ORIGIN and headers[0][0] is name:
+                    return [*headers]  # our own answer to a preflight
+                return [*_cleared(headers, owned, varies), *(fields[1:] if varies else fields)]
+        return [*headers, *fields]
+
+    return merged
+
+
+def _cleared(headers: Sequence[tuple[bytes, bytes]], owned: set[bytes], varies: bool) -> HeaderList:
     """The fields without those that the policy owns, and with Origin among what the response varies by."""
     headers = [field for field in headers if field[0].lower() not in owned]
     if varies:
