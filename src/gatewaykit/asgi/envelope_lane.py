@@ -40,41 +40,43 @@ class Enveloped:
         self._app, self._chain = app, chain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id, extended_id = IDS.request_id(), IDS.extended_id()
-        fields = ((b"x-amzn-requestid", request_id.encode()), (b"x-amz-apigw-id", extended_id.encode()))
-        started = False
-
-        def amend(message: Message) -> Awaitable[None]:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message = {**message}
-                message["headers"] = [*message.get("headers", ()), *fields]
-            return send(message)
-
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}
         outer = state.get(STATE_KEY)
-        state[STATE_KEY] = _IdView(request_id, scope, outer)
+        state[STATE_KEY] = passing = _Passing(scope, send, outer)
         try:
-            await self._app(scope, receive, amend)
+            await self._app(scope, receive, passing.send)
         except Exception as error:
             request = AsgiRequest(scope, receive)
-            request.id, request.extended_id = request_id, extended_id
-            await fail(self._chain, request, error, started, send)
+            request.id, request.extended_id = passing.request_id, passing.extended_id
+            await fail(self._chain, request, error, passing.started, send)
             raise
         finally:
             hide(state, outer)
 
 
-class _IdView:
-    """The view of a request of which nothing is known but its id."""
+class _Passing:
+    """A request on its way to the app: what `send` is to the app, and the view of a request of which nothing is known
+    but its id."""
 
-    __slots__ = ("_id", "_outer", "_scope")
+    __slots__ = ("_outer", "_scope", "_send", "extended_id", "request_id", "started")
 
-    def __init__(self, request_id: str, scope: Scope, outer: View | None) -> None:
-        self._id, self._scope, self._outer = request_id, scope, outer
+    def __init__(self, scope: Scope, send: Send, outer: View | None) -> None:
+        self._scope, self._send, self._outer, self.started = scope, send, outer, False
+        self.request_id, self.extended_id = IDS.request_id(), IDS.extended_id()
+
+    def send(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.started = True
+            message = {**message}
+            message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-amzn-requestid", self.request_id.encode()),
+                (b"x-amz-apigw-id", self.extended_id.encode()),
+            ]
+        send = self._send
+        return send(message)
 
     @property
     def identity(self) -> Identity | None:
@@ -83,10 +85,6 @@ class _IdView:
     @property
     def limits(self) -> list[LimitState]:
         return [] if self._outer is None else self._outer.limits
-
-    @property
-    def request_id(self) -> str:
-        return self._id
 
     @property
     def address(self) -> str:
