@@ -85,14 +85,18 @@ class Deployment:
     context: Callable[[Request], Mapping[str, Any]] | None = None
 
     def route(self, request: Request) -> Leaf:
-        """The leaf of a request, with what routing knows written into it: time, stage, resource, path parameters."""
-        request.received_s = self.runtime.clock.wall()
+        """The leaf of a request, with what routing knows written into it."""
         if self.stage_prefix and not _take_stage(request, self.stage):
+            request.received_s = self.runtime.clock.wall()
             return self.miss
-        request.stage, request.stage_variables, request.context = self.stage, self.stage_variables, self.context
         if self.client_may_choose and (verb := request.headers.get(b"x-http-method-override")) is not None:
             _override_verb(request, verb)
-        found = self.router.match(request.method, path_text(request))
+        return self.routed(request, self.router.match(request.method, path_text(request)))
+
+    def routed(self, request: Request, found: tuple[Leaf, dict[str, str] | None] | None) -> Leaf:
+        """The leaf that the router `found` for a request: time, stage, resource and path parameters are written."""
+        request.received_s = self.runtime.clock.wall()
+        request.stage, request.stage_variables, request.context = self.stage, self.stage_variables, self.context
         if found is None:
             return self.miss
         leaf, parameters = found

@@ -205,17 +205,26 @@ class Gateway:
         kind = scope["type"]
         deployment = self._deployment
         if kind == "http":
-            if deployment.may_be_bare and (raw := scope.get("raw_path")) and not scope.get("root_path"):
-                # Nothing rewrites the path or the verb, so the tree is asked before a Request is made; but not where a
-                # server breaks the rules and leaves the query in the path.
-                chosen = deployment.client_may_choose and takes_the_long_way(scope)
-                if _QUESTION_MARK not in raw and not chosen:
-                    found = deployment.router.match(scope["method"], raw.decode("latin-1"))
-                    if found is not None and (bare := found[0].bare) is not None:
-                        await bare(scope, receive, send)
-                        return
-            request = AsgiRequest(scope, receive)
-            leaf = deployment.route(request)
+            raw = scope.get("raw_path")
+            # Where nothing may rewrite the path or the verb, the tree is asked before a Request is made; but not where
+            # a server breaks the rules: with the query left in the path, or bytes that are not ASCII.
+            if (
+                deployment.may_be_bare
+                and raw
+                and raw.isascii()
+                and _QUESTION_MARK not in raw
+                and not scope.get("root_path")
+                and not (deployment.client_may_choose and takes_the_long_way(scope))
+            ):
+                found = deployment.router.match(scope["method"], raw.decode("ascii"))
+                if found is not None and (bare := found[0].bare) is not None:
+                    await bare(scope, receive, send)
+                    return
+                request = AsgiRequest(scope, receive)
+                leaf = deployment.routed(request, found)
+            else:
+                request = AsgiRequest(scope, receive)
+                leaf = deployment.route(request)
             if leaf.shell is None:
                 await serve_endpoint(leaf.chain(request), request, send)
             else:
