@@ -1,6 +1,7 @@
 """Time callables in this process, for a machine that is shared and noisy.
 
 * Each case runs in many short slices; the cases take turns (A B C A B C …), and each round starts with another one.
+* What is read is the CPU time of the thread: what else runs on the machine takes none of it.
 * A ratio is taken inside a round, between neighbours in time. Of the rounds' ratios the median is the result.
 * Async cases are awaited inside one running loop, as under a server, and on uvloop where it is installed.
 * The collector stays on; what stood before timing is frozen, and one collection is made before every round.
@@ -14,7 +15,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 __all__ = ["Answer", "Timings", "answer_of", "http_scope", "measure", "request_to"]
@@ -77,14 +78,14 @@ async def _calibrate(case: Case, slice_s: float) -> int:
 async def _time(case: Case, count: int) -> float:
     turns = repeat(None, count)
     if inspect.iscoroutinefunction(case):
-        started = perf_counter()
+        started = thread_time()
         for _ in turns:
             await case()
-        return perf_counter() - started
-    started = perf_counter()
+        return thread_time() - started
+    started = thread_time()
     for _ in turns:
         case()
-    return perf_counter() - started
+    return thread_time() - started
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
