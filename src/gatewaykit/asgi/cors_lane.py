@@ -88,7 +88,7 @@ def _amended(screen: Screen) -> Callable[[Send, list[HeaderList]], Send]:
         def amend(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start" and pending:
                 message = {**message}
-                message["headers"] = merged(message.get("headers", ()), pending.pop())
+                message["headers"] = merged([*message.get("headers", ())], pending.pop())
             return send(message)
 
         return amend

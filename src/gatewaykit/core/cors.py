@@ -118,7 +118,8 @@ class Screen:
     """The rules over bare header fields.
 
     A response gets `without_origin` where its request named no origin, else `listed[origin]`, else `fields(origin)`.
-    `preflight(headers)` answers a preflight. `merged(headers, fields)` puts fields on a response that has `headers`.
+    `preflight(headers)` answers a preflight. `merged(headers, fields)` puts fields on a response;
+    the list of `headers` may grow.
     """
 
     def __init__(self, rules: CorsRules) -> None:
@@ -168,23 +169,24 @@ def amending(rules: CorsRules) -> Callable[[Request, Head], None]:
     return on_head
 
 
-def _merging(rules: CorsRules) -> Callable[[Sequence[tuple[bytes, bytes]], HeaderList], HeaderList]:
+def _merging(rules: CorsRules) -> Callable[[HeaderList, HeaderList], HeaderList]:
     varies = "*" not in rules.origins
     owned = {_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, *([_EXPOSE] if rules.expose else [])}
 
-    def merged(headers: Sequence[tuple[bytes, bytes]], fields: HeaderList) -> HeaderList:
+    def merged(headers: HeaderList, fields: HeaderList) -> HeaderList:
         for name, _ in headers:
             length = len(name)
             if length > 26 or (length == 4 and name.lower() == b"vary"):  # the shortest field that may be ours has 27
                 if name is _ALLOW_ORIGIN and headers[0][0] is name:
-                    return [*headers]  # our own answer to a preflight
+                    return headers  # our own answer to a preflight
                 return [*_cleared(headers, owned, varies), *(fields[1:] if varies else fields)]
-        return [*headers, *fields]
+        headers += fields
+        return headers
 
     return merged
 
 
-def _cleared(headers: Sequence[tuple[bytes, bytes]], owned: set[bytes], varies: bool) -> HeaderList:
+def _cleared(headers: HeaderList, owned: set[bytes], varies: bool) -> HeaderList:
     """The fields without those that the policy owns, and with Origin among what the response varies by."""
     headers = [field for field in headers if field[0].lower() not in owned]
     if varies:
