@@ -61,7 +61,7 @@ class Chain:
     """Bound policies around an optional endpoint (none: the shell calls an app instead)."""
 
     __slots__ = (
-        "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "reads_body", "render", "straight", "way",
+        "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "render", "straight", "way",
     )  # fmt: skip
 
     end: Callable[[Request], None]
@@ -81,7 +81,6 @@ class Chain:
         limits = [_limit(policy.reads_body, max_body_bytes) for policy in self.policies]
         last = None if endpoint is None else _limit(endpoint.reads_body, max_body_bytes)
         wanted = [limit for limit in (*limits, last) if limit is not None]
-        self.reads_body = bool(wanted)
         self.straight = not (wanted or self.way.bodies or self.way.wraps)  # bodies pass by untouched
         steps: list[tuple[Step, Way]] = []
         for position, policy in enumerate(self.policies):
