@@ -10,9 +10,12 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import MAX_HEAD_BYTES
 
 if TYPE_CHECKING:
+    import asyncio
+
     from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["RawH11Protocol"]
@@ -26,6 +29,9 @@ class RawH11Protocol(H11Protocol):
         self.conn = self._connection = _Connection(h11.SERVER, MAX_HEAD_BYTES)
         self._served = cast("ASGIApp", self.app)
         self.app = self._with_raw_headers
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
 
     def _with_raw_headers(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         scope["extensions"] = {RAW_HEADERS: self._connection.raw_headers}

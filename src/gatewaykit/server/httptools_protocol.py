@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self._messages = 0  # read to their end
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
