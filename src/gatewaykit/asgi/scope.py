@@ -60,6 +60,8 @@ class AsgiRequest(Request):
             self.outer, client = None, self.client
             self.address = client[0] if client else ""
         self.body = None
+        self._id = self._extended_id = self._header_list = self._kind = self._query = None
+        self._query_string = self._root_path = self._scheme = self._source = None
         # As `forget_facts`, without the call: this runs for every request.
         self.identity = self.api_key = self.refusal = self.events = self.context = self.reached = self.integration = (
             None

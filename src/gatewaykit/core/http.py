@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
@@ -54,6 +54,16 @@ class LimitState(NamedTuple):
     reset_s: float
 
 
+if TYPE_CHECKING:
+    T = TypeVar("T")
+
+    class _Derived(Generic[T]):
+        """What the properties that `_derived` makes are to a type checker."""
+
+        def __get__(self, request: object, owner: object = None) -> T: ...
+        def __set__(self, request: object, value: T) -> None: ...
+
+
 class Request:
     """One request, as every policy and integration sees it. Mutable: each fact has one writer.
 
@@ -63,32 +73,32 @@ class Request:
     """
 
     __slots__ = (
-        "address", "body", "client", "context", "events", "extended_id", "header_list", "headers",
-        "http_version", "id", "identity", "kind", "limits", "method", "path", "path_parameters", "query",
-        "query_string", "raw_path", "reached", "received_s", "refusal", "resource", "root_path", "scheme", "source",
-        "stage", "stage_variables", "status", "trace_id", "sent_bytes", "received_monotonic_s", "api_key",
-        "integration",
+        "address", "api_key", "body", "client", "context", "events", "headers", "http_version", "identity",
+        "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached", "received_monotonic_s",
+        "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables", "status", "trace_id",
+        # behind the facts that are derived on first use; None until then
+        "_extended_id", "_header_list", "_id", "_kind", "_query", "_query_string", "_root_path", "_scheme", "_source",
     )  # fmt: skip
 
     method: str  # as sent, upper case by custom
     path: str  # decoded, without root_path
     raw_path: bytes  # as sent, without root_path and query
-    root_path: str  # the prefix this app is mounted under
-    query_string: bytes  # as sent, without '?'
-    query: Mapping[str, list[str]]  # decoded once, form style; every value in order
+    root_path: _Derived[str]  # the prefix this app is mounted under
+    query_string: _Derived[bytes]  # as sent, without '?'
+    query: _Derived[Mapping[str, list[str]]]  # decoded once, form style; every value in order
     headers: Mapping[bytes, bytes]  # lower-case name -> last value
-    header_list: HeaderList
+    header_list: _Derived[HeaderList]
     http_version: str
-    scheme: str
-    kind: str  # "http" or "websocket"
+    scheme: _Derived[str]
+    kind: _Derived[str]  # "http" or "websocket"
     client: tuple[str, int] | None  # the peer of the connection
     address: str  # the client's address, by the trusted-proxy rule; "" when unknown
-    source: Any  # a ports.BodySource, or None when the whole body is in `body`
+    source: _Derived[Any]  # a ports.BodySource, or None when the whole body is in `body`
     body: bytes | None  # the whole body once something read it
     received_s: float  # wall clock, seconds since 1970
     received_monotonic_s: float
-    id: str  # $context.requestId
-    extended_id: str  # $context.extendedRequestId
+    id: _Derived[str]  # $context.requestId
+    extended_id: _Derived[str]  # $context.extendedRequestId
     trace_id: str  # X-Amzn-Trace-Id, "" until an integration is called
     identity: Identity | None  # writer: the authenticating policy
     api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
@@ -127,7 +137,8 @@ class Request:
         self.header_list = [] if headers is None else headers
         self.headers = {name.lower(): value for name, value in self.header_list}
         self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
-        self.root_path, self.source = root_path, None
+        self.root_path = root_path
+        self._id = self._extended_id = self._query = self._source = None
         self.address = client[0] if client else ""
         self.forget_facts()
 
@@ -212,28 +223,22 @@ def _utf8(text: str) -> str:
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
-class _Derived:
+def _derived(name: str) -> property:
     """A fact that is derived when it is first asked for, and kept in its slot. What nobody reads costs nothing.
 
-    A `__getattr__` would do the same, but with one CPython reads every slot of the class the slow way. Only what few
-    requests read or write may be derived: each use is a call.
+    A slot that was never written would do for "not yet", but the exception that reading it raises costs ten times as
+    much as a None; and with a `__getattr__` CPython reads every slot of the class the slow way.
     """
+    slot = vars(Request)[f"_{name}"]
+    read, write = slot.__get__, slot.__set__
 
-    __slots__ = ("_name", "_slot")
+    def get(request: Request) -> Any:
+        if (value := read(request)) is None:
+            value = request.first_use[name](request)
+            write(request, value)
+        return value
 
-    def __init__(self, name: str) -> None:
-        self._name, self._slot = name, vars(Request)[name]
-
-    def __get__(self, request: Request, owner: type[Request]) -> Any:
-        try:
-            return self._slot.__get__(request, owner)
-        except AttributeError:
-            value = request.first_use[self._name](request)
-            self._slot.__set__(request, value)
-            return value
-
-    def __set__(self, request: Request, value: Any) -> None:
-        self._slot.__set__(request, value)
+    return property(get, write)
 
 
 Request.first_use = {
@@ -248,4 +253,4 @@ Request.first_use = {
     "source": lambda request: None,
 }
 for _name in Request.first_use:
-    setattr(Request, _name, _Derived(_name))
+    setattr(Request, _name, _derived(_name))
