@@ -27,9 +27,14 @@ Outcome: TypeAlias = "Response | Refusal"
 
 
 class BodyWrapper(Protocol):
-    """Sees a response body chunk by chunk and gives what is sent instead. `more` is False on the last call."""
+    """Sees a response body chunk by chunk and gives what is sent instead. `more` is False on the last call.
 
-    def __call__(self, chunk: bytes, more: bool, /) -> bytes: ...
+    A Refusal in place of bytes ends the response: it is what the client gets, or, where the head is out already, a
+    broken connection. A wrapper with a true attribute `holds_head` keeps the head back until it gives a byte, or the
+    body is over.
+    """
+
+    def __call__(self, chunk: bytes, more: bool, /) -> bytes | Refusal: ...
 
 
 class Policy:

@@ -110,5 +110,21 @@ class WrapsBody(Policy):
         return lambda chunk, more: b"[" + chunk + b"]" if more else b"[" + chunk + b"]."
 
 
+class Picky(Policy):
+    """Takes the spaces out of a body, refuses one with an exclamation mark, and may hold back the head until then."""
+
+    def __init__(self, *, holds_head: bool) -> None:
+        self._holds_head = holds_head
+
+    def wrap_body(self, request: Request, head: Any) -> Any:
+        def wrapper(chunk: bytes, more: bool) -> bytes | Refusal:
+            if b"!" in chunk:
+                return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, "too loud")
+            return chunk.replace(b" ", b"")
+
+        wrapper.holds_head = self._holds_head  # type: ignore[attr-defined]  # as the protocol of wrappers has it
+        return wrapper
+
+
 def refuse(reason: Reason = Reason.FORBIDDEN, detail: str = "for the operator") -> Deciding:
     return Deciding(lambda request: Refusal(reason, detail))

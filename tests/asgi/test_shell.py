@@ -18,6 +18,7 @@ from tests.asgi.apps import (
     Deciding,
     Noting,
     OnBody,
+    Picky,
     ReadsBody,
     Recorder,
     WrapsBody,
@@ -409,6 +410,76 @@ async def test_a_wrapper_may_leave_a_body_alone_and_then_its_length_stays() -> N
 
     assert (declined.header("content-length"), declined.body) == ("2", b"ok")
     assert (wrapped.header("content-length"), wrapped.body) == (None, b"[ok].")
+
+
+def in_chunks(*chunks: bytes, swallow: bool = False) -> Any:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 201, "headers": [(b"x-own", b"1")]})
+        for position, chunk in enumerate(chunks):
+            try:
+                more = position + 1 < len(chunks)
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+            except Exception:
+                if not swallow:
+                    raise
+
+    return app
+
+
+async def test_a_body_that_is_refused_before_its_head_is_out_is_answered_with_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes: list[str] = []
+
+    answer = await around(in_chunks(b" ", b"!", b"more"), Noting("a", notes), Picky(holds_head=True)).get("/")
+
+    assert (answer.status, answer.header("x-own"), answer.header("x-seen-by")) == (502, None, "a")
+    assert (answer.complete, answer.raised) == (True, None)
+    assert notes == ["a request", "a head 502", "a end 502"]
+    assert [record.reason for record in caplog.records] == ["INTEGRATION_RESPONSE_INVALID"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("holds_head", [True, False])
+@pytest.mark.parametrize("swallow", [True, False], ids=["an app that goes on", "an app that gives up"])
+async def test_a_body_that_is_refused_after_its_head_is_out_never_looks_whole(
+    holds_head: bool, swallow: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = around(in_chunks(b"a", b"!", b"b", b"c", swallow=swallow), Picky(holds_head=holds_head))
+
+    async with client.open("GET", "/") as exchange:
+        exchange.feed(b"", more=False)
+        start, first = await exchange.next_message(), await exchange.next_message()
+        with pytest.raises(AssertionError, match="sent nothing more"):
+            await exchange.next_message()
+
+    assert (start["status"], first["body"], first["more_body"]) == (201, b"a", True)
+    assert ["too loud" in record.getMessage() for record in caplog.records] == [True]
+
+
+async def test_a_head_that_is_held_back_goes_out_with_the_first_byte() -> None:
+    notes: list[str] = []
+
+    answer = await around(in_chunks(b" ", b" a", b" ", b"b"), Noting("a", notes), Picky(holds_head=True)).get("/")
+
+    assert [message.get("body") for message in answer.messages] == [None, b"a", b"", b"b"]
+    assert (answer.status, answer.header("x-seen-by")) == (201, "a")
+    assert notes == ["a request", "a head 201", "a end 201"]
+
+
+async def test_a_head_that_is_held_back_goes_out_at_the_end_of_an_empty_body() -> None:
+    answer = await around(in_chunks(b" ", b""), Picky(holds_head=True)).get("/")
+
+    assert (answer.status, answer.body, answer.complete) == (201, b"", True)
+
+
+async def test_an_app_that_breaks_while_its_head_is_held_back_is_a_500() -> None:
+    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError("broken")
+
+    answer = await around(breaks, Picky(holds_head=True)).get("/")
+
+    assert (answer.status, type(answer.raised)) == (500, LookupError)
 
 
 async def test_a_policy_that_wants_the_response_whole_gets_it_whole() -> None:

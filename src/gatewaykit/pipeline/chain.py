@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyTooLarge, ClientGone, too_large
+from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyRefused, BodyTooLarge, ClientGone, too_large
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import StoreError, UpstreamError, words_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Guard: TypeAlias = Callable[[Request, Awaitable[Outcome]], Awaitable[Outcome]]
     Step: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
 
-__all__ = ["Chain", "Way", "collect", "drop_content_length", "failure"]
+__all__ = ["Chain", "Way", "collect", "drop_content_length", "failure", "taken"]
 
 _OUTCOMES = frozenset((Response, Refusal))
 
@@ -192,10 +192,20 @@ class Chain:
         for wrap in way.wraps:
             if (wrapper := wrap(request, response)) is not None:
                 drop_content_length(response)
-                if isinstance(response.body, bytes):
-                    response.body = wrapper(response.body, False)
-                else:
-                    response.body = _wrapped(response.body, wrapper)
+                body = response.body
+                try:
+                    if isinstance(body, bytes):
+                        response.body = taken(wrapper(body, False))
+                    else:
+                        response.body = chunks = _wrapped(body, wrapper)
+                        if getattr(wrapper, "holds_head", False):
+                            response.body = _resumed(await anext(chunks, b""), chunks)
+                except BodyRefused as error:
+                    if response.close is not None:
+                        await response.close()
+                    request.refusal = error.refusal
+                    log_failure(request, error.refusal)
+                    return self.render(request, error.refusal)
         return response
 
     def end(self, request: Request) -> None:
@@ -222,6 +232,8 @@ def failure(request: Request, error: Exception) -> Refusal:
     """What an unexpected exception amounts to. The client learns nothing; the operator gets the type and the text."""
     if isinstance(error, BodyTooLarge):
         return too_large(error.limit)
+    if isinstance(error, BodyRefused):
+        return error.refusal
     if isinstance(error, ClientGone):
         return Refusal(Reason.CLIENT_GONE, str(error))
     if isinstance(error, StoreError):
@@ -229,6 +241,13 @@ def failure(request: Request, error: Exception) -> Refusal:
     if isinstance(error, UpstreamError):  # in the middle of a body that a policy wants whole
         return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, str(error))
     return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {words_of(error)}", cause=error)
+
+
+def taken(changed: bytes | Refusal) -> bytes:
+    """What a wrapper gave. Raises BodyRefused for a refusal."""
+    if type(changed) is Refusal:
+        raise BodyRefused(changed)
+    return cast(bytes, changed)
 
 
 def drop_content_length(head: Head) -> None:
@@ -307,7 +326,14 @@ async def collect(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
 
 async def _wrapped(chunks: AsyncIterator[bytes], wrapper: BodyWrapper) -> AsyncIterator[bytes]:
     async for chunk in chunks:
-        if changed := wrapper(chunk, True):
+        if changed := taken(wrapper(chunk, True)):
             yield changed
-    if last := wrapper(b"", False):
+    if last := taken(wrapper(b"", False)):
         yield last
+
+
+async def _resumed(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in chunks:
+        yield chunk
