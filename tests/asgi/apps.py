@@ -95,6 +95,20 @@ class ReadsBody(Policy):
         return request
 
 
+class Rewriting(Policy):
+    """Shows what stands behind another request: a header and a query of its own, and the body in upper case."""
+
+    rewrites = True
+
+    def on_request(self, request: Request) -> Request:
+        request.header_list = [(b"X-New", b"1"), *(field for field in request.header_list if field[0] != b"x-old")]
+        request.headers = {name.lower(): value for name, value in request.header_list}
+        request.query_string, request.query = b"page=2", {"page": ["2"]}
+        if request.body is not None:
+            request.body = request.body.upper()
+        return request
+
+
 class OnBody(Policy):
     """Makes the whole response upper case."""
 

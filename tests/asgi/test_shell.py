@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import logging
 from typing import Any
 
 import pytest
 
 from gatewaykit import Policy, PolicyMiddleware, Reason, Refusal, Request, Response, rule
+from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.testing import Client
 from tests.asgi.apps import (
@@ -21,6 +23,7 @@ from tests.asgi.apps import (
     Picky,
     ReadsBody,
     Recorder,
+    Rewriting,
     WrapsBody,
     breaks_after,
     breaks_before,
@@ -410,6 +413,55 @@ async def test_a_wrapper_may_leave_a_body_alone_and_then_its_length_stays() -> N
 
     assert (declined.header("content-length"), declined.body) == ("2", b"ok")
     assert (wrapped.header("content-length"), wrapped.body) == (None, b"[ok].")
+
+
+async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it was shown."""
+    body = (await receive())["body"].decode()
+    seen = {"query": scope["query_string"].decode(), "headers": [name.decode() for name, _ in scope["headers"]]}
+    raw = [name.decode() for name, _ in scope["extensions"].get(RAW_HEADERS, ())]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps({"body": body, "raw": raw, **seen}).encode()})
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["body read", "body not read"])
+async def test_an_app_is_shown_the_request_that_a_policy_made(reads: bool) -> None:
+    policies = [*([ReadsBody()] if reads else []), Rewriting()]
+
+    answer = await around(shown, *policies).post(
+        "/?page=1", headers={"x-old": "1", "x-kept": "1"}, body="ab", feed="bytes"
+    )
+
+    seen = answer.json()
+    assert (seen["body"], seen["query"]) == ("AB" if reads else "a", "page=2")
+    assert seen["headers"] == ["x-new", "x-kept", "content-length"]
+
+
+async def test_a_server_that_keeps_the_casing_of_names_shows_the_new_ones_too() -> None:
+    scope = {"extensions": {RAW_HEADERS: [(b"X-Kept", b"1")], "http.response.trailers": {}}}
+
+    async def served(real: Scope, receive: Receive, send: Send) -> None:
+        await PolicyMiddleware(shown, policies=[Rewriting()])({**real, **scope}, receive, send)
+
+    seen = (await Client(served).get("/", headers={"x-kept": "1"})).json()
+
+    assert (seen["headers"], seen["raw"]) == (["x-new", "x-kept"], ["X-New", "X-Kept"])
+    assert scope["extensions"][RAW_HEADERS] == [(b"X-Kept", b"1")]
+
+
+async def test_a_websocket_is_shown_the_handshake_that_a_policy_made() -> None:
+    queries: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        queries.append(scope["query_string"])
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    async with around(app, Rewriting()).websocket("/?page=1"):
+        pass
+
+    assert queries == [b"page=2"]
 
 
 def in_chunks(*chunks: bytes, swallow: bool = False) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from gatewaykit.asgi.body import replay
 from gatewaykit.asgi.cors_lane import CorsLane
 from gatewaykit.asgi.lifespan import pass_lifespan
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide, rewritten
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.body import BodyRefused
 from gatewaykit.core.http import Head, Request, Response
@@ -89,6 +89,8 @@ class Shell:
                     return
             if chain.reads_body and request.body is not None:
                 receive = replay(request.body, receive)
+            if chain.rewrites:
+                scope = rewritten(scope, request)
             state = scope.get("state")
             if state is None:
                 scope = {**scope, "state": (state := {})}
@@ -274,6 +276,8 @@ async def _around_websocket(
         if answer is not request:
             await deny_handshake(chain, request, cast("Outcome", answer), request.reached, receive, send)
             return
+        if chain.rewrites:
+            scope = rewritten(scope, request)
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}

@@ -56,7 +56,7 @@ class Way:
 class Chain:
     """Bound policies around an optional endpoint (none: the shell calls an app instead)."""
 
-    __slots__ = ("_steps", "ends", "endpoint", "max_body_bytes", "policies", "reads_body", "render", "way")
+    __slots__ = ("_steps", "ends", "endpoint", "max_body_bytes", "policies", "reads_body", "render", "rewrites", "way")
 
     def __init__(
         self, policies: Sequence[Policy], endpoint: Endpoint | None, render: Renderer, max_body_bytes: int
@@ -72,7 +72,8 @@ class Chain:
         limits = [_limit(policy.reads_body, max_body_bytes) for policy in self.policies]
         last = None if endpoint is None else _limit(endpoint.reads_body, max_body_bytes)
         wanted = [limit for limit in (*limits, last) if limit is not None]
-        self.reads_body = bool(wanted)
+        self.rewrites = any(policy.rewrites for policy in self.policies)
+        self.reads_body = bool(wanted) or self.rewrites
         steps: list[tuple[Step, Way, int]] = []
 
         def put(step: Step, way: Way) -> None:
