@@ -113,10 +113,11 @@ def bomb(levels: int = 12) -> bytes:
 @pytest.mark.parametrize(
     "body",
     [
-        bomb(), b"<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>", b"<a>" * 100_000,
+        bomb(), bomb().decode().encode("utf-16"),
+        b"<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>", b"<a>" * 100_000,
         b"<a " + b" ".join(b"a%d='1'" % n for n in range(50_000)),
     ],
-    ids=["a bomb", "a file", "depth", "attributes without an end"],
+    ids=["a bomb", "a bomb in UTF-16", "a file", "depth", "attributes without an end"],
 )  # fmt: skip
 async def test_xml_that_is_a_weapon_is_a_400(body: bytes) -> None:
     answer = await post(body, "application/xml", steps.xml_to_json())

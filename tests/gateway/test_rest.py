@@ -430,8 +430,17 @@ async def test_a_sidecar_streams_rows_and_leaves_the_rest_alone() -> None:
     assert [dict(sent.headers)[b"accept-encoding"] for sent in transport.requests] == [b"identity"] * 3
 
 
-async def test_a_sidecar_whose_rows_go_wrong_in_the_middle_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
-    transport = ScriptedTransport([Reply(headers=[(b"content-type", b"text/csv")], chunks=[b"a\n1\n", b"2,3\n"])])
+@pytest.mark.parametrize(
+    ("row", "reason", "detail"),
+    [
+        pytest.param(b"2,3\n", "INTEGRATION_RESPONSE_INVALID", "row 3 has 2 fields", id="ragged"),
+        pytest.param(b"x" * 1_100_000, "INTEGRATION_RESPONSE_TOO_LARGE", "row 3 has more than", id="too large"),
+    ],
+)
+async def test_a_sidecar_whose_rows_go_wrong_in_the_middle_breaks_off(
+    row: bytes, reason: str, detail: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = ScriptedTransport([Reply(headers=[(b"content-type", b"text/csv")], chunks=[b"a\n1\n", row])])
     api = Gateway.from_upstream(
         "http://back.test", transport=transport, policies=[transform(response=[steps.csv_to_json()])]
     )
@@ -439,7 +448,8 @@ async def test_a_sidecar_whose_rows_go_wrong_in_the_middle_breaks_off(caplog: py
     answer = await Client(api).get("/")
 
     assert (answer.status, answer.complete, answer.body) == (200, False, b'[{"a":"1"}')
-    assert "row 3 has 2 fields" in caplog.text
+    assert [record.reason for record in caplog.records] == [reason]  # type: ignore[attr-defined]
+    assert detail in caplog.text
 
 
 # --------------------------------------------------------------------------------------------------- sidecar

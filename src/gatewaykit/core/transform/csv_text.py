@@ -213,26 +213,33 @@ class CsvLines:
     def _begin(self, lines: list[str]) -> None:
         self._begun = True
         if self._header:
-            lines.append(self._joined([self._quoted(name) for name in self._columns]))
+            lines.append(self._joined(self._columns))
 
     def _line(self, values: Sequence[Any]) -> str | Unusable:
         fields = []
         for value in values:
-            if value is None:
+            kind = type(value)
+            if kind is str:
+                fields.append(value)
+            elif value is None:
                 fields.append("")
-            elif type(value) is str:
-                fields.append(self._quoted(value))
+            elif kind is int:
+                fields.append(str(value))
             else:
                 text = write_json(value)
                 if isinstance(text, Unusable):
                     return text
-                fields.append(self._quoted(text))
+                fields.append(text)
         return self._joined(fields)
 
     def _joined(self, fields: Sequence[str]) -> str:
-        if len(fields) == 1 and not fields[0]:  # a row without a character would be none
-            return self._form.quote * 2 + "\r\n"
-        return self._form.delimiter.join(fields) + "\r\n"
+        delimiter, quote = self._form.delimiter, self._form.quote
+        line = delimiter.join(fields)
+        if not line:  # a row without a character would be none
+            return quote * 2 + "\r\n"
+        if line.count(delimiter) >= len(fields) or quote in line or "\n" in line or "\r" in line:
+            line = delimiter.join(map(self._quoted, fields))
+        return line + "\r\n"
 
     def _quoted(self, text: str) -> str:
         if self._special.search(text) is None:
