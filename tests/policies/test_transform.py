@@ -135,6 +135,7 @@ async def test_a_body_of_another_type_streams_through() -> None:
     [
         pytest.param({}, b"", b"", id="no body"),
         pytest.param(JSON, b"", b"", id="JSON of nothing"),
+        pytest.param(CSV, b"", b"", id="CSV of nothing"),
         pytest.param({}, b"1", b'{"a":1}', id="no type"),
         pytest.param({"content-type": "application/ld+json"}, b"1", b'{"a":1}', id="a type that is JSON too"),
         pytest.param({"content-type": "text/plain"}, b"1", b"1", id="another type"),
@@ -147,6 +148,15 @@ async def test_which_bodies_are_changed(headers: dict[str, str], body: bytes, ex
     answer = await around(app, request=[steps.wrap("a")]).post("/", headers=headers, body=body)
 
     assert (answer.status, app.body) == (200, expected)
+
+
+async def test_a_body_of_no_use_is_refused_unread() -> None:
+    client = around(App(), request=[steps.wrap("a")])
+
+    async with client.open("POST", "/", headers={**JSON, "content-encoding": "br", "content-length": "9"}) as exchange:
+        answer = await exchange.result()  # none of its body has come
+
+    assert answer.status == 415
 
 
 async def test_a_body_without_a_length_is_read_too() -> None:
@@ -162,7 +172,7 @@ REFUSED: Any = [
     pytest.param({}, CSV, b"a,b\n1", Reason.BODY_NOT_TRANSFORMED, 400, id="a ragged row"),
     pytest.param({}, {"content-type": "text/xml"}, b"<!DOCTYPE a><a/>", Reason.BODY_NOT_TRANSFORMED, 400, id="a DTD"),
     pytest.param({}, {**JSON, "content-encoding": "gzip"}, b"x", Reason.MEDIA_TYPE_UNSUPPORTED, 415, id="encoded"),
-    pytest.param({}, {"content-type": "text/csv;charset=utf-16"}, b"", Reason.MEDIA_TYPE_UNSUPPORTED, 415, id="UTF-16"),
+    pytest.param({}, {"content-type": "text/csv;charset=utf-16"}, b"x", Reason.MEDIA_TYPE_UNSUPPORTED, 415, id="UTF16"),
     pytest.param(
         {"strict": True}, {"content-type": "text/plain"}, b"x", Reason.MEDIA_TYPE_UNSUPPORTED, 415, id="strict"
     ),
@@ -196,6 +206,32 @@ async def test_strict_lets_requests_without_a_body_pass(headers: dict[str, str])
     answer = await around(App(), request=[steps.wrap("a")], strict=True).get("/", headers=headers)
 
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "strict", "status", "expected"),
+    [(b"1", False, 200, b'{"a":1}'), (b"", False, 200, b""), (b"", True, 200, b""), (b"1", True, 200, b'{"a":1}')],
+)
+async def test_over_http_2_a_body_needs_no_length(body: bytes, strict: bool, status: int, expected: bytes) -> None:
+    app = App()
+    client = Client(TransformMiddleware(app, request=[steps.wrap("a")], strict=strict), http_version="2")
+
+    async with client.open("POST", "/") as exchange:
+        exchange.feed(body, more=False)
+        answer = await exchange.result()
+
+    assert (answer.status, app.body) == (status, expected)
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"", 200), (b"x", 415)])
+async def test_over_http_2_strict_refuses_what_turns_out_to_be_a_body(body: bytes, status: int) -> None:
+    client = Client(TransformMiddleware(App(), request=[steps.csv_to_json()], strict=True), http_version="2")
+
+    async with client.open("POST", "/") as exchange:
+        exchange.feed(body, more=False)
+        answer = await exchange.result()
+
+    assert answer.status == status
 
 
 async def test_a_client_that_leaves_in_its_body_ends_the_request() -> None:

@@ -149,25 +149,30 @@ class _Requests:
         found = self._bodies.plan(content_type, headers.get(b"content-encoding", b""))
         if found is None and self._strict:
             found = f"transform: there are no steps for a body of type {content_type.decode('latin-1')} (strict)"
-        if isinstance(found, str):
-            return Refusal(Reason.MEDIA_TYPE_UNSUPPORTED, found)
         if found is None:
             return self._finish(request)
+        if isinstance(found, str) and b"content-length" in request.headers:
+            return Refusal(Reason.MEDIA_TYPE_UNSUPPORTED, found)  # there is a body, and nobody need read it
         if request.body is None:
-            return self._read(request, *found)
-        return self._change(request, request.body, *found)
+            return self._read(request, found)
+        return self._change(request, request.body, found)
 
-    async def _read(self, request: Request, plan: Plan, charset: str) -> Answer:
+    async def _read(self, request: Request, found: tuple[Plan, str] | str) -> Answer:
         declared = request.headers.get(b"content-length", b"")
         if declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > self._limit):
             return too_large(self._limit)
         body = await request.source.read(self._limit)
-        return body if isinstance(body, Refusal) else self._change(request, body, plan, charset)
+        return body if isinstance(body, Refusal) else self._change(request, body, found)
 
-    def _change(self, request: Request, body: bytes, plan: Plan, charset: str) -> Answer:
+    def _change(self, request: Request, body: bytes, found: tuple[Plan, str] | str) -> Answer:
         request.body = body
+        if not body:
+            return self._finish(request)
+        if isinstance(found, str):
+            return Refusal(Reason.MEDIA_TYPE_UNSUPPORTED, found)
         if len(body) > self._limit:
             return too_large(self._limit)
+        plan, charset = found
         changed = plan.start(charset, self._limit).feed(body, False)
         if isinstance(changed, Unusable):
             reason = Reason.BODY_TOO_LARGE if isinstance(changed, TooLarge) else Reason.BODY_NOT_TRANSFORMED
@@ -194,13 +199,15 @@ class _Requests:
 
 
 def _may_have_body(request: Request) -> bool:
+    """Whether there is a body; over HTTP/2 that may show only when it is read."""
     if request.body is not None:
-        return bool(request.body) or b"content-type" in request.headers
+        return bool(request.body)
     length = request.headers.get(b"content-length")
-    return length != b"0" if length is not None else bool(request.headers.keys() & _SIGNS_OF_A_BODY)
+    if length is not None:
+        return length != b"0"
+    return b"transfer-encoding" in request.headers or not request.http_version.startswith("1")
 
 
-_SIGNS_OF_A_BODY: Final = frozenset((b"content-type", b"transfer-encoding"))
 _PLAIN: Final = editing_headers([SetValues({"accept-encoding": "identity"})])
 
 
