@@ -100,6 +100,7 @@ def _settings(name: str) -> str:
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         names = {"policies": "a list of policies", "keys": "a mapping of keys", "json_schema": "a JSON schema"}
+        names |= {"request_steps": "a list of steps", "response_steps": "a list of steps"}
         return names[schema["$ref"].rpartition("/")[2]]
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])

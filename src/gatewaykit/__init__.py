@@ -11,7 +11,8 @@ _HOME = {
     "Policy": "ports",
     "Decision": "pipeline.decision",
     "access_log": "observe.access_log", "api_key": "policies.api_key", "authenticate": "policies.authenticate",
-    "by": "policies.by", "cors": "policies.cors", "quota": "policies.quota", "throttle": "policies.throttle",
+    "by": "policies.by", "cors": "policies.cors", "quota": "policies.quota",
+    "steps": "policies.steps", "throttle": "policies.throttle", "transform": "policies.transform",
     "validate": "policies.validate",
     "ApiKey": "core.identity.api_key",
     "Gateway": "gateway.gateway",
@@ -19,6 +20,7 @@ _HOME = {
     "AccessLogMiddleware": "gateway.middleware", "ApiKeyMiddleware": "gateway.middleware",
     "AuthenticateMiddleware": "gateway.middleware", "CorsMiddleware": "gateway.middleware",
     "QuotaMiddleware": "gateway.middleware", "ThrottleMiddleware": "gateway.middleware",
+    "TransformMiddleware": "gateway.middleware",
     "ValidateMiddleware": "gateway.middleware",
     "identity": "gateway.fastapi", "identity_from": "gateway.fastapi", "optional_identity": "gateway.fastapi",
     "BufferedSink": "observe.access_log",
@@ -35,7 +37,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     home = import_module(f"gatewaykit.{_HOME[name]}")
-    value = home if name == "by" else getattr(home, name)
+    value = home if name in ("by", "steps") else getattr(home, name)
     globals()[name] = value
     return value
 

@@ -23,17 +23,20 @@ from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
+from gatewaykit.gateway.middleware import TransformMiddleware as TransformMiddleware
 from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
 from gatewaykit.gateway.middleware import rule as rule
 from gatewaykit.observe.access_log import BufferedSink as BufferedSink
 from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by
+from gatewaykit.policies import steps as steps
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.throttle import throttle as throttle
+from gatewaykit.policies.transform import transform as transform
 from gatewaykit.policies.validate import validate as validate
 from gatewaykit.ports import Policy as Policy
 

@@ -27,9 +27,14 @@ Outcome: TypeAlias = "Response | Refusal"
 
 
 class BodyWrapper(Protocol):
-    """Sees a response body chunk by chunk and gives what is sent instead. `more` is False on the last call."""
+    """Sees a response body chunk by chunk and gives what is sent instead. `more` is False on the last call.
 
-    def __call__(self, chunk: bytes, more: bool, /) -> bytes: ...
+    A Refusal in place of bytes ends the response: it is what the client gets, or, where the head is out already, a
+    broken connection. A wrapper with a true attribute `holds_head` keeps the head back until it gives a byte, or the
+    body is over.
+    """
+
+    def __call__(self, chunk: bytes, more: bool, /) -> bytes | Refusal: ...
 
 
 class Policy:
@@ -42,7 +47,9 @@ class Policy:
     * `wrap_body(request, head)` gives a `BodyWrapper`, or None to leave this body alone.
     * `on_end(request)` runs exactly once, whatever happened.
 
-    `reads_body` is True (the gateway's limit) or a number of bytes when `on_request` wants `request.body`.
+    `reads_body` is True (the gateway's limit) or a number of bytes when `on_request` wants `request.body`. One that
+    gives the request other headers, another query or another body says so in `rewrites`, and sets new objects: they
+    are what an app is shown.
     A policy that needs a clock or a store has `bind(runtime)`, which returns the object with the hooks; it is called
     once, when the chain is built.
     """
@@ -51,6 +58,7 @@ class Policy:
     phase: str = ""  # its place in a definition's order of phases; "" for policies that are none of the gateway's own
     counts_by_api_key: bool = False  # in a definition it holds only for methods that need a key, as usage plans do
     reads_body: bool | int = False
+    rewrites: bool = False  # `on_request` may set header_list and headers, query_string and query, or body
     answers_preflight: bool = False  # a cross-origin policy: it also sees the preflights of its rule's verb
     on_request: Callable[[Request], Answer | Awaitable[Answer]] | None = None
     on_head: Callable[[Request, Head], None] | None = None

@@ -95,6 +95,20 @@ class ReadsBody(Policy):
         return request
 
 
+class Rewriting(Policy):
+    """Shows what stands behind another request: a header and a query of its own, and the body in upper case."""
+
+    rewrites = True
+
+    def on_request(self, request: Request) -> Request:
+        request.header_list = [(b"X-New", b"1"), *(field for field in request.header_list if field[0] != b"x-old")]
+        request.headers = {name.lower(): value for name, value in request.header_list}
+        request.query_string, request.query = b"page=2", {"page": ["2"]}
+        if request.body is not None:
+            request.body = request.body.upper()
+        return request
+
+
 class OnBody(Policy):
     """Makes the whole response upper case."""
 
@@ -108,6 +122,22 @@ class WrapsBody(Policy):
 
     def wrap_body(self, request: Request, head: Any) -> Any:
         return lambda chunk, more: b"[" + chunk + b"]" if more else b"[" + chunk + b"]."
+
+
+class Picky(Policy):
+    """Takes the spaces out of a body, refuses one with an exclamation mark, and may hold back the head until then."""
+
+    def __init__(self, *, holds_head: bool) -> None:
+        self._holds_head = holds_head
+
+    def wrap_body(self, request: Request, head: Any) -> Any:
+        def wrapper(chunk: bytes, more: bool) -> bytes | Refusal:
+            if b"!" in chunk:
+                return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, "too loud")
+            return chunk.replace(b" ", b"")
+
+        wrapper.holds_head = self._holds_head  # type: ignore[attr-defined]  # as the protocol of wrappers has it
+        return wrapper
 
 
 def refuse(reason: Reason = Reason.FORBIDDEN, detail: str = "for the operator") -> Deciding:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import logging
 from typing import Any
 
 import pytest
 
 from gatewaykit import Policy, PolicyMiddleware, Reason, Refusal, Request, Response, rule
+from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.testing import Client
 from tests.asgi.apps import (
@@ -18,8 +20,10 @@ from tests.asgi.apps import (
     Deciding,
     Noting,
     OnBody,
+    Picky,
     ReadsBody,
     Recorder,
+    Rewriting,
     WrapsBody,
     breaks_after,
     breaks_before,
@@ -409,6 +413,125 @@ async def test_a_wrapper_may_leave_a_body_alone_and_then_its_length_stays() -> N
 
     assert (declined.header("content-length"), declined.body) == ("2", b"ok")
     assert (wrapped.header("content-length"), wrapped.body) == (None, b"[ok].")
+
+
+async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it was shown."""
+    body = (await receive())["body"].decode()
+    seen = {"query": scope["query_string"].decode(), "headers": [name.decode() for name, _ in scope["headers"]]}
+    raw = [name.decode() for name, _ in scope["extensions"].get(RAW_HEADERS, ())]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps({"body": body, "raw": raw, **seen}).encode()})
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["body read", "body not read"])
+async def test_an_app_is_shown_the_request_that_a_policy_made(reads: bool) -> None:
+    policies = [*([ReadsBody()] if reads else []), Rewriting()]
+
+    answer = await around(shown, *policies).post(
+        "/?page=1", headers={"x-old": "1", "x-kept": "1"}, body="ab", feed="bytes"
+    )
+
+    seen = answer.json()
+    assert (seen["body"], seen["query"]) == ("AB" if reads else "a", "page=2")
+    assert seen["headers"] == ["x-new", "x-kept", "content-length"]
+
+
+async def test_a_server_that_keeps_the_casing_of_names_shows_the_new_ones_too() -> None:
+    scope = {"extensions": {RAW_HEADERS: [(b"X-Kept", b"1")], "http.response.trailers": {}}}
+
+    async def served(real: Scope, receive: Receive, send: Send) -> None:
+        await PolicyMiddleware(shown, policies=[Rewriting()])({**real, **scope}, receive, send)
+
+    seen = (await Client(served).get("/", headers={"x-kept": "1"})).json()
+
+    assert (seen["headers"], seen["raw"]) == (["x-new", "x-kept"], ["X-New", "X-Kept"])
+    assert scope["extensions"][RAW_HEADERS] == [(b"X-Kept", b"1")]
+
+
+async def test_a_websocket_is_shown_the_handshake_that_a_policy_made() -> None:
+    queries: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        queries.append(scope["query_string"])
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    async with around(app, Rewriting()).websocket("/?page=1"):
+        pass
+
+    assert queries == [b"page=2"]
+
+
+def in_chunks(*chunks: bytes, swallow: bool = False) -> Any:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 201, "headers": [(b"x-own", b"1")]})
+        for position, chunk in enumerate(chunks):
+            try:
+                more = position + 1 < len(chunks)
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+            except Exception:
+                if not swallow:
+                    raise
+
+    return app
+
+
+async def test_a_body_that_is_refused_before_its_head_is_out_is_answered_with_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes: list[str] = []
+
+    answer = await around(in_chunks(b" ", b"!", b"more"), Noting("a", notes), Picky(holds_head=True)).get("/")
+
+    assert (answer.status, answer.header("x-own"), answer.header("x-seen-by")) == (502, None, "a")
+    assert (answer.complete, answer.raised) == (True, None)
+    assert notes == ["a request", "a head 502", "a end 502"]
+    assert [record.reason for record in caplog.records] == ["INTEGRATION_RESPONSE_INVALID"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("holds_head", [True, False])
+@pytest.mark.parametrize("swallow", [True, False], ids=["an app that goes on", "an app that gives up"])
+async def test_a_body_that_is_refused_after_its_head_is_out_never_looks_whole(
+    holds_head: bool, swallow: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = around(in_chunks(b"a", b"!", b"b", b"c", swallow=swallow), Picky(holds_head=holds_head))
+
+    async with client.open("GET", "/") as exchange:
+        exchange.feed(b"", more=False)
+        start, first = await exchange.next_message(), await exchange.next_message()
+        with pytest.raises(AssertionError, match="sent nothing more"):
+            await exchange.next_message()
+
+    assert (start["status"], first["body"], first["more_body"]) == (201, b"a", True)
+    assert ["too loud" in record.getMessage() for record in caplog.records] == [True]
+
+
+async def test_a_head_that_is_held_back_goes_out_with_the_first_byte() -> None:
+    notes: list[str] = []
+
+    answer = await around(in_chunks(b" ", b" a", b" ", b"b"), Noting("a", notes), Picky(holds_head=True)).get("/")
+
+    assert [message.get("body") for message in answer.messages] == [None, b"a", b"", b"b"]
+    assert (answer.status, answer.header("x-seen-by")) == (201, "a")
+    assert notes == ["a request", "a head 201", "a end 201"]
+
+
+async def test_a_head_that_is_held_back_goes_out_at_the_end_of_an_empty_body() -> None:
+    answer = await around(in_chunks(b" ", b""), Picky(holds_head=True)).get("/")
+
+    assert (answer.status, answer.body, answer.complete) == (201, b"", True)
+
+
+async def test_an_app_that_breaks_while_its_head_is_held_back_is_a_500() -> None:
+    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError("broken")
+
+    answer = await around(breaks, Picky(holds_head=True)).get("/")
+
+    assert (answer.status, type(answer.raised)) == (500, LookupError)
 
 
 async def test_a_policy_that_wants_the_response_whole_gets_it_whole() -> None:

@@ -15,7 +15,7 @@ from tests.cli.conftest import Run
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "no command": ([], ""),
     "an unknown command": (["chek"], "there is no command 'chek' (did you mean 'check'?)"),
-    "a command nothing is near": (["xyz"], "choose from init, serve, check, routes, invoke, explain, completion"),
+    "a command nothing is near": (["xyz"], "choose from init, serve, check, routes, invoke, explain, render, "),
     "an unknown option": (["check", "shop.yaml", "--bogus"], "unrecognized arguments: --bogus"),
     "an option cut short": (["check", "shop.yaml", "--stag", "x"], "unrecognized arguments: --stag"),
     "no FILE": (["check"], "the following arguments are required: FILE"),

@@ -114,6 +114,28 @@ def test_what_to_count_by_is_written_as_text(key: str, headers: dict[str, str]) 
             [f"{FIRST}.throttle.burst: throttle.burst: "],
             id="what the policy itself refuses",
         ),
+        pytest.param(
+            [
+                {
+                    "transform": {
+                        "response": [{"wrap": "a"}, {"json_to_csv": {"quote": "''"}}, {"drop": "a"}],
+                        "strict": "no",
+                    }
+                }
+            ],
+            [f"{FIRST}.transform.strict: 'strict' is the text 'no'"],
+            id="what the settings refuse first",
+        ),
+        pytest.param(
+            [{"transform": {"response": [{"wrap": "a"}, {"json_to_csv": {"quote": "''"}}, {"drop": "a"}, 3]}}],
+            [
+                f'{FIRST}.transform.response[1].json_to_csv.quote: transform.response[1].json_to_csv.quote: "',
+                f"{FIRST}.transform.response[2].drop: transform.response[2].drop: there is no step 'drop'",
+                f"{FIRST}.transform.response[3]: transform.response[3]: 3 is no step",
+            ],
+            id="places inside of steps",
+        ),
+        pytest.param([{"transform": {}}], [f"{FIRST}.transform: transform: there are no steps"], id="no steps"),
         pytest.param(["api_key"], [f"{FIRST}: api_key.keys: no keys: every request would be refused"], id="no keys"),
     ],
 )
@@ -129,10 +151,25 @@ def test_every_policy_of_the_package_that_needs_no_code_can_be_written_down() ->
         {"access_log": {"format": "json"}},
         {"cors": {"origins": ["https://shop.example"], "origin_regex": None, "max_age_s": 5}},
         {"quota": {"limit": 5, "period": "DAY", "key": "everyone"}},
+        {
+            "transform": {
+                "request": ["csv_to_json", {"wrap": "rows"}],
+                "response": [{"drop_fields": ["a"]}],
+                "strict": True,
+            }
+        },
         {"validate": {"parameters": ["header.x-trace"], "body": {"type": "object"}, "draft": 4}},
     ]
 
     assert all(isinstance(policy, Policy) for policy in build_policies(data, "policies"))
+
+
+def test_steps_are_written_as_in_code() -> None:
+    listed = [{"transform": {"request": ["csv_to_json", {"set_query": {"v": "2"}}]}}]
+
+    decision = middleware(listed).decide("POST", "/?a=1", headers={"content-type": "text/csv"}, body="n\n1")
+
+    assert (decision.request.body, decision.request.query) == (b'[{"n":"1"}]', {"a": ["1"], "v": ["2"]})
 
 
 def test_keys_are_values_or_settings() -> None:

@@ -31,7 +31,9 @@ from gatewaykit import (
     by,
     cors,
     rule,
+    steps,
     throttle,
+    transform,
     validate,
 )  # fmt: skip
 from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
@@ -42,6 +44,11 @@ from tests.asgi.apps import Deciding
 KEY = "a-key-of-sixteen-or-more"
 ORIGIN = "https://shop.example"
 ITEM = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+
+ROWS = transform(
+    request=[steps.csv_to_json(), steps.unwrap("[0]"), steps.set_headers({"x-trace": "1"})],
+    response=[steps.set_headers({"x-rows": "1"})],
+)
 
 tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="none")
 
@@ -56,6 +63,7 @@ def policies(lines: list[str]) -> list[Any]:
         access_log("$context.status", sink=lines.append),
         cors(origins=[ORIGIN]),
         rule("/items/{proxy+}", api_key({"acme": KEY}), throttle(rate=1, burst=2, key=by.api_key, name="items")),
+        rule("POST /items/7", ROWS),
         rule("POST /items/{id}", validate(parameters=["header.x-trace"], body=ITEM)),
         rule("/ws", api_key({"acme": KEY})),
         Deciding(set_tenant),
@@ -344,6 +352,13 @@ async def test_every_framework_gets_a_body_that_a_policy_has_read(rig: Rig, feed
     answer = await rig.ask("POST", "/items/1", body='{"name": "a"}', headers=TRACE, feed=feed)
 
     assert (answer.status, answer.text) == (200, '{"name": "a"}')
+
+
+@pytest.mark.parametrize("feed", ["whole", "bytes"])
+async def test_every_framework_gets_the_request_that_steps_made(rig: Rig, feed: str) -> None:
+    answer = await rig.ask("POST", "/items/7", body="name\na\n", headers={"content-type": "text/csv"}, feed=feed)
+
+    assert (answer.status, answer.text, answer.header("x-rows")) == (200, '{"name":"a"}', "1")
 
 
 async def test_every_framework_streams_both_ways(rig: Rig, framework: Framework) -> None:

@@ -20,7 +20,9 @@ from gatewaykit import (
     cors,
     quota,
     rule,
+    steps,
     throttle,
+    transform,
 )
 from gatewaykit.clock import VirtualClock
 from gatewaykit.testing import Client, Reply, ScriptedTransport
@@ -341,6 +343,113 @@ async def test_a_websocket_to_an_integration_is_denied() -> None:
     async with client.websocket("/x") as socket:
         assert socket.refusal is not None
         assert socket.refusal.status == 403
+
+
+# --------------------------------------------------------------------------------------------------- transform
+
+
+ORDERS = transform(
+    request=[
+        steps.csv_to_json(),
+        steps.wrap("rows"),
+        steps.set_headers({"X-V": "2"}),
+        steps.rename_query({"p": "page"}),
+    ],
+    response=[steps.unwrap("data"), steps.json_to_csv()],
+)
+CSV = {"content-type": "text/csv"}
+
+
+@pytest.mark.parametrize("kind", ["http", "http_proxy"])
+async def test_an_integration_is_sent_what_the_steps_made(kind: str) -> None:
+    reply = Reply(headers=[(b"Content-Type", b"application/json")], body=b'{"data":[{"a":1}]}')
+    transport = ScriptedTransport(lambda request: reply)
+    responses = {"responses": {"default": {"statusCode": "200"}}} if kind == "http" else {}
+    integration = {"type": kind, "httpMethod": "POST", "uri": "http://back.test/", **responses}
+    paths = {"/x": {"post": {"x-amazon-apigateway-integration": integration}}}
+    api = gateway(paths, transport=transport, policies=[ORDERS], stage_prefix=False)
+
+    answer = await Client(api).post("/x?p=1", headers=CSV, body="n\n1\n")
+
+    (sent,) = transport.requests
+    names = {name.lower(): value for name, value in sent.headers}
+    assert sent.body == b'{"rows":[{"n":"1"}]}'
+    if kind == "http_proxy":
+        assert (names[b"x-v"], names[b"content-type"], sent.target) == (b"2", b"application/json", b"/?page=1")
+    assert (answer.status, answer.body, answer.header("content-type")) == (
+        200,
+        b"a\r\n1\r\n",
+        "text/csv; charset=utf-8",
+    )
+
+
+async def test_what_is_validated_is_what_the_client_sent() -> None:
+    document = {
+        "x-amazon-apigateway-request-validators": {"all": {"validateRequestParameters": True}},
+        "x-amazon-apigateway-request-validator": "all",
+    }
+    parameters = [{"name": "p", "in": "query", "required": True, "schema": {"type": "string"}}]
+    operation = {"parameters": parameters, "x-amazon-apigateway-integration": mock()}
+    api = gateway({"/x": {"post": operation}}, root=document, policies=[ORDERS], stage_prefix=False)
+
+    assert api.decide("POST", "/x?p=1").request.query == {"page": ["1"]}
+    assert api.decide("POST", "/x?page=1").reason is Reason.PARAMETERS_MISSING
+    assert [(step.policy, step.verdict) for step in api.explain("POST", "/x?p=1").steps] == [
+        ("validate", "passed"), ("transform", "passed"),
+    ]  # fmt: skip
+
+
+def test_explain_says_why_a_body_was_not_changed() -> None:
+    api = Gateway.from_upstream("http://back.test", policies=[ORDERS])
+
+    explained = str(api.explain("POST", "/x", headers=CSV, body="a,a"))
+
+    assert "BODY_NOT_TRANSFORMED" in explained
+    assert "two columns have the name 'a'" in explained
+
+
+async def test_a_sidecar_streams_rows_and_leaves_the_rest_alone() -> None:
+    replies = [
+        Reply(headers=[(b"content-type", b"text/csv")], chunks=[b"a\n1\n", b"2\n"]),
+        Reply(headers=[(b"content-type", b"video/mp4"), (b"content-length", b"3")], body=b"abc"),
+        Reply(headers=[(b"content-type", b"text/csv"), (b"content-length", b"3")], body=b""),
+    ]
+    transport = ScriptedTransport(replies)
+    api = Gateway.from_upstream(
+        "http://back.test", transport=transport, policies=[transform(response=[steps.csv_to_json()])]
+    )
+    client = Client(api)
+
+    answers = [
+        await client.request(method, "/", headers={"accept-encoding": "gzip"}) for method in ("GET", "GET", "HEAD")
+    ]
+
+    assert [answer.body for answer in answers] == [b'[{"a":"1"},{"a":"2"}]', b"abc", b""]
+    assert [answer.header("content-length") for answer in answers] == [None, "3", None]
+    assert answers[2].header("content-type") == "application/json"
+    assert [dict(sent.headers)[b"accept-encoding"] for sent in transport.requests] == [b"identity"] * 3
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "detail"),
+    [
+        pytest.param(b"2,3\n", "INTEGRATION_RESPONSE_INVALID", "row 3 has 2 fields", id="ragged"),
+        pytest.param(b"x" * 1_100_000, "INTEGRATION_RESPONSE_TOO_LARGE", "row 3 has more than", id="too large"),
+    ],
+)
+async def test_a_sidecar_whose_rows_go_wrong_in_the_middle_breaks_off(
+    row: bytes, reason: str, detail: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = ScriptedTransport([Reply(headers=[(b"content-type", b"text/csv")], chunks=[b"a\n1\n", row])])
+    api = Gateway.from_upstream(
+        "http://back.test", transport=transport, policies=[transform(response=[steps.csv_to_json()])]
+    )
+
+    answer = await Client(api).get("/")
+
+    assert (answer.status, answer.complete, answer.body) == (200, False, b'[{"a":"1"}')
+    assert [record.reason for record in caplog.records] == [reason]  # type: ignore[attr-defined]
+    assert detail in caplog.text
 
 
 # --------------------------------------------------------------------------------------------------- sidecar

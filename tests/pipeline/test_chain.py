@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gatewaykit import Head, Policy, Reason, Refusal, Request, Response, StoreError
-from gatewaykit.core.body import BodyTooLarge, ClientGone
+from gatewaykit.core.body import BodyRefused, BodyTooLarge, ClientGone
 from gatewaykit.core.gateway_response import compile_renderer
 from gatewaykit.pipeline.chain import Chain, collect
 from gatewaykit.testing import make_request
-from tests.asgi.apps import Deciding, Noting, OnBody, ReadsBody, WrapsBody, refuse
+from tests.asgi.apps import Deciding, Noting, OnBody, Picky, ReadsBody, WrapsBody, refuse
 
 
 class Ends:
@@ -94,6 +94,60 @@ async def test_a_wrapper_may_decline() -> None:
             return None
 
     assert (await run(chain(Declines()))).body == b"hello"
+
+
+@pytest.mark.parametrize("holds_head", [True, False])
+async def test_a_wrapper_may_refuse_a_whole_body(holds_head: bool, caplog: pytest.LogCaptureFixture) -> None:
+    request = make_request("GET", "/")
+    notes: list[str] = []
+    loud = Response(200, [(b"x-own", b"1")], b"a!")
+
+    response = await run(chain(Noting("a", notes), Picky(holds_head=holds_head), answer=lambda _: loud), request)
+
+    assert (response.status, response.header("x-own"), response.header("x-seen-by")) == (502, None, "a")
+    assert request.refusal is not None
+    assert request.refusal.detail == "too loud"
+    assert [record.reason for record in caplog.records] == ["INTEGRATION_RESPONSE_INVALID"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("chunks", [(b"!",), (b" ", b" !")], ids=["at once", "after chunks that gave nothing"])
+async def test_a_wrapper_that_holds_the_head_may_refuse_a_stream(
+    chunks: tuple[bytes, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append("closed")
+
+    response = await run(
+        chain(Picky(holds_head=True), answer=lambda request: Response(200, [], stream(*chunks, b"rest"), close))
+    )
+
+    assert (response.status, closed) == (502, ["closed"])
+    assert "too loud" in caplog.text
+
+
+@pytest.mark.parametrize("chunks", [(b"a ", b" ", b"b"), (b" ", b" a", b"b"), (b" ",), ()])
+async def test_a_stream_whose_head_was_held_loses_nothing(chunks: tuple[bytes, ...]) -> None:
+    response = await run(chain(Picky(holds_head=True), answer=lambda request: Response(200, [], stream(*chunks))))
+
+    assert not isinstance(response.body, bytes)
+    assert b"".join([chunk async for chunk in response.body]) == b"".join(chunks).replace(b" ", b"")
+
+
+async def test_a_stream_that_is_refused_in_the_middle_breaks_off() -> None:
+    request = make_request("GET", "/")
+    response = await run(
+        chain(Picky(holds_head=True), answer=lambda request: Response(200, [], stream(b"a", b"!"))), request
+    )
+    assert not isinstance(response.body, bytes)
+    chunks = aiter(response.body)
+
+    first = await anext(chunks)
+
+    assert first == b"a"
+    with pytest.raises(BodyRefused, match="too loud"):
+        await anext(chunks)
 
 
 async def test_a_streamed_body_over_the_limit_is_a_500_and_its_source_closed(caplog: Any) -> None:

@@ -18,7 +18,9 @@ from gatewaykit import (
     by,
     cors,
     quota,
+    steps,
     throttle,
+    transform,
     validate,
 )  # fmt: skip
 from gatewaykit.testing import PolicyContract
@@ -67,6 +69,32 @@ class TestValidate(PolicyContract):
 
     def make_policy(self) -> Policy:
         return validate(body={"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}})
+
+
+class TestTransformOfHeaders(PolicyContract):
+    headers: ClassVar = {"x-user": "a"}
+
+    def make_policy(self) -> Policy:
+        return transform(
+            request=[steps.rename_headers({"x-user": "x-tenant"}), steps.set_query({"v": "2"})],
+            response=[steps.remove_headers("server")],
+        )
+
+
+class TestTransformOfBodies(PolicyContract):
+    headers: ClassVar = {"content-type": "application/json"}
+
+    def make_policy(self) -> Policy:
+        both = [steps.csv_to_json(), steps.xml_to_json(), steps.drop_fields("secret", "[*].secret")]
+        return transform(request=both, response=both)
+
+
+class TestTransformThatIsStrict(PolicyContract):
+    headers: ClassVar = {"content-type": "text/plain"}
+    lets_through = False
+
+    def make_policy(self) -> Policy:
+        return transform(request=[steps.wrap("a")], strict=True)
 
 
 class TestAuthenticate(PolicyContract):

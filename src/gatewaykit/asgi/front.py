@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from gatewaykit.asgi.sending import send_response
+from gatewaykit.core.body import BodyRefused
 from gatewaykit.core.http import Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import words_of
@@ -52,8 +53,11 @@ async def _send_stream(send: Send, request: AsgiRequest, response: Response) -> 
         await send_response(send, request, response)
     except Exception as error:
         # The head is out, so the only honest ending is a broken connection: the server makes one of an exception.
-        told = f"{type(error).__name__} while streaming: {words_of(error)}"
-        refusal = Refusal(Reason.INTEGRATION_RESPONSE_INVALID, told)
+        if isinstance(error, BodyRefused):
+            refusal = error.refusal
+        else:
+            told = f"{type(error).__name__} while streaming: {words_of(error)}"
+            refusal = Refusal(Reason.INTEGRATION_RESPONSE_INVALID, told)
         request.refusal = refusal
         log_failure(request, refusal)
         raise

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gatewaykit.asgi.types import Message, Receive, Scope, Send
 
-__all__ = ["RAW_HEADERS", "STATE_KEY", "AsgiRequest", "View", "hide", "view_of"]
+__all__ = ["RAW_HEADERS", "STATE_KEY", "AsgiRequest", "View", "hide", "rewritten", "view_of"]
 
 RAW_HEADERS = "gatewaykit.raw_headers"
 """Scope extension of our own server: the header fields with the casing the client sent."""
@@ -126,6 +126,16 @@ def _header_list(request: AsgiRequest) -> list[tuple[bytes, bytes]]:
     if extensions and RAW_HEADERS in extensions:
         return list(extensions[RAW_HEADERS])
     return list(request.scope["headers"])
+
+
+def rewritten(scope: Scope, request: Request) -> Scope:
+    """The scope with the headers and the query that policies gave the request."""
+    headers = [(name.lower(), value) for name, value in request.header_list]
+    scope = {**scope, "headers": headers, "query_string": request.query_string}
+    extensions = scope.get("extensions")
+    if extensions and RAW_HEADERS in extensions:
+        scope["extensions"] = {**extensions, RAW_HEADERS: request.header_list}
+    return scope
 
 
 class View(Protocol):

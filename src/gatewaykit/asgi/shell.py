@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 from gatewaykit.asgi.body import replay
 from gatewaykit.asgi.cors_lane import CorsLane
 from gatewaykit.asgi.lifespan import pass_lifespan
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, view_of
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, rewritten, view_of
 from gatewaykit.asgi.sending import close_code, send_response
+from gatewaykit.core.body import BodyRefused
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.pipeline.chain import Chain, Way, drop_content_length, failure
+from gatewaykit.pipeline.chain import Chain, Way, drop_content_length, failure, taken
 from gatewaykit.pipeline.record import log_failure
 from gatewaykit.policies.cors import BoundCors
 
@@ -97,10 +98,12 @@ class Shell:
             if not chain.straight:
                 if request.body is not None:
                     receive = replay(request.body, receive)
+                if chain.rewrites:
+                    scope = rewritten(scope, request)
                 if chain.way.bodies or chain.way.wraps:
                     scope = _without_shortcuts(scope)
                     buffers = bool(chain.way.bodies)
-                    outgoing = _buffering(chain, request, send) if buffers else _transforming(chain.way, request, send)
+                    outgoing = _buffering(chain, request, send) if buffers else _transforming(chain, request, send)
             try:
                 await app(scope, receive, outgoing)
             except Exception as error:
@@ -134,7 +137,8 @@ async def fail(chain: Chain, request: Request, error: Exception, started: bool, 
     """What an app that raised amounts to: a 500 through the chain's hooks, or only a record once it had `started`."""
     refusal = failure(request, error)
     if started:
-        log_failure(request, refusal)
+        if refusal is not request.refusal:  # else it is in the log already
+            log_failure(request, refusal)
     else:
         await _answer(chain, request, refusal, chain.way, send)
 
@@ -146,11 +150,23 @@ async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, se
     await send_response(send, request, response)
 
 
-def _transforming(way: Way, request: Request, send: Send) -> Send:
+def _transforming(chain: Chain, request: Request, send: Send) -> Send:
     """As `AsgiRequest.send_amended`, with each chunk of the body through the wrappers that want it."""
+    way = chain.way
     wrappers: list[BodyWrapper] = []
+    held: Message | None = None  # a start that a wrapper holds back
+    answered = False  # for a body that was refused before its head was out
+    broken: BodyRefused | None = None  # it was out
+
+    def started(message: Message) -> Message:
+        head = Head(message["status"], message["headers"])
+        if way.amend is not None:
+            way.amend(request, head)
+        request.status = head.status
+        return {**message, "status": head.status, "headers": head.headers}
 
     def transform(message: Message) -> Awaitable[None]:
+        nonlocal held, answered, broken
         kind = message["type"]
         if kind == "http.response.start":
             head = Head(message["status"], [*message.get("headers", ())])
@@ -158,19 +174,42 @@ def _transforming(way: Way, request: Request, send: Send) -> Send:
                 if (wrapper := wrap(request, head)) is not None:
                     wrappers.append(wrapper)
                     drop_content_length(head)
-            if way.amend is not None:
-                way.amend(request, head)
-            request.status = head.status
             message = {**message, "status": head.status, "headers": head.headers}
+            if any(getattr(wrapper, "holds_head", False) for wrapper in wrappers):
+                held = message
+                return _send_all(send)
+            message = started(message)
         elif kind == "http.response.body":
+            if broken is not None:
+                raise broken
+            if answered:
+                return _send_all(send)
             body, more = message.get("body", b""), message.get("more_body", False)
-            for wrapper in wrappers:
-                body = wrapper(body, more)
+            try:
+                for wrapper in wrappers:
+                    body = taken(wrapper(body, more))
+            except BodyRefused as error:
+                if held is None:
+                    broken, request.refusal = error, error.refusal
+                    log_failure(request, error.refusal)
+                    raise  # the app breaks off, and the connection with it
+                answered = True
+                return _answer(chain, request, error.refusal, way.of_heads(), send)
             request.sent_bytes += len(body)
             message = {**message, "body": body}
+            if held is not None:
+                if more and not body:
+                    return _send_all(send)
+                start, held = started(held), None
+                return _send_all(send, start, message)
         return send(message)
 
     return transform
+
+
+async def _send_all(send: Send, *messages: Message) -> None:
+    for message in messages:
+        await send(message)
 
 
 def _buffering(chain: Chain, request: Request, send: Send) -> Send:
@@ -218,6 +257,8 @@ async def _around_websocket(
         if answer is not request:
             await deny_handshake(chain, request, cast("Outcome", answer), request.reached, receive, send)
             return
+        if chain.rewrites:
+            scope = rewritten(scope, request)
         state = request.state
         if state is None:
             scope = {**scope, "state": (state := {})}

@@ -11,7 +11,7 @@ from typing import Any, Final, TextIO
 
 from gatewaykit.errors import Problem
 
-__all__ = ["Output", "discard_stdout"]
+__all__ = ["Output", "discard_stdout", "printable"]
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _ESCAPE: Final = "\x1b["
@@ -24,7 +24,7 @@ class Output:
         self.as_json = as_json
 
     def line(self, text: str = "") -> None:
-        print(_printable(text))
+        print(printable(text))
 
     def json(self, value: Any) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False))
@@ -47,7 +47,7 @@ class Output:
             text = str(problem)
             if problem.where and _is_coloured(sys.stderr):
                 text = text.replace(problem.where, f"{_ESCAPE}1m{problem.where}{_ESCAPE}0m", 1)
-            print(_printable(text), file=sys.stderr)
+            print(printable(text), file=sys.stderr)
         if len(problems) > 1:
             print(f"{len(problems)} problems", file=sys.stderr)
 
@@ -70,7 +70,7 @@ def _width(text: str) -> int:
     return len(text)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Nothing of a document or an upstream may steer the terminal: of control sequences only colours stay, if any."""
     if text.isprintable():
         return text

@@ -6,7 +6,7 @@ from typing import Final
 
 from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["MAX_BODY_BYTES", "MAX_LENGTH_DIGITS", "BodyTooLarge", "ClientGone", "too_large"]
+__all__ = ["MAX_BODY_BYTES", "MAX_LENGTH_DIGITS", "BodyRefused", "BodyTooLarge", "ClientGone", "too_large"]
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 MAX_LENGTH_DIGITS: Final = 18  # of a Content-Length; one with more is over any limit, and is not made a number
@@ -28,3 +28,11 @@ class BodyTooLarge(Exception):
 
 class ClientGone(Exception):
     """The client closed the connection before its body was whole."""
+
+
+class BodyRefused(Exception):
+    """A response body was refused on its way, by a policy that wraps it. What was sent of it cannot be undone."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal

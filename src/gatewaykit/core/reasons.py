@@ -95,6 +95,7 @@ class Reason(Enum):
     BODY_INVALID = ("the body does not match its model", _T.BAD_REQUEST_BODY)
     BODY_NOT_JSON = ("the body is not valid JSON", _T.BAD_REQUEST_BODY)
     BODY_MAPPING_INVALID = ("a mapping needs the body as JSON and it is not", _T.DEFAULT_4XX)
+    BODY_NOT_TRANSFORMED = ("the body cannot be transformed", _T.BAD_REQUEST_BODY)
     BODY_TOO_LARGE = ("the body is over the limit", _T.REQUEST_TOO_LARGE)
     MEDIA_TYPE_UNSUPPORTED = ("no mapping template for this media type", _T.UNSUPPORTED_MEDIA_TYPE)
     CORS_REFUSED = ("the cross-origin rules do not allow this request", _T.ACCESS_DENIED)

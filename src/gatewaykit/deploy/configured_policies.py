@@ -6,6 +6,7 @@ functions (`throttle`, `cors`, …), with the same names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -17,6 +18,7 @@ from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies import by
+from gatewaykit.policies.step_reading import steps_schema
 
 if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
@@ -105,6 +107,15 @@ class QuotaSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransformSettings:
+    request: Annotated[Any, Raw("request_steps")] = setting("Steps on requests, in their order", ())
+    response: Annotated[Any, Raw("response_steps")] = setting("Steps on responses, in their order", ())
+    strict: bool = setting("Refuse bodies of a kind that no step is for", False)
+    errors: bool = setting("Change the bodies of responses with a status of 400 or more too", False)
+    max_body_bytes: int | None = setting("The most of a body that is held in memory", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateSettings:
     parameters: Texts = setting("Required parameters, such as header.x-trace, query.page or path.id", ())
     body: Annotated[Any, Raw("json_schema")] = setting("A JSON schema for bodies, or one for each content type", None)
@@ -118,6 +129,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "cors": CorsSettings,
     "quota": QuotaSettings,
     "throttle": ThrottleSettings,
+    "transform": TransformSettings,
     "validate": ValidateSettings,
 }
 
@@ -213,8 +225,7 @@ def _policy(
         yield _make(name)(**({"keys": list(api_keys or ())} if name == "api_key" else {}), **given)
     except ConfigError as error:
         for problem in error.problems:
-            option = problem.where.rpartition(".")[2]
-            at = (*path, option) if isinstance(options, Mapping) and option in options else path
+            at = (*path, *_inside(options, problem.where))
             reading.problems.append(_placed(problem, reading.locate(at)))
 
 
@@ -229,6 +240,21 @@ def _make(name: str) -> Callable[..., Policy]:
     home = "observe" if name == "access_log" else "policies"
     make: Callable[..., Policy] = getattr(import_module(f"gatewaykit.{home}.{name}"), name)
     return make
+
+
+def _inside(options: object, where: str) -> Path:
+    """The part of a policy's options that a problem of its function is about, as far as it stands in them."""
+    path: list[str | int] = []
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", where):
+        if index and isinstance(options, (list, tuple)) and int(index) < len(options):
+            options = options[int(index)]
+            path.append(int(index))
+        elif name and isinstance(options, Mapping) and name in options:
+            options = options[name]
+            path.append(name)
+        else:
+            break
+    return tuple(path)
 
 
 def _placed(problem: Problem, where: str) -> Problem:
@@ -262,5 +288,7 @@ def policy_schemas() -> dict[str, Any]:
     return {
         "policies": {"type": "array", "items": {"anyOf": [*single, bare, rule]}},
         "json_schema": {"type": ["object", "boolean"]},
+        "request_steps": {"type": "array", "items": steps_schema("request")},
+        "response_steps": {"type": "array", "items": steps_schema("response")},
         "rule_policies": {"type": "array", "items": {"anyOf": [*single, bare]}},
     }

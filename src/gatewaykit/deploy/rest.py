@@ -53,6 +53,7 @@ REST_ORDER: Final = (
     "quota",
     "",  # every policy that is none of these, in its listed order
     "validate",  # parameters, then body
+    "transform",  # what was checked is what the client sent, which is what the document describes
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 

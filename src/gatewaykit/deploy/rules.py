@@ -70,6 +70,7 @@ def bind_policy(policy: Policy, runtime: Runtime) -> Policy:
     bound.phase = bound.phase or policy.phase
     bound.counts_by_api_key = getattr(policy, "key", None) is by.api_key
     bound.answers_preflight = bound.answers_preflight or policy.answers_preflight
+    bound.rewrites = bound.rewrites or policy.rewrites
     return bound
 
 

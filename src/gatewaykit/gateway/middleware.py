@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "PolicyMiddleware",
-    "QuotaMiddleware", "ThrottleMiddleware", "ValidateMiddleware", "rule",
+    "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -167,6 +167,12 @@ class ThrottleMiddleware(_OnePolicy):
     """`throttle(...)` as a middleware."""
 
     policy = "throttle"
+
+
+class TransformMiddleware(_OnePolicy):
+    """`transform(...)` as a middleware."""
+
+    policy = "transform"
 
 
 class ValidateMiddleware(_OnePolicy):

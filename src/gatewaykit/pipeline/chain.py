@@ -18,7 +18,7 @@ from operator import length_hint
 from types import CoroutineType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyTooLarge, ClientGone, too_large
+from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyRefused, BodyTooLarge, ClientGone, too_large
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import StoreError, UpstreamError, words_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Guard: TypeAlias = Callable[[Request, Awaitable[Outcome]], Awaitable[Outcome]]
     Step: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
 
-__all__ = ["Chain", "Way", "collect", "drop_content_length", "failure"]
+__all__ = ["Chain", "Way", "collect", "drop_content_length", "failure", "taken"]
 
 _OUTCOMES = frozenset((Response, Refusal))
 
@@ -61,7 +61,7 @@ class Chain:
     """Bound policies around an optional endpoint (none: the shell calls an app instead)."""
 
     __slots__ = (
-        "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "render", "straight", "way",
+        "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "render", "rewrites", "straight", "way",
     )  # fmt: skip
 
     end: Callable[[Request], None]
@@ -81,7 +81,9 @@ class Chain:
         limits = [_limit(policy.reads_body, max_body_bytes) for policy in self.policies]
         last = None if endpoint is None else _limit(endpoint.reads_body, max_body_bytes)
         wanted = [limit for limit in (*limits, last) if limit is not None]
-        self.straight = not (wanted or self.way.bodies or self.way.wraps)  # bodies pass by untouched
+        self.rewrites = any(policy.rewrites for policy in self.policies)
+        # bodies pass by untouched, and the request as it came
+        self.straight = not (wanted or self.way.bodies or self.way.wraps or self.rewrites)
         steps: list[tuple[Step, Way]] = []
         for position, policy in enumerate(self.policies):
             way = Way(self.policies[: position + 1])
@@ -201,10 +203,20 @@ class Chain:
         for wrap in way.wraps:
             if (wrapper := wrap(request, response)) is not None:
                 drop_content_length(response)
-                if isinstance(response.body, bytes):
-                    response.body = wrapper(response.body, False)
-                else:
-                    response.body = _wrapped(response.body, wrapper)
+                body = response.body
+                try:
+                    if isinstance(body, bytes):
+                        response.body = taken(wrapper(body, False))
+                    else:
+                        response.body = chunks = _wrapped(body, wrapper)
+                        if getattr(wrapper, "holds_head", False):
+                            response.body = _resumed(await anext(chunks, b""), chunks)
+                except BodyRefused as error:
+                    if response.close is not None:
+                        await response.close()
+                    request.refusal = error.refusal
+                    log_failure(request, error.refusal)
+                    return self.render(request, error.refusal)
         return response
 
     def ending(self, endpoint: Endpoint) -> Chain:
@@ -255,6 +267,8 @@ def failure(request: Request, error: Exception) -> Refusal:
     """What an unexpected exception amounts to. The client learns nothing; the operator gets the type and the text."""
     if isinstance(error, BodyTooLarge):
         return too_large(error.limit)
+    if isinstance(error, BodyRefused):
+        return error.refusal
     if isinstance(error, ClientGone):
         return Refusal(Reason.CLIENT_GONE, str(error))
     if isinstance(error, StoreError):
@@ -262,6 +276,13 @@ def failure(request: Request, error: Exception) -> Refusal:
     if isinstance(error, UpstreamError):  # in the middle of a body that a policy wants whole
         return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, str(error))
     return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {words_of(error)}", cause=error)
+
+
+def taken(changed: bytes | Refusal) -> bytes:
+    """What a wrapper gave. Raises BodyRefused for a refusal."""
+    if type(changed) is Refusal:
+        raise BodyRefused(changed)
+    return cast(bytes, changed)
 
 
 def drop_content_length(head: Head) -> None:
@@ -336,7 +357,14 @@ async def collect(chunks: AsyncIterator[bytes], limit: int) -> bytes | None:
 
 async def _wrapped(chunks: AsyncIterator[bytes], wrapper: BodyWrapper) -> AsyncIterator[bytes]:
     async for chunk in chunks:
-        if changed := wrapper(chunk, True):
+        if changed := taken(wrapper(chunk, True)):
             yield changed
-    if last := wrapper(b"", False):
+    if last := taken(wrapper(b"", False)):
         yield last
+
+
+async def _resumed(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in chunks:
+        yield chunk

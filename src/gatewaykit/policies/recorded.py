@@ -21,7 +21,7 @@ class Recorded(Policy):
 
     def __init__(self, policy: Policy) -> None:
         self.name, self.phase, self.reads_body = policy.name, policy.phase, policy.reads_body
-        self.answers_preflight = policy.answers_preflight
+        self.answers_preflight, self.rewrites = policy.answers_preflight, policy.rewrites
         self.on_head, self.on_body, self.wrap_body, self.on_end = (
             policy.on_head,
             policy.on_body,

@@ -24,7 +24,7 @@ from gatewaykit.core.vtl.expression_code import (
 )
 from gatewaykit.core.vtl.nodes import Break, Define, Foreach, If, Index, Output, Set, Statement, Stop, Text
 
-__all__ = ["Generated", "TooComplex", "generate"]
+__all__ = ["Generated", "Generator", "TooComplex", "generate"]
 
 MAX_LOOP_DEPTH: Final = 10
 MAX_BRANCHES: Final = 200
@@ -39,12 +39,12 @@ class Generated:
     places: list[tuple[int, int]]
 
 
-def generate(statements: list[Statement]) -> Generated:
-    """Raises TooComplex."""
-    return _Generator(statements).generated()
+def generate(statements: list[Statement], generator: type[Generator] | None = None) -> Generated:
+    """Raises TooComplex. `generator` is a kind of Generator that writes more than is needed to render."""
+    return (generator or Generator)(statements).generated()
 
 
-class _Generator(ExpressionGenerator):
+class Generator(ExpressionGenerator):
     # -------------------------------------------------------------------------------------------- the function
 
     def generated(self) -> Generated:

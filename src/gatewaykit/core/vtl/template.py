@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
-from gatewaykit.core.vtl.generator import Generated, TooComplex, generate
+from gatewaykit.core.vtl.generator import Generated, Generator, TooComplex, generate
 from gatewaykit.core.vtl.parser import TemplateProblem, parse
 from gatewaykit.core.vtl.runtime import NAMESPACE
 from gatewaykit.core.vtl.values import MAX_TEXT, Failure
 
-__all__ = ["MAX_TEMPLATE_BYTES", "Template", "TemplateFailure", "TemplateProblem", "compile_template"]
+__all__ = [
+    "MAX_TEMPLATE_BYTES", "Template", "TemplateFailure", "TemplateProblem", "compile_template", "generate_template",
+    "make_template",
+]  # fmt: skip
 
 MAX_TEMPLATE_BYTES: Final = 300 * 1024
 """Size of a mapping template (developer guide, "Quotas")."""
@@ -62,21 +65,31 @@ class Template:
 
 def compile_template(text: str) -> Template | TemplateProblem:
     """The template, or the first problem in it. Any text gives one of the two."""
+    generated = generate_template(text)
+    return generated if isinstance(generated, TemplateProblem) else make_template(text, generated)
+
+
+def generate_template(text: str, generator: type[Generator] | None = None) -> Generated | TemplateProblem:
+    """The Python source of a template, by the usual generator or a kind of it."""
     if len(text) > MAX_TEMPLATE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_TEMPLATE_BYTES:
         return TemplateProblem(1, 1, f"a template of more than {MAX_TEMPLATE_BYTES} bytes")
     statements = parse(text)
     if isinstance(statements, TemplateProblem):
         return statements
     try:
-        generated = generate(statements)
+        return generate(statements, generator)
     except TooComplex as problem:
         lines = text.split("\n")
         return TemplateProblem(problem.line, problem.column, problem.message, lines[min(problem.line, len(lines)) - 1])
-    return Template(text, _function(generated), generated.places)
 
 
-def _function(generated: Generated) -> Callable[[Mapping[str, object]], str]:
-    namespace: dict[str, Any] = {**NAMESPACE, **generated.constants, "__builtins__": {}}
+def make_template(text: str, generated: Generated, names: Mapping[str, object] | None = None) -> Template:
+    """A template of generated source, which sees `names` besides the usual ones."""
+    return Template(text, _function(generated, names or {}), generated.places)
+
+
+def _function(generated: Generated, names: Mapping[str, object]) -> Callable[[Mapping[str, object]], str]:
+    namespace: dict[str, Any] = {**NAMESPACE, **names, **generated.constants, "__builtins__": {}}
     code = compile(generated.source, _FILE, "exec")
     exec(code, namespace)  # noqa: S102 - our own generator's source, in which no text of a template stands
     render: Callable[[Mapping[str, object]], str] = namespace["render"]
