@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gatewaykit.core.body import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
+from gatewaykit.core.body import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, BodyRefused, too_large
 from gatewaykit.core.context import context_of
 from gatewaykit.core.http import HeaderList, Request, Response
 from gatewaykit.core.integration_request import IntegrationRequest
@@ -158,6 +158,8 @@ class HttpProxy:
             response = await back_end.send(uri, request, method, target, headers, body)
         except UpstreamError as error:
             return network_refusal(error)
+        except BodyRefused as error:  # in the middle of a body that streams
+            return error.refusal
         return await forwarded(response, proxy_response_headers(response.headers))
 
     async def aclose(self) -> None:
