@@ -25,6 +25,8 @@ class Answer:
         line, *fields = head.decode("latin-1").split("\r\n")
         self.status = int(line.split(" ")[1]) if line else 0
         self.fields = [(name, value.strip()) for name, _, value in (field.partition(":") for field in fields)]
+        if self.header("transfer-encoding") == "chunked":
+            self.body = _without_chunks(self.body)
 
     def header(self, name: str) -> str | None:
         """The values of a header field, joined; None where it was not sent."""
@@ -33,6 +35,14 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def _without_chunks(framed: bytes) -> bytes:
+    body = b""
+    while framed:
+        size, _, framed = framed.partition(b"\r\n")
+        body, framed = body + framed[: int(size, 16)], framed[int(size, 16) + 2 :]
+    return body
 
 
 class Served:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,9 @@ def merged(event, context):
 """
 
 
+COMPRESSED = {"x-amazon-apigateway-minimum-compression-size": 100}
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with a_back_end() as port:
@@ -41,7 +46,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         }
         functions = [word for name in ("echo", "bare", "merged") for word in ("--function", f"{name}=handlers:{name}")]
         with serving(
-            tmp_path_factory.mktemp("served"), document(paths), HANDLERS, "--stage", "dev", "--stage-prefix", *functions
+            tmp_path_factory.mktemp("served"),
+            document(paths, **COMPRESSED),
+            HANDLERS,
+            "--stage",
+            "dev",
+            "--stage-prefix",
+            *functions,
         ) as server:
             yield server
 
@@ -147,3 +158,26 @@ def test_row_81_http_proxy_renames_what_the_gateway_keeps_for_itself(served: Ser
     assert answer.header("x-amzn-remapped-x-amzn-requestid") == "theirs"
     assert answer.header("x-amzn-requestid") not in (None, "theirs")
     assert (answer.header("x-other"), answer.header("server")) == ("1", None)
+
+
+@pytest.mark.parametrize("path", [b"POST /dev/http", b"POST /dev/http-proxy"])
+def test_01_section_11_a_coded_body_is_decoded_for_the_back_end(served: Served, path: bytes) -> None:
+    received = served.ask(path, b"Content-Encoding: gzip", body=gzip.compress(b"hello")).json()
+
+    assert received["body"] == "hello"
+    assert "content-encoding" not in {name.lower() for name, _ in received["headers"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "coding", "decode"),
+    [
+        pytest.param(b"GET /dev/hardcoded", b"gzip", gzip.decompress, id="01 §11: a function, gzip"),
+        pytest.param(b"POST /dev/http-proxy", b"deflate", zlib.decompress, id="01 §11: a back end, deflate"),
+    ],
+)
+def test_an_answer_is_coded_as_the_client_asks(served: Served, path: bytes, coding: bytes, decode: Any) -> None:
+    answer = served.ask(path, b"Accept-Encoding: " + coding)
+
+    assert answer.header("content-encoding") == coding.decode()
+    assert answer.header("content-length") in (None, str(len(answer.body)))
+    assert decode(answer.body).startswith(b"{")

@@ -6,7 +6,7 @@ from typing import Final
 
 from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["MAX_BODY_BYTES", "MAX_LENGTH_DIGITS", "BodyRefused", "BodyTooLarge", "ClientGone", "too_large"]
+__all__ = ["MAX_BODY_BYTES", "MAX_LENGTH_DIGITS", "BodyTooLarge", "ClientGone", "too_large"]
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 MAX_LENGTH_DIGITS: Final = 18  # of a Content-Length; one with more is over any limit, and is not made a number
@@ -24,14 +24,6 @@ class BodyTooLarge(Exception):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body has more than {limit} bytes")
         self.limit = limit
-
-
-class BodyRefused(Exception):
-    """A streamed body turned out to be one that is refused."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.detail)
-        self.refusal = refusal
 
 
 class ClientGone(Exception):

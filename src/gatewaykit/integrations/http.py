@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gatewaykit.core.body import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, BodyRefused, too_large
+from gatewaykit.core.body import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
 from gatewaykit.core.context import context_of
 from gatewaykit.core.http import HeaderList, Request, Response
 from gatewaykit.core.integration_request import IntegrationRequest
@@ -127,7 +127,7 @@ class Http:
 
 
 class HttpProxy:
-    """An HTTP_PROXY integration. Its body is read before the call only if a mapping looks into it."""
+    """An HTTP_PROXY integration. Its body is read before the call only if a mapping looks into it, or it was coded."""
 
     __slots__ = ("_back_end", "_mapping", "reads_body")
 
@@ -147,6 +147,12 @@ class HttpProxy:
         headers = proxy_headers(request, mapped.headers, api_id=deps.facts.api_id, trace=deps.trace(request))
         if isinstance(headers, Refusal):
             return headers
+        if request.body is None and b"content-encoding" in request.headers:
+            # Without its coding it has a length of its own. Not every back end takes a body that does not tell it.
+            whole: bytes | Refusal = await request.source.read(deps.max_body_bytes)
+            if isinstance(whole, Refusal):
+                return whole
+            request.body = whole
         body = forwarded_body(request, headers, deps.max_body_bytes)
         if isinstance(body, Refusal):
             return body
@@ -158,8 +164,6 @@ class HttpProxy:
             response = await back_end.send(uri, request, method, target, headers, body)
         except UpstreamError as error:
             return network_refusal(error)
-        except BodyRefused as error:  # in the middle of a body that streams
-            return error.refusal
         return await forwarded(response, proxy_response_headers(response.headers))
 
     async def aclose(self) -> None:

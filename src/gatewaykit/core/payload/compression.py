@@ -7,14 +7,14 @@ zlib format (RFC 1950).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from gatewaykit.core.body import too_large
 from gatewaykit.core.http import Head, header_values
 from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["Deflater", "Inflater", "answer_coding", "inflated", "is_compressible", "request_coding"]
+__all__ = ["Deflater", "answer_coding", "inflated", "is_compressible", "request_coding"]
 
 
 # ------------------------------------------------------------------------------------------------- requests
@@ -37,69 +37,37 @@ def request_coding(values: Sequence[bytes]) -> str | Refusal:
     )
 
 
-class Inflater:
-    """Undoes one coding, piece by piece. It never holds more than one piece and one slice of what it was given.
-
-    Once it has given a refusal, it is not to be fed any more.
-    """
-
-    __slots__ = ("_begun", "_bits", "_inflate", "_limit", "_members", "_size")
-
-    def __init__(self, coding: str, limit: int) -> None:
-        self._bits, self._limit = _WINDOW_BITS[coding], limit
-        self._inflate = zlib.decompressobj(self._bits)
-        self._begun, self._members, self._size = False, 1, 0
-
-    def feed(self, data: bytes) -> Iterator[bytes | Refusal]:
-        """The pieces that these bytes give; a refusal as the last one where they are broken or give too much."""
-        for start in range(0, len(data), _SLICE):
-            self._begun = True
-            waiting = data[start : start + _SLICE]
-            while True:
-                if self._inflate.eof:
-                    if not waiting:
-                        break
-                    if not self._next_member():
-                        yield _broken("there is more behind its end")
-                        return
-                try:
-                    piece = self._inflate.decompress(waiting, _PIECE)
-                except zlib.error as error:
-                    yield _broken(str(error))
-                    return
-                self._size += len(piece)
-                if self._size > self._limit:
-                    yield too_large(self._limit)
-                    return
-                if piece:
-                    yield piece
-                waiting = self._inflate.unconsumed_tail or self._inflate.unused_data
-                if not waiting and len(piece) < _PIECE:  # a whole piece may be a part of what zlib has
-                    break
-
-    def end(self) -> Refusal | None:
-        """Call it when everything was fed: a refusal where the data breaks off. No data at all is an empty body."""
-        if self._begun and not self._inflate.eof:
-            return _broken("it breaks off")
-        return None
-
-    def _next_member(self) -> bool:
-        """gzip data may be several members, one behind the other (RFC 1952 section 2.2)."""
-        if self._bits != _WINDOW_BITS["gzip"] or self._members == _MOST_MEMBERS:
-            return False
-        self._members += 1
-        self._inflate = zlib.decompressobj(self._bits)
-        return True
-
-
 def inflated(body: bytes, coding: str, limit: int) -> bytes | Refusal:
-    """A whole body without its coding."""
-    inflater, pieces = Inflater(coding, limit), []
-    for piece in inflater.feed(body):
-        if isinstance(piece, Refusal):
-            return piece
-        pieces.append(piece)
-    return inflater.end() or b"".join(pieces)
+    """A body without its coding; a refusal where it is not in it (415), or has more than `limit` bytes (413).
+
+    No more than one piece over the limit is ever made. No data at all is an empty body.
+    """
+    bits, pieces, size, members = _WINDOW_BITS[coding], [], 0, 1
+    inflate = zlib.decompressobj(bits)
+    for start in range(0, len(body), _SLICE):
+        waiting = body[start : start + _SLICE]
+        while True:
+            if inflate.eof:
+                if not waiting:
+                    break
+                if coding != "gzip" or members == _MOST_MEMBERS:
+                    return _broken("there is more behind its end")
+                members += 1  # gzip data may be several members, one behind the other (RFC 1952 section 2.2)
+                inflate = zlib.decompressobj(bits)
+            try:
+                piece = inflate.decompress(waiting, _PIECE)
+            except zlib.error as error:
+                return _broken(str(error))
+            size += len(piece)
+            if size > limit:
+                return too_large(limit)
+            pieces.append(piece)
+            waiting = inflate.unconsumed_tail or inflate.unused_data
+            if not waiting and len(piece) < _PIECE:  # a whole piece may be a part of what zlib has
+                break
+    if body and not inflate.eof:
+        return _broken("it breaks off")
+    return b"".join(pieces)
 
 
 # ------------------------------------------------------------------------------------------------- responses
@@ -123,9 +91,9 @@ def answer_coding(accept_encoding: str | None) -> str:
 
 
 def is_compressible(head: Head) -> bool:
-    """May the body of this response be coded? Not where it is already, where it is a part, or where nobody may touch it.
+    """May the body of this response be coded? Not where it is already, where it is a part, or where it is forbidden.
 
-    Whoever made a response with `Cache-Control: no-transform` forbids it (RFC 9111 section 5.2.2.6).
+    `Cache-Control: no-transform` forbids it (RFC 9111 section 5.2.2.6).
     """
     if head.status < 200 or head.status in _WITHOUT_WHOLE_BODY:
         return False
