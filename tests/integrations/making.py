@@ -38,7 +38,8 @@ def response(pattern: str | None = None, status: str = "200", **more: Any) -> In
 def endpoint(kind: str, deps: IntegrationDeps | None = None, **fields: Any) -> Endpoint:
     """A compiled integration of type `kind`."""
     integration = Integration(type=kind, **fields)
-    method = Method(path="/pets", verb="ANY", integration=integration)
+    declared = {each.status_code: {"response_parameters": each.response_parameters} for each in integration.responses}
+    method = Method(path="/pets", verb="ANY", integration=integration, method_responses=declared)
     return compile_integration(method, integration, deps or deps_for())
 
 
