@@ -54,7 +54,7 @@ def test_rows_are_found_in_names_and_ids_and_nowhere_else() -> None:
         """
 def test_row_1_is_so(): "row 2"
 def helper_row_3_no(): ...
-@pytest.mark.parametrize("a", [pytest.param(1, id="row 97b: an id"), pytest.param("row 4", id="arrow 5")], ids=["rows 6"])
+@table([pytest.param(1, id="row 97b: an id"), pytest.param("row 4", id="arrow 5")], ids=["rows 6"])
 def test_more(): ...
 """
     )
