@@ -53,7 +53,7 @@ class _Compiled:
         "API request and response data mapping reference").
         """
         templates = self.templates
-        for media_type in (first_media_type(accept), "application/json"):
+        for media_type in (first_media_type(accept) or "application/json", "application/json"):
             if media_type in templates:
                 return templates[media_type]
         return next(iter(templates.values()), None)
