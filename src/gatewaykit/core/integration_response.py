@@ -27,12 +27,11 @@ __all__ = ["IntegrationResponses", "ResponseSpec", "compile_integration_response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseSpec:
-    """One integration response as the definition has it, with what its method response declares."""
+    """One integration response as the definition has it."""
 
     selection_pattern: str | None
     status_code: str
     parameters: Mapping[str, str]
-    declared: Sequence[str]  # the targets that the method response of this status declares
     templates: Mapping[str, str]
     handling: str | None
 
@@ -42,7 +41,6 @@ class _Compiled:
     pattern: re.Pattern[str] | None
     status: int
     mapping: ResponseMapping
-    undeclared: str  # a header that is mapped and that the method response does not declare, or ""
     templates: Mapping[str, Template | None]
     handling: str | None
 
@@ -79,12 +77,6 @@ class IntegrationResponses:
             return Refusal(
                 Reason.NO_INTEGRATION_RESPONSE,
                 f"no match for output mapping and no default output mapping configured (for {value!r})",
-            )
-        if chosen.undeclared:
-            return Refusal(
-                Reason.CONFIGURATION,
-                f"the method response {chosen.status} does not declare the header {chosen.undeclared!r}, which is "
-                "mapped: add it to the responses of the operation",
             )
         mapping = chosen.mapping
         mapped = mapping.apply(headers, body, exchange.context if mapping.needs_context else {})
@@ -131,15 +123,8 @@ def compile_integration_responses(
             found.append(f"contentHandling is {spec.handling!r}, not CONVERT_TO_BINARY or CONVERT_TO_TEXT")
         problems.extend(f"{what}: {text}" for text in found)
         if not (found or isinstance(pattern, str) or isinstance(mapping, list)):
-            status, undeclared = int(spec.status_code), _undeclared(spec)
-            compiled.append(_Compiled(pattern, status, mapping, undeclared, templates, spec.handling))
+            compiled.append(_Compiled(pattern, int(spec.status_code), mapping, templates, spec.handling))
     return problems or IntegrationResponses(compiled, binary_types)
-
-
-def _undeclared(spec: ResponseSpec) -> str:
-    declared = {target.lower() for target in spec.declared}
-    missing = (target for target in spec.parameters if target.lower() not in declared)
-    return next(missing, "").removeprefix("method.response.header.")
 
 
 def _overridden(status: int, mapped: dict[str, str], overrides: Mapping[str, Any]) -> Response | Refusal:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPILERS", "compile_integration"]
 
-COMPILERS: Final[dict[str, Callable[[Method, Integration, IntegrationDeps], Endpoint | list[str]]]] = {
+COMPILERS: Final[dict[str, Callable[[Integration, IntegrationDeps], Endpoint | list[str]]]] = {
     "AWS": compile_aws,
     "AWS_PROXY": compile_lambda_proxy,
     "HTTP": compile_http,
@@ -34,7 +34,7 @@ def compile_integration(method: Method, integration: Integration, deps: Integrat
     if compiler is None:
         found: Endpoint | list[str] = [f"integration type {kind!r} is none of {', '.join(COMPILERS)}"]
     else:
-        found = compiler(method, integration, deps)
+        found = compiler(integration, deps)
     if not isinstance(found, list):
         return found
     where, what = str(integration.origin.place), f"the {kind} integration of {method.verb} {method.path}"

@@ -25,7 +25,7 @@ from gatewaykit.integrations.shape import compile_shape, timeout_s
 from gatewaykit.ports import BodySource, Outcome, UpstreamRequest, UpstreamResponse
 
 if TYPE_CHECKING:
-    from gatewaykit.definition.model import Integration, Method
+    from gatewaykit.definition.model import Integration
     from gatewaykit.integrations.deps import IntegrationDeps
 
 __all__ = ["Http", "HttpProxy", "compile_http", "compile_http_proxy", "forwarded", "forwarded_body", "network_refusal"]
@@ -170,17 +170,17 @@ class HttpProxy:
         """The transport belongs to whoever made it."""
 
 
-def compile_http(method: Method, integration: Integration, deps: IntegrationDeps) -> Http | list[str]:
+def compile_http(integration: Integration, deps: IntegrationDeps) -> Http | list[str]:
     """Compile an HTTP integration, or say everything that is wrong with it."""
     problems: list[str] = []
     back_end = _back_end(integration, deps, problems)
-    shape = compile_shape(method, integration, deps, "HTTP", parameters=integration.request_parameters)
+    shape = compile_shape(integration, deps, "HTTP", parameters=integration.request_parameters)
     if isinstance(shape, list) or problems:
         return [*problems, *(shape if isinstance(shape, list) else ())]
     return Http(back_end, *shape)
 
 
-def compile_http_proxy(method: Method, integration: Integration, deps: IntegrationDeps) -> HttpProxy | list[str]:
+def compile_http_proxy(integration: Integration, deps: IntegrationDeps) -> HttpProxy | list[str]:
     """Compile an HTTP_PROXY integration, or say everything that is wrong with it."""
     problems: list[str] = []
     back_end = _back_end(integration, deps, problems)

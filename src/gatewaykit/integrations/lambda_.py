@@ -27,7 +27,7 @@ from gatewaykit.integrations.shape import compile_shape, timeout_s
 from gatewaykit.ports import Outcome
 
 if TYPE_CHECKING:
-    from gatewaykit.definition.model import Integration, Method
+    from gatewaykit.definition.model import Integration
     from gatewaykit.integrations.deps import IntegrationDeps
 
 __all__ = ["AwsLambda", "LambdaProxy", "compile_aws", "compile_lambda_proxy", "parse_function_uri"]
@@ -148,10 +148,10 @@ class AwsLambda:
         await self._target.aclose()
 
 
-def compile_lambda_proxy(method: Method, integration: Integration, deps: IntegrationDeps) -> LambdaProxy | list[str]:
+def compile_lambda_proxy(integration: Integration, deps: IntegrationDeps) -> LambdaProxy | list[str]:
     """Compile an AWS_PROXY integration, or say everything that is wrong with it."""
     problems: list[str] = []
-    uri, verb = integration.uri, integration.http_method
+    uri, method = integration.uri, integration.http_method
     function = parse_function_uri(uri)
     if function is None:
         problems.append(
@@ -162,21 +162,21 @@ def compile_lambda_proxy(method: Method, integration: Integration, deps: Integra
     seconds = timeout_s(integration, problems)
     if function is None or isinstance(mapping, list) or problems:
         return [*problems, *(mapping if isinstance(mapping, list) else ())]
-    return LambdaProxy(_Target(function, verb, seconds, deps), mapping, deps)
+    return LambdaProxy(_Target(function, method, seconds, deps), mapping, deps)
 
 
-def compile_aws(method: Method, integration: Integration, deps: IntegrationDeps) -> AwsLambda | list[str]:
+def compile_aws(integration: Integration, deps: IntegrationDeps) -> AwsLambda | list[str]:
     """Compile an AWS integration with a Lambda URI, or say everything that is wrong with it."""
     problems: list[str] = []
-    uri, verb = integration.uri, integration.http_method
+    uri, method = integration.uri, integration.http_method
     function = parse_function_uri(uri)
     if function is None:
         problems.append(f"AWS integrations other than Lambda functions are not supported; the URI is {uri!r}")
     seconds = timeout_s(integration, problems)
-    shape = compile_shape(method, integration, deps, "AWS", parameters=integration.request_parameters)
+    shape = compile_shape(integration, deps, "AWS", parameters=integration.request_parameters)
     if function is None or isinstance(shape, list) or problems:
         return [*problems, *(shape if isinstance(shape, list) else ())]
-    return AwsLambda(_Target(function, verb, seconds, deps), *shape, deps)
+    return AwsLambda(_Target(function, method, seconds, deps), *shape, deps)
 
 
 _INVOCATION = re.compile(

@@ -7,7 +7,7 @@ from gatewaykit.core.integration_request import IntegrationRequest
 from gatewaykit.core.integration_response import IntegrationResponses
 from gatewaykit.core.payload.mock import mock_status
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.definition.model import Integration, Method
+from gatewaykit.definition.model import Integration
 from gatewaykit.integrations.deps import IntegrationDeps
 from gatewaykit.integrations.shape import compile_shape
 from gatewaykit.ports import Outcome
@@ -42,7 +42,7 @@ class Mock:
         """Nothing to free."""
 
 
-def compile_mock(method: Method, integration: Integration, deps: IntegrationDeps) -> Mock | list[str]:
+def compile_mock(integration: Integration, deps: IntegrationDeps) -> Mock | list[str]:
     """Compile a MOCK integration, or say everything that is wrong with it."""
-    shape = compile_shape(method, integration, deps, "MOCK", parameters={})
+    shape = compile_shape(integration, deps, "MOCK", parameters={})
     return shape if isinstance(shape, list) else Mock(*shape)

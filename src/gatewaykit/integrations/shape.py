@@ -8,7 +8,7 @@ from typing import Final
 from gatewaykit.core.integration_request import IntegrationRequest, compile_integration_request
 from gatewaykit.core.integration_response import IntegrationResponses, ResponseSpec, compile_integration_responses
 from gatewaykit.core.payload.media_types import BinaryTypes
-from gatewaykit.definition.model import Integration, Method
+from gatewaykit.definition.model import Integration
 from gatewaykit.integrations.deps import IntegrationDeps
 
 __all__ = ["TIMEOUT_MS", "compile_shape", "timeout_s"]
@@ -18,7 +18,7 @@ TIMEOUT_MS: Final = (50, 29000)
 
 
 def compile_shape(
-    method: Method, integration: Integration, deps: IntegrationDeps, kind: str, *, parameters: Mapping[str, str]
+    integration: Integration, deps: IntegrationDeps, integration_type: str, *, parameters: Mapping[str, str]
 ) -> tuple[IntegrationRequest, IntegrationResponses] | list[str]:
     """Request and response side of a non-proxy integration, or everything that is wrong with them."""
     binary_types = BinaryTypes(deps.binary_media_types)
@@ -30,14 +30,13 @@ def compile_shape(
         facts=deps.facts,
         stage_variables=deps.stage_variables,
         binary_types=binary_types,
-        integration_type=kind,
+        integration_type=integration_type,
     )
     specs = [
         ResponseSpec(
             selection_pattern=each.selection_pattern,
             status_code=each.status_code,
             parameters=each.response_parameters,
-            declared=_declared(method, each.status_code) if each.response_parameters else (),
             templates=each.response_templates,
             handling=each.content_handling,
         )
@@ -47,12 +46,6 @@ def compile_shape(
     if isinstance(request, list) or isinstance(responses, list):
         return [*(request if isinstance(request, list) else ()), *(responses if isinstance(responses, list) else ())]
     return request, responses
-
-
-def _declared(method: Method, status_code: str) -> tuple[str, ...]:
-    """The headers that the method response of this status declares, as targets of mappings."""
-    response = method.method_responses.get(status_code, {})
-    return tuple(response.get("response_parameters", ()))
 
 
 def timeout_s(integration: Integration, problems: list[str]) -> float:
