@@ -372,6 +372,15 @@ def test_responses_know_which_statuses_look_at_the_body() -> None:
     assert isinstance(compiled, ResponseParameters)
 
     assert [compiled.needs_body(status) for status in (200, 201, 404)] == [True, False, False]
+    assert (compiled.needs_request_body, compiled.needs_context) == (False, False)
+
+
+def test_responses_know_what_they_look_at_before_there_is_a_status() -> None:
+    mappings = {"append:header.x": "$request.body", "append:header.y": "$context.requestId"}
+    compiled = compile_response_parameters({"200": {}, "500": mappings}, {})
+    assert isinstance(compiled, ResponseParameters)
+
+    assert (compiled.needs_request_body, compiled.needs_context) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,18 @@ class RequestParameters:
 
 
 class ResponseParameters:
-    """The `responseParameters` of one integration: mappings for each status that a back end may answer with."""
+    """The `responseParameters` of one integration: mappings for each status that a back end may answer with.
 
-    __slots__ = ("_by_status",)
+    `needs_request_body` and `needs_context` hold for all of them, because they are asked before the status is known.
+    """
+
+    __slots__ = ("_by_status", "needs_context", "needs_request_body")
 
     def __init__(self, by_status: Mapping[int, Sequence[_Change]]) -> None:
         self._by_status = dict(by_status)
+        values = [change.value for changes in by_status.values() for change in changes]
+        self.needs_request_body = any(value.looks_at("request.body") for value in values)
+        self.needs_context = any(value.looks_at("context") for value in values)
 
     def needs_body(self, status: int) -> bool:
         """Do the mappings for this status look into the response's body?"""
