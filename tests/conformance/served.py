@@ -97,12 +97,19 @@ def serving(folder: Path, document: Mapping[str, Any], handlers: str, *words: st
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers with what it received, as JSON, and with headers of its own."""
+    """Answers with what it received, as JSON, and with headers of its own; at /mirror with the body alone."""
 
     protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/mirror":
+            self.send_response(200)
+            self.send_header("Content-Type", self.headers["content-type"])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
         received = {"method": self.command, "target": self.path, "headers": self.headers.items(), "body": body.decode()}
         answer = json.dumps(received).encode()
         self.send_response(200)  # with Server and Date
