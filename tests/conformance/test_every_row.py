@@ -17,7 +17,7 @@ ROWS: Final = {
     "section 6, content handling": [str(row) for row in range(104, 119)],
 }
 ELSEWHERE: Final = {
-    "23": "calls that make models one by one; a document cannot make a model without a schema or a name, or one twice",
+    "23": "refusals of the call that makes one model; a document's models are not made by it",
     "52": "about the engine, not a request: tests/oracle compares with it, tests/core/vtl has what it made",
     "98": "an AWS service other than Lambda is a problem at start; what it is sent for an empty body is row 31",
 }
@@ -38,8 +38,8 @@ RECORDINGS: Final = {  # of reference 03 section 9, with the rows that say what 
     "TestApiGatewayS3BinarySupport": range(104, 119),
     "test_aws_proxy_binary_response": [75],
 }
-# Its other recordings: those of AWS services (SQS, SSM, Kinesis, EventBridge, DynamoDB, Step Functions) are a problem at
-# start, the test-invoke log is in tests/core/test_execution_log.py, and canaries are no part of a definition.
+# Its others: AWS services (SQS, SSM, Kinesis, EventBridge, DynamoDB, Step Functions) are a problem at start, the
+# test-invoke log is in tests/core/test_execution_log.py, and canaries are no part of a definition.
 HERE: Final = Path(__file__).parent
 _IN_AN_ID: Final = re.compile(r"\brows? (\d+b?)")
 _IN_A_NAME: Final = re.compile(r"(?<=_)rows?_(\d+b?)(?=_)")
