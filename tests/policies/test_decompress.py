@@ -75,6 +75,14 @@ async def test_a_body_that_cannot_be_had_is_refused(limit: int, body: bytes | Re
     assert refusal.reason is reason
 
 
+def test_policies_behind_meet_no_coding_and_templates_still_do() -> None:
+    request, _ = unread(gzip.compress(BODY))
+
+    POLICY.on_request(request)
+
+    assert (request.header("content-encoding"), request.header_list) == (None, GZIP)
+
+
 async def test_a_client_that_leaves_is_still_noticed() -> None:
     request, source = unread(b"")
     POLICY.on_request(request)

@@ -147,8 +147,8 @@ class HttpProxy:
         headers = proxy_headers(request, mapped.headers, api_id=deps.facts.api_id, trace=deps.trace(request))
         if isinstance(headers, Refusal):
             return headers
-        if request.body is None and b"content-encoding" in request.headers:
-            # Without its coding it has a length of its own. Not every back end takes a body that does not tell it.
+        if request.body is None and not hasattr(request.source, "stream"):
+            # It was coded, and has a length of its own now. Not every back end takes a body that does not tell it.
             whole: bytes | Refusal = await request.source.read(deps.max_body_bytes)
             if isinstance(whole, Refusal):
                 return whole

@@ -34,9 +34,13 @@ class Decompress(Policy):
         coding = request_coding(header_values(request.header_list, b"content-encoding"))
         if isinstance(coding, Refusal):
             return coding
-        if coding and request.body is None:
+        if not coding:
+            return request
+        # Policies behind meet a body without a coding; who reads the fields as they were sent reads `header_list`.
+        request.headers = {name: value for name, value in request.headers.items() if name != b"content-encoding"}
+        if request.body is None:
             request.source = _Decoded(request.source, coding)
-        elif coding and request.body:
+        elif request.body:
             body = inflated(request.body, coding, self._limit)
             if isinstance(body, Refusal):
                 return body
@@ -45,7 +49,7 @@ class Decompress(Policy):
 
 
 class _Decoded:
-    """A `ports.BodySource` over one whose bytes are coded. It is read whole: nobody streams what was coded."""
+    """A source over one whose bytes are coded. It has no `stream`: its length is known once it was read whole."""
 
     __slots__ = ("_coded", "_coding")
 
