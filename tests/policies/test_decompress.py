@@ -80,7 +80,22 @@ def test_policies_behind_meet_no_coding_and_templates_still_do() -> None:
 
     POLICY.on_request(request)
 
-    assert (request.header("content-encoding"), request.header_list) == (None, GZIP)
+    assert (request.header("content-encoding"), request.header_list) == ("identity", GZIP)
+
+
+async def test_a_header_that_is_required_is_still_there() -> None:
+    operation = {
+        "x-amazon-apigateway-request-validator": "v",
+        "parameters": [{"name": "Content-Encoding", "in": "header", "required": True, "schema": {"type": "string"}}],
+        "x-amazon-apigateway-integration": mock(),
+    }
+    validators = {"x-amazon-apigateway-request-validators": {"v": {"validateRequestParameters": True}}}
+    client = Client(Gateway.from_openapi(document({"/x": {"post": operation}}, **validators)))
+
+    coded = await client.post("/x", headers={"content-encoding": "gzip"}, body=gzip.compress(BODY))
+    plain = await client.post("/x", body=BODY)
+
+    assert (coded.status, plain.status) == (200, 400)
 
 
 async def test_a_client_that_leaves_is_still_noticed() -> None:

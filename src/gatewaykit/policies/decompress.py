@@ -36,8 +36,8 @@ class Decompress(Policy):
             return coding
         if not coding:
             return request
-        # Policies behind meet a body without a coding; who reads the fields as they were sent reads `header_list`.
-        request.headers = {name: value for name, value in request.headers.items() if name != b"content-encoding"}
+        # Policies behind meet a body without a coding, that still had one; `header_list` has the fields as they were sent.
+        request.headers = {**request.headers, b"content-encoding": b"identity"}
         if request.body is None:
             request.source = _Decoded(request.source, coding)
         elif request.body:
