@@ -36,7 +36,7 @@ class Decompress(Policy):
             return coding
         if not coding:
             return request
-        # Policies behind meet a body without a coding, that still had one; `header_list` has the fields as they were sent.
+        # Policies behind meet a body without a coding; `header_list` still has the field as it was sent.
         request.headers = {**request.headers, b"content-encoding": b"identity"}
         if request.body is None:
             request.source = _Decoded(request.source, coding)
