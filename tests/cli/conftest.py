@@ -15,7 +15,7 @@ API = """\
 openapi: 3.0.1
 info: {title: shop, version: "1"}
 x-amazon-apigateway-policy: {Version: "2012-10-17", Statement: []}
-x-amazon-apigateway-minimum-compression-size: 100
+x-amazon-apigateway-tag-value: stray
 paths:
   /pets/{id}:
     get:

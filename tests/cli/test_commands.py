@@ -21,7 +21,7 @@ def test_check_lists_what_is_not_enforced_with_its_place(run: Run) -> None:
     first, second = ran.out.splitlines()[:2]
     expected = "shop.yaml:3:1 ignored x-amazon-apigateway-policy protects: nothing reads it in this configuration"
     assert " ".join(first.split()) == expected
-    assert second.startswith("shop.yaml:4:1  ignored  x-amazon-apigateway-minimum-compression-size")
+    assert second.startswith("shop.yaml:4:1  unknown  x-amazon-apigateway-tag-value")
     assert "2 of " in ran.out
     assert "1 of them protect the API" in ran.out
     assert ran.code == 1

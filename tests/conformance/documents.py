@@ -29,7 +29,10 @@ def proxy(name: str = "echo", method: str = "POST", **more: Any) -> dict[str, An
 
 
 def document(paths: Mapping[str, Mapping[str, Any]], **root: Any) -> dict[str, Any]:
-    """`paths` maps a path to verbs (`any` for ANY), and a verb to an integration or a whole operation."""
+    """`paths` maps a path to verbs (`any` for ANY), and a verb to an integration or a whole operation.
+
+    An operation without responses declares what its integration responses map.
+    """
     built: dict[str, Any] = {}
     for path, verbs in paths.items():
         item = built.setdefault(path, {})
@@ -37,8 +40,17 @@ def document(paths: Mapping[str, Mapping[str, Any]], **root: Any) -> dict[str, A
             if "type" in operation:
                 operation = {"x-amazon-apigateway-integration": operation}
             key = "x-amazon-apigateway-any-method" if verb == "any" else verb
-            item[key] = {"responses": {"200": {"description": "ok"}}, **operation}
+            item[key] = {"responses": _declared(operation), **operation}
     return {"openapi": "3.0.1", "info": {"title": "rows", "version": "1"}, "paths": built, **root}
+
+
+def _declared(operation: Mapping[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "ok"}}
+    for each in operation.get("x-amazon-apigateway-integration", {}).get("responses", {}).values():
+        names = [target.removeprefix("method.response.header.") for target in each.get("responseParameters", ())]
+        declared = responses.setdefault(str(each["statusCode"]), {"description": "ok"}).setdefault("headers", {})
+        declared |= {name: {"schema": {"type": "string"}} for name in names}
+    return responses
 
 
 def gateway(

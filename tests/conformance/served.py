@@ -25,6 +25,8 @@ class Answer:
         line, *fields = head.decode("latin-1").split("\r\n")
         self.status = int(line.split(" ")[1]) if line else 0
         self.fields = [(name, value.strip()) for name, _, value in (field.partition(":") for field in fields)]
+        if self.header("transfer-encoding") == "chunked":
+            self.body = _without_chunks(self.body)
 
     def header(self, name: str) -> str | None:
         """The values of a header field, joined; None where it was not sent."""
@@ -33,6 +35,14 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def _without_chunks(framed: bytes) -> bytes:
+    body = b""
+    while framed:
+        size, _, framed = framed.partition(b"\r\n")
+        body, framed = body + framed[: int(size, 16)], framed[int(size, 16) + 2 :]
+    return body
 
 
 class Served:
@@ -87,12 +97,19 @@ def serving(folder: Path, document: Mapping[str, Any], handlers: str, *words: st
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers with what it received, as JSON, and with headers of its own."""
+    """Answers with what it received, as JSON, and with headers of its own; at /mirror with the body alone."""
 
     protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/mirror":
+            self.send_response(200)
+            self.send_header("Content-Type", self.headers["content-type"])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
         received = {"method": self.command, "target": self.path, "headers": self.headers.items(), "body": body.decode()}
         answer = json.dumps(received).encode()
         self.send_response(200)  # with Server and Date

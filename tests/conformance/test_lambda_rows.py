@@ -327,3 +327,18 @@ async def test_row_76_mappings_and_templates_leave_the_event_alone() -> None:
     assert event["body"] == '{"own":1}'
     assert event["queryStringParameters"] == {"a": "1"}
     assert "x-added" not in event["headers"]
+
+
+async def test_01_section_6_a_functions_headers_are_renamed_dropped_or_sent_as_they_are() -> None:
+    renamed = (
+        "Authorization", "Connection", "Content-Length", "Content-MD5", "Date", "Max-Forwards", "Server",
+        "WWW-Authenticate",
+    )  # fmt: skip
+    dropped = ("Expect", "Host", "Proxy-Authenticate", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Via")
+    as_is = ("Accept", "Age", "Content-Encoding", "Content-Type", "Pragma", "Range", "Referer", "User-Agent", "Warn")
+
+    answer = await answer_to({"statusCode": 200, "headers": dict.fromkeys((*renamed, *dropped, *as_is), "own")})
+
+    assert {name for name in renamed if answer.header(f"x-amzn-Remapped-{name}") == "own"} == set(renamed)
+    assert [name for name in (*renamed, *dropped) if answer.header(name) == "own"] == []
+    assert {name for name in as_is if answer.header(name) == "own"} == set(as_is)

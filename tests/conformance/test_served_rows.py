@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,11 +28,33 @@ def merged(event, context):
 """
 
 
+ROOT = {
+    "x-amazon-apigateway-minimum-compression-size": 100,
+    "x-amazon-apigateway-binary-media-types": ["image/png"],
+}
+RENAMED = ("Authorization", "Connection", "Content-Length", "Content-MD5", "Date", "Server", "Upgrade")
+MAPPED = {f"method.response.header.{name}": "'mapped'" for name in (*RENAMED, "Transfer-Encoding", "Warn")}
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with a_back_end() as port:
         uri = f"http://127.0.0.1:{port}/echo"
         http: dict[str, Any] = {"httpMethod": "POST", "uri": uri}
+        default = {"default": {"statusCode": "200"}}
+        mirror = {"type": "http", "httpMethod": "POST", "uri": f"http://127.0.0.1:{port}/mirror", "responses": default}
+        query = {
+            "type": "http_proxy",
+            "httpMethod": "POST",
+            "uri": uri + "?testVar={pathVar}&testQs={qsVar}",
+            "requestParameters": {
+                "integration.request.path.pathVar": "method.request.header.foobar",
+                "integration.request.path.qsVar": "method.request.querystring.testVar",
+                "integration.request.querystring.testQs": "method.request.querystring.testQueryString",
+                "integration.request.querystring.queryString": "method.request.querystring.testQueryString",
+                "integration.request.querystring.testEmptyQs": "method.request.header.emptyheader",
+            },
+        }
         paths = {
             "/mock": {"get": mock()},
             "/hardcoded": {"any": proxy("echo")},
@@ -38,10 +63,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             "/merged": {"get": proxy("merged")},
             "/http": {"post": {"type": "http", **http, "responses": {"default": {"statusCode": "200"}}}},
             "/http-proxy": {"post": {"type": "http_proxy", **http}},
+            "/mirror": {"post": mirror},
+            "/mirror-to-text": {"post": {**mirror, "contentHandling": "CONVERT_TO_TEXT"}},
+            "/mapped": {"get": mock(responseParameters=MAPPED)},
+            "/query": {"post": query},
         }
         functions = [word for name in ("echo", "bare", "merged") for word in ("--function", f"{name}=handlers:{name}")]
         with serving(
-            tmp_path_factory.mktemp("served"), document(paths), HANDLERS, "--stage", "dev", "--stage-prefix", *functions
+            tmp_path_factory.mktemp("served"),
+            document(paths, **ROOT),
+            HANDLERS,
+            "--stage",
+            "dev",
+            "--stage-prefix",
+            *functions,
         ) as server:
             yield server
 
@@ -147,3 +182,70 @@ def test_row_81_http_proxy_renames_what_the_gateway_keeps_for_itself(served: Ser
     assert answer.header("x-amzn-remapped-x-amzn-requestid") == "theirs"
     assert answer.header("x-amzn-requestid") not in (None, "theirs")
     assert (answer.header("x-other"), answer.header("server")) == ("1", None)
+
+
+@pytest.mark.parametrize("path", [b"POST /dev/http", b"POST /dev/http-proxy"])
+def test_01_section_11_a_coded_body_is_decoded_for_the_back_end(served: Served, path: bytes) -> None:
+    received = served.ask(path, b"Content-Encoding: gzip", body=gzip.compress(b"hello")).json()
+
+    assert received["body"] == "hello"
+    assert "content-encoding" not in {name.lower() for name, _ in received["headers"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "coding", "decode"),
+    [
+        pytest.param(b"GET /dev/hardcoded", b"gzip", gzip.decompress, id="01 §11: a function, gzip"),
+        pytest.param(b"POST /dev/http-proxy", b"deflate", zlib.decompress, id="01 §11: a back end, deflate"),
+    ],
+)
+def test_an_answer_is_coded_as_the_client_asks(served: Served, path: bytes, coding: bytes, decode: Any) -> None:
+    answer = served.ask(path, b"Accept-Encoding: " + coding)
+
+    assert answer.header("content-encoding") == coding.decode()
+    assert answer.header("content-length") in (None, str(len(answer.body)))
+    assert decode(answer.body).startswith(b"{")
+
+
+def test_row_86_query_values_of_the_uri_come_before_those_added(served: Served) -> None:
+    received = served.ask(b"POST /dev/query?testQueryString=foo&testVar=bar", b"foobar: foobar").json()
+
+    path, _, query = received["target"].partition("?")
+    assert path == "/echo"
+    assert query == "testVar=foobar&testVar=bar&testQs=bar&testQs=foo&testQueryString=foo&queryString=foo"
+
+
+def test_row_93_mapped_response_headers_are_renamed_or_dropped(served: Served) -> None:
+    answer = served.ask(b"GET /dev/mapped")
+
+    names = [name.lower() for name, _ in answer.fields]
+    assert {name for name in RENAMED if answer.header(f"x-amzn-remapped-{name}") == "mapped"} == set(RENAMED)
+    assert answer.header("warn") == "mapped"
+    assert "transfer-encoding" not in names
+    assert "x-amzn-remapped-transfer-encoding" not in names
+    assert names.count("content-length") == 1
+    assert (answer.header("content-length"), answer.header("connection")) == ("0", "close")
+
+
+R = gzip.compress(b"compressed", mtime=0)
+REPLACED = R.decode("utf-8", "replace").encode()
+E = base64.b64encode(R)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "accept", "received"),
+    [
+        pytest.param(b"/mirror", b"image/png", b"image/png", R, id="rows 105 and 113"),
+        pytest.param(b"/mirror", b"image/png", b"text/plain", E, id="rows 105 and 115"),
+        pytest.param(b"/mirror", b"text/plain", b"text/plain", REPLACED, id="rows 106 and 114"),
+        pytest.param(b"/mirror-to-text", b"image/png", b"image/png", E, id="rows 107 and 113"),
+        pytest.param(b"/mirror-to-text", b"image/png", b"text/plain", base64.b64encode(E), id="rows 107 and 115"),
+    ],
+)
+def test_bytes_and_text_both_ways(
+    served: Served, path: bytes, content_type: bytes, accept: bytes, received: bytes
+) -> None:
+    answer = served.ask(b"POST /dev" + path, b"Content-Type: " + content_type, b"Accept: " + accept, body=R)
+
+    assert (answer.status, answer.body) == (200, received)
+    assert answer.header("content-length") == str(len(received))

@@ -23,7 +23,7 @@ def execution_log(
     lines: list[str] = [f"Extended Request Id: {request.extended_id}"]
     policies = [text for phase, text in request.events or () if phase == "policy"]
     if request.resource:
-        lines += [f"Policy {text.removesuffix(': ')}" for text in policies if not text.startswith("envelope ")]
+        lines += [f"Policy {text.removesuffix(': ')}" for text in policies]
         key = _last_four(request.header("x-api-key")) if api_key_required else ""
         lines.append(f"Verifying Usage Plan for request: {request.id}. API Key: {key} API Stage: {request.stage}")
         if not api_key_required:

@@ -45,12 +45,16 @@ class _Compiled:
     handling: str | None
 
     def template(self, accept: str | None) -> Template | None:
-        """By the client's Accept, else for JSON, else the first (reference 01 section 10)."""
+        """By the client's Accept, else for JSON, else the first (reference 01 section 10).
+
+        None leaves the body as it is, and so does an empty template for the type that was chosen (developer guide,
+        "API request and response data mapping reference").
+        """
         templates = self.templates
-        if not templates:
-            return None
-        wanted = first_media_type(accept) or "application/json"
-        return templates.get(wanted) or templates.get("application/json") or next(iter(templates.values()))
+        for media_type in (first_media_type(accept) or "application/json", "application/json"):
+            if media_type in templates:
+                return templates[media_type]
+        return next(iter(templates.values()), None)
 
 
 class IntegrationResponses:

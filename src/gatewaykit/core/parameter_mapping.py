@@ -21,7 +21,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 
 __all__ = [
     "MappedRequest", "RequestMapping", "ResponseMapping", "compile_request_mappings", "compile_response_mappings",
-    "is_dropped", "is_illegal",
+    "context_text", "is_dropped", "is_illegal", "json_text",
 ]  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def _source(
         return _Source("static", lambda facts: variable)
     if match := _CONTEXT.fullmatch(expression):
         keys = match[1].split(".")
-        return _Source("context", lambda facts: _context_text(facts.context, keys))
+        return _Source("context", lambda facts: context_text(facts.context, keys))
     if expression == f"{root}.body":
         return _Source("body", _whole_body)
     if expression.startswith(f"{root}.body"):
@@ -269,18 +269,20 @@ def _body_source(path_text: str) -> _Source | str:
 
     def read(facts: _Facts) -> _Value:
         document = facts.document()
-        return document if isinstance(document, Refusal) else _json_text(path.find(document))
+        return document if isinstance(document, Refusal) else json_text(path.find(document))
 
     return _Source("body", read)
 
 
-def _json_text(value: object) -> str | None:
+def json_text(value: object) -> str | None:
+    """What a JSONPath found, as the text of a mapped value; None where it found nothing, or null."""
     if value is MISSING or value is None:
         return None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _context_text(context: Mapping[str, Any], keys: list[str]) -> str | None:
+def context_text(context: Mapping[str, Any], keys: list[str]) -> str | None:
+    """A variable of `$context`, as the text of a mapped value; None where it has no value of its own."""
     found: Any = context
     for key in keys:
         if not isinstance(found, Mapping) or key not in found:

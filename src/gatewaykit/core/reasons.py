@@ -97,6 +97,7 @@ class Reason(Enum):
     BODY_MAPPING_INVALID = ("a mapping needs the body as JSON and it is not", _T.DEFAULT_4XX)
     BODY_NOT_TRANSFORMED = ("the body cannot be transformed", _T.BAD_REQUEST_BODY)
     BODY_TOO_LARGE = ("the body is over the limit", _T.REQUEST_TOO_LARGE)
+    BODY_CODING_UNUSABLE = ("the body's content coding is unknown or broken", _T.UNSUPPORTED_MEDIA_TYPE)
     MEDIA_TYPE_UNSUPPORTED = ("no mapping template for this media type", _T.UNSUPPORTED_MEDIA_TYPE)
     CORS_REFUSED = ("the cross-origin rules do not allow this request", _T.ACCESS_DENIED)
     CLIENT_GONE = ("the client closed the connection", _T.DEFAULT_4XX, 499)  # for logs: nobody reads an answer

@@ -48,6 +48,7 @@ _RESPONSE_TARGET: Final = re.compile(rf"method\.response\.(?:header|multivaluehe
 _RESPONSE_SOURCE: Final = re.compile(
     rf"integration\.response\.(?:(?:header|multivalueheader)\.{_NAME}|body(?:[.\[].*)?)|{_ELSEWHERE}", re.DOTALL
 )
+_RESPONSE_HEADER: Final = "method.response.header."
 _GATEWAY_TARGET: Final = re.compile(rf"gatewayresponse\.(?:header|querystring|path)\.{_NAME}")
 _GATEWAY_SOURCE: Final = re.compile(rf"{_FROM_METHOD}|{_ELSEWHERE}", re.DOTALL)
 
@@ -148,6 +149,7 @@ def _check_method(method: Method) -> Iterator[Problem]:
             yield Problem(where=where, what=what, why=f"{name!r} is both in {names[name]} and in {location}")
     if method.integration is not None:
         yield from _check_integration(method.integration, where)
+        yield from _check_declared(method, method.integration, where)
 
 
 def _check_integration(integration: Integration, method_where: str) -> Iterator[Problem]:
@@ -179,6 +181,26 @@ def _check_integration(integration: Integration, method_where: str) -> Iterator[
         for name, value in response.response_parameters.items():
             at = _where(response.origin, "response_parameters", name) or method_where
             yield from _mapping(at, name, value, _RESPONSE_TARGET, _RESPONSE_SOURCE)
+
+
+def _check_declared(method: Method, integration: Integration, where: str) -> Iterator[Problem]:
+    """A header that an integration response maps is one that the method response of its status declares.
+
+    API Gateway refuses to import anything else, in these words. Proxy integrations ignore their responses.
+    """
+    if integration.type.endswith("_PROXY"):
+        return
+    for response in integration.responses:
+        declared = method.method_responses.get(response.status_code, {}).get("response_parameters", {})
+        names = {target.lower() for target in declared}
+        for target in response.response_parameters:
+            if target.startswith(_RESPONSE_HEADER) and target.lower() not in names:
+                yield Problem(
+                    where=_where(response.origin, "response_parameters", target) or where,
+                    what=f"Invalid mapping expression parameter specified: {target:.200}",
+                    why=f"the response {response.status_code} of the operation does not declare this header",
+                    mend=f"Add {target.removeprefix(_RESPONSE_HEADER):.200} to the headers of that response",
+                )
 
 
 def _check_uri(integration: Integration, where: str) -> Iterator[Problem]:

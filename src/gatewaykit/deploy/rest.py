@@ -28,6 +28,8 @@ from gatewaykit.integrations.deps import IntegrationDeps
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.policies.api_key import api_key
 from gatewaykit.policies.client_address import ClientAddress
+from gatewaykit.policies.compress import Compress
+from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
 from gatewaykit.policies.recorded import Recorded
 from gatewaykit.ports import Endpoint, Policy, Runtime
@@ -46,7 +48,9 @@ REST_ORDER: Final = (
     "client_address",  # whose address counts
     "envelope",  # the two ids on every answer
     "access_log",
+    "compress",  # of the answer, once every other policy has seen it
     "cors",  # a preflight carries no credentials, so it is answered before they are asked for
+    "decompress",  # before whoever reads the body
     "authenticate",
     "api_key",
     "throttle",
@@ -56,6 +60,8 @@ REST_ORDER: Final = (
     "transform",  # what was checked is what the client sent, which is what the document describes
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
+
+_ALWAYS: Final = ("envelope", "decompress")  # the phases of policies that nobody configured
 
 _OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
@@ -104,6 +110,7 @@ class _Compiler:
         self._listed: list[Listed] = []
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
+        self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given.items() if isinstance(given, Mapping) else ()
         self._stage_variables = {
@@ -178,6 +185,7 @@ class _Compiler:
             self._before.append(ClientAddress(options.trusted_proxies))
         if runtime.profile == "aws":
             self._before.append(Envelope(IDS))
+        self._minimum_compression_size = self._api.minimum_compression_size
         if any(method.api_key_required for method in self._api.methods):
             source: Literal["header", "authorizer"] = "header"
             if self._api.api_key_source == "AUTHORIZER":
@@ -204,6 +212,7 @@ class _Compiler:
         if (validate := _validator(method, self._ledger)) is not None:
             own.append(validate)
         app, endpoint, integration = self._end(method)
+        own += self._codings(method, app)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
             return self._chain([*own, *chosen], endpoint)
@@ -213,10 +222,18 @@ class _Compiler:
             verb=method.verb,
             resource=method.path,
             integration=integration,
-            policies=tuple(policy.name for policy in shown if policy.phase != "envelope"),
+            policies=tuple(policy.name for policy in shown if policy.phase not in _ALWAYS),
             api_key_required=required,
         )
         return Leaf(summary, listed, compile_chain, app)
+
+    def _codings(self, method: Method, app: ASGIApp | None) -> list[Policy]:
+        """What undoes and applies content codings. An app gets the body that was sent, as anywhere else."""
+        policies: list[Policy] = [Decompress(self._runtime.max_body_bytes)] if app is None else []
+        minimum, integration = self._minimum_compression_size, method.integration
+        if minimum is not None and (app is not None or integration is None or not _streams(integration)):
+            policies.append(Compress(minimum))
+        return policies
 
     def _end(self, method: Method) -> tuple[ASGIApp | None, Endpoint | None, str]:
         """What stands at the end of a method's chain, an app or an endpoint, and how it is shown."""
@@ -312,6 +329,11 @@ def _check_own_keys(extensions: Mapping[str, Any], known: Sequence[str], origin:
 
 def _locating(origin: Origin, key: str) -> Callable[[tuple[str | int, ...]], str]:
     return lambda path: str(origin.locate((key, *path)))
+
+
+def _streams(integration: Integration) -> bool:
+    """Does the integration ask for streaming? Then API Gateway does no content encoding."""
+    return integration.type == "HTTP_PROXY" and integration.response_transfer_mode == "STREAM"
 
 
 def _shown(integration: Integration) -> str:

@@ -277,7 +277,7 @@ class Gateway:
             decision=decision,
             route=leaf.summary if routed else None,
             near_misses=() if routed else tuple(deployment.router.near_misses(request.method, asked)),
-            steps=tuple(_step(text) for phase, text in request.events if phase == "policy" and text[:9] != "envelope "),
+            steps=tuple(_step(text) for phase, text in request.events if phase == "policy"),
         )
 
     async def invoke(

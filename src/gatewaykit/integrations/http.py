@@ -127,7 +127,7 @@ class Http:
 
 
 class HttpProxy:
-    """An HTTP_PROXY integration. Its body is read before the call only if a mapping looks into it."""
+    """An HTTP_PROXY integration. Its body is read before the call only if a mapping looks into it, or it was coded."""
 
     __slots__ = ("_back_end", "_mapping", "reads_body")
 
@@ -147,6 +147,12 @@ class HttpProxy:
         headers = proxy_headers(request, mapped.headers, api_id=deps.facts.api_id, trace=deps.trace(request))
         if isinstance(headers, Refusal):
             return headers
+        if request.body is None and not hasattr(request.source, "stream"):
+            # It was coded, and has a length of its own now. Not every back end takes a body that does not tell it.
+            whole: bytes | Refusal = await request.source.read(deps.max_body_bytes)
+            if isinstance(whole, Refusal):
+                return whole
+            request.body = whole
         body = forwarded_body(request, headers, deps.max_body_bytes)
         if isinstance(body, Refusal):
             return body

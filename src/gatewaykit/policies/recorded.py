@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Recorded"]
 
 
+_ALWAYS_THERE = ("envelope", "decompress")  # nobody configured them: they are told of only where they refuse
+
+
 class Recorded(Policy):
     """The same hooks as `policy`; each answer becomes a line of the phase `policy`, as `name verdict: detail`."""
 
@@ -35,6 +38,8 @@ class Recorded(Policy):
 
         def on_request(request: Request) -> Answer | Awaitable[Answer]:
             answer = decide(request)
+            if answer is request and policy.phase in _ALWAYS_THERE:
+                return request
             if answer is request or isinstance(answer, (Response, Refusal)):
                 return _note(request, name, answer)
             return _noted(request, name, answer)

@@ -23,10 +23,12 @@ NEVER_READABLE: Final = frozenset(
 """Client headers that reach neither mappings nor templates nor a back end (row 89)."""
 
 NOT_FORWARDED: Final = NEVER_READABLE | frozenset(
-    b"host via keep-alive proxy-connection proxy-authorization x-http-method-override x-amzn-trace-id "
+    b"host via keep-alive proxy-connection proxy-authorization content-encoding x-http-method-override x-amzn-trace-id "
     b"x-amzn-apigateway-api-id".split()
 )
-"""Client headers that HTTP_PROXY does not forward (rows 80 and 89; RFC 9110 section 7.6.1)."""
+"""Client headers that HTTP_PROXY does not forward (rows 80 and 89; RFC 9110 section 7.6.1).
+
+The body of a Content-Encoding has been decoded before (reference 01 section 6)."""
 
 _REMAP_ALL: Final = frozenset(b"connection content-length date server".split())
 _REMAP_NON_PROXY: Final = _REMAP_ALL | frozenset(

@@ -45,9 +45,6 @@ def proxy_headers(request: Request, mapped: Mapping[str, str], *, api_id: str, t
         unwanted = unwanted | connection_names(request.header_list)
     if sent.get(b"authorization", b"").startswith(b"AWS4-HMAC-SHA256"):
         unwanted = unwanted | {b"authorization"}
-    if sent.get(b"content-encoding", b"identity").lower() == b"identity":
-        # Any other coding stays named: the body is forwarded in it.
-        unwanted = unwanted | {b"content-encoding"}
     headers = [pair for pair in request.header_list if pair[0].lower() not in unwanted]
     if b"accept" not in sent:
         headers.append((b"Accept", _JSON))
