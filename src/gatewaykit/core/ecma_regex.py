@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["MAX_PATTERN", "ecma_pattern", "python_pattern"]
+__all__ = ["MAX_PATTERN", "Pattern", "python_pattern"]
 
 MAX_PATTERN: Final = 1000
 
@@ -18,24 +18,28 @@ _LETTER_ESCAPES: Final = frozenset("dDwWsSbBfnrtvxu")
 _ANY_BUT_LINE_END: Final = r"[^\n\r\u2028\u2029]"
 
 
-def python_pattern(pattern: str) -> str | ValueError:
-    """The Python pattern with the same meaning, without any unescaped `$`; or what is wrong."""
+class Pattern(str):
+    """A pattern in Python's words, without any unescaped `$`; `written` is how the schema has it."""
+
+    __slots__ = ("written",)
+
+    written: str
+
+
+def python_pattern(pattern: str) -> Pattern | ValueError:
+    """The Python pattern with the same meaning; or what is wrong."""
     if len(pattern) > MAX_PATTERN:
         return ValueError(f"a pattern has {MAX_PATTERN} characters at most, this one {len(pattern)}")
     parts = _translated(pattern)
     if isinstance(parts, ValueError):
         return parts
-    translated = "(?a)" + "".join(parts)
+    translated = Pattern("(?a)" + "".join(parts))
+    translated.written = pattern
     try:
         re.compile(translated)
     except (re.error, OverflowError, RecursionError) as error:
         return ValueError(str(error))
     return translated
-
-
-def ecma_pattern(translated: str) -> str:
-    """How a pattern was written, as good as a reader needs it."""
-    return translated.removeprefix("(?a)").replace("\\Z", "$").replace(_ANY_BUT_LINE_END, ".")
 
 
 def _translated(pattern: str) -> list[str] | ValueError:

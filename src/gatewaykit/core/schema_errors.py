@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from gatewaykit.core.ecma_regex import ecma_pattern
 from gatewaykit.core.formats import formats_of
 
 __all__ = ["explain"]
@@ -92,7 +91,7 @@ class _Explainer:
         if "maxLength" in schema and len(value) > schema["maxLength"]:
             yield f"string {_shown(value)} is too long (length: {len(value)}, maximum allowed: {schema['maxLength']})"
         if "pattern" in schema and not re.search(schema["pattern"], value):
-            pattern = _shown(ecma_pattern(schema["pattern"]))
+            pattern = _shown(schema["pattern"].written)
             yield f"ECMA 262 regex {pattern} does not match input string {_shown(value)}"
         if "format" in schema and not formats_of(self._draft)[schema["format"]](value):
             yield f"string {_shown(value)} is not a valid {_WHAT_FORMATS_ARE[schema['format']]}"
