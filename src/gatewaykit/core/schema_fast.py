@@ -41,13 +41,13 @@ _COMMON_PATTERN: Final = re.compile(
         (?: [-\w #/:,;=!~%&@'"<>`.]                                            # characters that stand for themselves
           | \\ [dw.\-/\\^$*+?()\[\]{}|]
           | \[ \^? -? (?: [0-9A-Za-z] - [0-9A-Za-z] | [\w #/:,;=!%@'"<>.*+?()$] | \\ [dw.\-/\\^\[\]] )+ -? \]
-          | \( (?: \?: )?
           | \)
-          | \|
         )
         (?: [*+?] \?? | \{ \d{1,3} (?: , (?: \d{1,3} )? )? \} \?? )?
+        | \( (?: \?: )?
+        | \|
     )* \$?"""
-)  # fmt: skip
+)
 """Patterns of which every engine makes the same: no look-around, references, `\\s`, `\\b`, `\\p`, or sets of sets."""
 
 _DIGITS: Final = bytes(0x30 if chr(byte).isdecimal() else 0x20 for byte in range(256))
