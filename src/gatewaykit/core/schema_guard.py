@@ -23,7 +23,7 @@ from gatewaykit.core.schema_ids import MAX_DEPTH, MAX_SUBSCHEMAS, Ids
 from gatewaykit.core.schema_ids import escape_step as _escape
 from gatewaykit.errors import Problem
 
-__all__ = ["GuardedSchema", "guard"]
+__all__ = ["Apart", "GuardedSchema", "guard"]
 
 MAX_VALUE_DEPTH: Final = 50
 INLINE_DEPTH: Final = 6
@@ -42,6 +42,10 @@ _TYPES: Final = frozenset(("array", "boolean", "integer", "null", "number", "obj
 
 _HERE = True  # a keyword that applies its subschema to the same value
 _INSIDE = False  # one that applies it to a part of the value
+
+
+class Apart(dict[str, Any]):
+    """A keyword that only the compiler has to see apart from its schema, under `allOf`. `const` is there as `enum`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +176,10 @@ class _Reader:
                     self._problem(f"{pointer}/{keyword}", f"in draft 4, {keyword} is true or false beside {limit}")
         apart = []
         if "const" in written:  # an enumeration of one
-            apart.append({"enum": written.pop("const")})
+            apart.append(Apart(enum=written.pop("const")))
         if written.get("additionalProperties") is False and "required" in written:
             # The compiler takes a name that is required and not listed for a mistake; it is a legal schema.
-            apart.append({"required": written.pop("required")})
+            apart.append(Apart(required=written.pop("required")))
         if apart:
             written["allOf"] = [*written.get("allOf", ()), *apart]
         return written
