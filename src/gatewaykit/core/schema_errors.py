@@ -11,7 +11,6 @@ This runs only for values that were refused already, on a budget of steps: it ex
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -128,7 +127,7 @@ class _Explainer:
 
     def pattern(self, schema: Mapping[str, Any], value: Any) -> Iterator[str]:
         pattern = schema["pattern"]
-        if isinstance(value, str) and not re.search(pattern, value):
+        if isinstance(value, str) and not pattern.is_in(value):
             yield f'ECMA 262 regex "{_text(pattern.written)}" does not match input string "{_text(value)}"'
 
     def format(self, schema: Mapping[str, Any], value: Any) -> Iterator[str]:
@@ -285,7 +284,7 @@ def _whole(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _of_property(schema: Mapping[str, Any], name: str) -> list[Any]:
     """The schemas that the value of a property has to match."""
     found = [schema["properties"][name]] if name in schema.get("properties", ()) else []
-    found += [sub for pattern, sub in schema.get("patternProperties", {}).items() if re.search(pattern, name)]
+    found += [sub for pattern, sub in schema.get("patternProperties", {}).items() if pattern.is_in(name)]
     return found or [schema.get("additionalProperties", True)]
 
 

@@ -256,10 +256,9 @@ class _Rewriting:
             return [self._schema(item) for item in value] if isinstance(value, list) else self._schema(value)
         return value
 
-    def _format(self, pattern: str) -> str:
+    def _format(self, pattern: Pattern) -> str:
         name = self._names.setdefault(pattern, f"pattern {len(self._names)}")
-        search = re.compile(pattern).search
-        self._formats[name] = lambda text: search(text) is not None
+        self._formats[name] = pattern.is_in
         return name
 
 

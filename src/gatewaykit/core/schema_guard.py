@@ -7,6 +7,7 @@ read here first, keyword by keyword, and written anew:
 * every problem is found, with the JSON pointer of its place; keywords of later drafts are problems;
 * references stay within the document (ids in it included), and each target becomes a definition with a name of ours;
 * deep nesting becomes definitions; a reference that leads to itself without entering the value is a problem;
+* patterns take a time that grows with the text, or are problems;
 * only keywords that are enforced are left. The others are listed: nothing is ignored silently.
 """
 
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from gatewaykit.core.ecma_regex import python_pattern
 from gatewaykit.core.formats import formats_of
+from gatewaykit.core.regex_automaton import bounded_search
 from gatewaykit.core.schema_ids import MAX_DEPTH, MAX_SUBSCHEMAS, Ids
 from gatewaykit.core.schema_ids import escape_step as _escape
 from gatewaykit.errors import Problem
@@ -313,8 +315,10 @@ class _Reader:
         if not isinstance(value, str):
             return self._problem(place, f"a pattern is a text, not {_kind(value)}")
         translated = python_pattern(value)
-        if isinstance(translated, ValueError):
-            return self._problem(place, f"{value[:100]!r} cannot be used as a regular expression", why=str(translated))
+        search = translated if isinstance(translated, ValueError) else bounded_search(translated)
+        if isinstance(translated, ValueError) or isinstance(search, ValueError):
+            return self._problem(place, f"{value[:100]!r} cannot be used as a regular expression", why=str(search))
+        translated.search = search
         return translated
 
     def format(self, value: Any, place: str, at: _At) -> Any:
