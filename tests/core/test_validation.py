@@ -267,3 +267,44 @@ def test_any_body_is_let_through_or_refused(body: bytes) -> None:
     answer = a_validator(models={"$default": schema}).check(request)
 
     assert answer is request or isinstance(answer, Refusal)
+
+
+WIDE = {"properties": {f"p{n}": {"type": "integer"} for n in range(2000)}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "reason"),
+    [
+        (WIDE, json.dumps({f"p{n}": n for n in range(2000)}).encode(), None),
+        (WIDE, b'{"p1999": "x"}', Reason.BODY_INVALID),
+        ({"enum": list(range(20_000))}, b"19999", None),
+        ({"enum": [f"v{n}" for n in range(20_000)]}, b'"v20000"', Reason.BODY_INVALID),
+        ({"allOf": [{"properties": {"a": {"$ref": "#"}}}]}, b'{"a":' * 300 + b"1" + b"}" * 300, None),
+        ({"type": "object"}, b'{"a":' + b"[" * 900_000, Reason.BODY_NOT_JSON),
+        ({}, b"9" * 10_000_000, Reason.BODY_NOT_JSON),
+        ({}, b"0." + b"9" * 10_000_000, None),
+        ({"maximum": 5}, b"[" + b"9" * 4000 + b"]", None),
+        ({"maximum": 5}, b"9" * 4000, Reason.BODY_INVALID),
+        ({"multipleOf": 0.01}, b"9" * 4000, Reason.BODY_INVALID),
+        ({}, b'"' + b"\\u0061" * 500_000 + b'"', None),
+        ({"maxLength": 3}, b'"' + b"a" * 5_000_000 + b'"', Reason.BODY_INVALID),
+        ({"uniqueItems": True}, b"[" + b",".join(b"%d" % n for n in range(200_000)) + b"]", None),
+        ({"uniqueItems": True}, b"[" + b"[" * 500 + b"]" * 500 + b"]", Reason.BODY_INVALID),
+        ({"items": {"pattern": "^(a+)+$"}}, b'["' + b"a" * 200_000 + b'!"]', Reason.BODY_INVALID),
+        ({"format": "email"}, b'"' + b"a@" * 500_000 + b'"', Reason.BODY_INVALID),
+        ({"additionalProperties": {"type": "null"}}, b'{"' + b'":1,"'.join(b"%d" % n for n in range(99_999)) + b'":1}',
+         Reason.BODY_INVALID),
+    ],
+    ids=[
+        "2000 properties", "a wrong one of 2000", "a huge enumeration", "not in a huge enumeration",
+        "deep and recursive",
+        "900 000 brackets", "10 MB of digits", "10 MB of decimals", "a long integer inside", "a long integer",
+        "a long integer in decimals", "escapes", "5 MB of text", "many items", "nested items", "a catastrophic pattern",
+        "many addresses", "many errors",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("fast", [False, True], ids=["exact", "fast"])
+def test_a_hostile_body_gets_its_answer(schema: object, body: bytes, reason: Reason | None, fast: bool) -> None:
+    answer = a_validator(models={"application/json": schema}, fast=fast).check(a_request(body))
+
+    assert (answer.reason if isinstance(answer, Refusal) else None) is reason
