@@ -157,19 +157,27 @@ def test_what_it_cannot_read_is_not_accepted_at_once(body: bytes) -> None:
         (b"[" * 9 + b"]" * 9, True),
         (b"[" * 10 + b"]" * 10, False),
         (b"[" + b"[[],{}]," * 99 + b"1]", True),
-        (b'{"a":[' * 9 + b"]}" * 9, False),
+        (b'{"a":[' * 5 + b"]}" * 5, False),
+        (b'{"a":[' * 4 + b"{}" + b"]}" * 4, True),
+        (b"[" + rb'["a\\","\"","",{"b":"c"}],' * 99 + b"1]", True),
         (b"[" + b'"]",' * 99 + b"[[[[[[[[[[[1]]]]]]]]]]]]", False),
+        (b'["]",' * 99 + b"1" + b',"["]' * 99, False),
+        (rb'["\"]",' * 99 + b"1" + rb',"\"["]' * 99, False),
         (b"[" * 10 + b'"]]]]]]]]]]"', False),
     ],
-    ids=["nine", "ten", "many", "objects and arrays", "odd ones in texts", "closed in a text"],
-)
+    ids=[
+        "nine", "ten", "many", "objects and arrays", "nine of both", "escapes", "odd ones in texts", "pairs in texts",
+        "pairs behind escapes", "closed in a text",
+    ],
+)  # fmt: skip
 def test_how_deep_a_body_is_nested(body: bytes, shallow: bool) -> None:
     assert is_shallow(body, 10) == shallow
 
 
 def test_whether_the_extra_is_installed() -> None:
     assert is_installed()
-    assert not is_installed(("orjson", "no_such_module"))
+    assert not is_installed((("orjson", 3, 10), ("no-such-package", 0, 0)))
+    assert not is_installed((("jsonschema-rs", 999, 0),))
 
 
 def test_without_the_extra_the_exact_way_decides_alone() -> None:
@@ -181,6 +189,29 @@ def test_without_the_extra_the_exact_way_decides_alone() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------- differential
+
+TEXTS_OF_BRACKETS = st.text(r'[]{}"\a', max_size=4)
+
+
+NESTS = st.recursive(
+    TEXTS_OF_BRACKETS,
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=2) | st.dictionaries(TEXTS_OF_BRACKETS, inner, min_size=1, max_size=2)
+    ),
+    max_leaves=20,
+)
+
+
+@given(NESTS, st.integers(1, 5))
+def test_what_counts_as_shallow_is(value: Any, max_depth: int) -> None:
+    def depth(value: Any) -> int:
+        if not isinstance(value, (list, dict)):
+            return 0
+        return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+
+    if is_shallow(json.dumps(value).encode(), max_depth):
+        assert depth(value) < max_depth
+
 
 NUMBERS = st.sampled_from([
     "0", "-0", "0.0", "-0.0", "1", "1.0", "1e0", "10E-1", "-1", "2", "2.5", "0.1", "0.30000000000000004", "5", "5.0",

@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
-from importlib.util import find_spec
 from typing import Any, Final
 
 from gatewaykit.core.ecma_regex import Pattern
@@ -52,12 +52,23 @@ _COMMON_PATTERN: Final = re.compile(
 
 _DIGITS: Final = bytes(0x30 if chr(byte).isdecimal() else 0x20 for byte in range(256))
 _RUN_OF_DIGITS: Final = b"0" * LONG_NUMBER
-_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS_OR_QUOTES: Final = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 
 
-def is_installed(modules: tuple[str, ...] = ("orjson", "jsonschema_rs")) -> bool:
-    """Whether the libraries of the extra `fast` are there."""
-    return all(find_spec(module) for module in modules)
+@lru_cache(maxsize=4)
+def is_installed(needed: tuple[tuple[str, int, int], ...] = (("orjson", 3, 10), ("jsonschema-rs", 0, 60))) -> bool:
+    """Whether the libraries of the extra `fast` are there, in versions that are known to decide alike."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
+    try:
+        return all(_numbers(version(name)) >= numbers for name, *numbers in needed)
+    except PackageNotFoundError:
+        return False
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) if part.isdecimal() else 0 for part in version.split(".")[:2]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +120,18 @@ def compile_fast_yes(guarded: GuardedSchema) -> FastYes | None:
 
 
 def is_shallow(body: bytes, max_depth: int) -> bool:
-    """Whether JSON is nested less than `max_depth`. A text with odd brackets in it may count as deep."""
+    """Whether JSON is nested less than `max_depth`. With brackets in texts it may count as deep, never as shallow."""
     if body.count(b"{") + body.count(b"[") < max_depth:
         return True
-    brackets = body.translate(None, _NO_BRACKETS)
+    if b"\\" in body:  # no escape may hide where a text ends
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = body.translate(_ONE_KIND, _NO_BRACKETS_OR_QUOTES).replace(b'""', b"")
     for _ in range(max_depth):
         if not brackets:
             return True
         size = len(brackets)
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-        if len(brackets) == size:
+        brackets = brackets.replace(b"[]", b"")  # one level
+        if len(brackets) == size:  # a quote is left, or what is no JSON
             return False
     return False
 
