@@ -24,7 +24,7 @@ from gatewaykit.core.ecma_regex import Pattern
 from gatewaykit.core.formats import formats_of
 from gatewaykit.core.schema_guard import GuardedSchema
 
-__all__ = ["FastYes", "compile_fast_yes", "is_installed", "is_shallow"]
+__all__ = ["FastYes", "compile_fast_yes", "is_installed", "is_shallow", "subschemas"]
 
 MAX_DEPTH: Final = 500
 """Half of the frames that Python's stack has by default; a level of nesting takes one of the scanner's, at least."""

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, NoReturn
 
-from gatewaykit.core.ecma_regex import Pattern
 from gatewaykit.core.http import Request
 from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.core.schema_bounds import bound
 from gatewaykit.core.schema_errors import explain
 from gatewaykit.core.schema_fast import FastYes, compile_fast_yes, is_installed
 from gatewaykit.core.schema_guard import GuardedSchema, guard
@@ -166,7 +166,7 @@ def compile_schema(
         )  # fmt: skip
     except (fastjsonschema.JsonSchemaDefinitionException, SyntaxError, RecursionError) as error:
         return (Problem(where=where, what="the schema cannot be compiled", why=str(error)),)
-    _bound_patterns(getattr(validate, "func", validate).__globals__)
+    bound(getattr(validate, "func", validate).__globals__, guarded)
     refused: type[Exception] = fastjsonschema.JsonSchemaException
 
     def accepts(value: Any) -> bool:
@@ -178,21 +178,6 @@ def compile_schema(
 
     use_fast = is_installed() if fast is None else fast
     return CompiledSchema(guarded, accepts, compile_fast_yes(guarded) if use_fast else None)
-
-
-def _bound_patterns(generated: dict[str, Any]) -> None:
-    """Give the compiler's code our way to search, for patterns where Python's might take too long."""
-    patterns = generated.get("REGEX_PATTERNS", {})
-    for pattern in patterns:
-        if isinstance(pattern, Pattern) and pattern.search is not None:
-            patterns[pattern] = _Search(pattern.search)
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """What the compiler's code calls of a regular expression."""
-
-    search: Callable[[str], bool]
 
 
 class NoHandlers(dict[str, Callable[[str], NoReturn]]):
