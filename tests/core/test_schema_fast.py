@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gatewaykit.core.http import Request
 from gatewaykit.core.reasons import Refusal
-from gatewaykit.core.schema_fast import FastYes, compile_fast_yes, is_installed, is_shallow
+from gatewaykit.core.schema_fast import FastYes, compile_fast_yes, is_installed, is_shallow, retrieve_nothing
 from gatewaykit.core.schema_guard import GuardedSchema, guard
 from gatewaykit.core.validation import Validator, compile_validator
 
@@ -172,6 +172,12 @@ def test_what_it_cannot_read_is_not_accepted_at_once(body: bytes) -> None:
 )  # fmt: skip
 def test_how_deep_a_body_is_nested(body: bytes, shallow: bool) -> None:
     assert is_shallow(body, 10) == shallow
+
+
+@pytest.mark.parametrize("reference", ["http://127.0.0.1:1/x", "file:///etc/hostname", "made-up:x"])
+def test_nothing_is_fetched_even_past_the_guard(reference: str) -> None:
+    with pytest.raises(jsonschema_rs.ReferencingError, match="leaves the document"):
+        jsonschema_rs.Draft7Validator({"$ref": reference}, retriever=retrieve_nothing)
 
 
 def test_whether_the_extra_is_installed() -> None:

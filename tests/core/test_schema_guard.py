@@ -58,7 +58,7 @@ LOOP = "a reference leads back to itself"
         ),
         ({"$schema": 7}, "#/$schema: 7 is not supported"),
         ({"items": {"$id": "http://a.co/x", "items": {"$ref": "y"}}}, "#/items/items/$ref: 'y' leaves the document"),
-        ({"$ref": "http://["}, "leaves the document"),
+        ({"$id": "http://a.co/", "items": {"$ref": "http://["}}, "leaves the document"),
         ({"prefixItems": [{}]}, "#/prefixItems: prefixItems belongs to a later draft"),
         ({"unevaluatedProperties": False}, "belongs to a later draft"),
         ({"type": "text"}, "#/type: 'text' is no type"),
