@@ -16,7 +16,7 @@ __all__ = ["Line", "at_least", "at_most", "line", "markdown", "say", "table", "w
 RESULTS: Final = Path(__file__).parent / "results"
 _PACKAGES: Final = (
     "gatewaykit", "uvicorn", "uvloop", "httptools", "starlette", "fastapi", "slowapi", "limits", "fastjsonschema",
-    "airspeed",
+    "airspeed", "orjson", "jsonschema-rs",
 )  # fmt: skip
 
 

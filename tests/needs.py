@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PROGRAMS", "Program", "declared", "missing"]
+__all__ = ["PROGRAMS", "SCHEMA_SUITE", "Program", "declared", "missing"]
 
 JARS = Path("/usr/share/java")
+SCHEMA_SUITE = Path("/usr/share/json-schema-test-suite/tests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ PROGRAMS: dict[str, Program] = {
     "curl": Program(("curl",)),
     "java": Program(("default-jre-headless",)),
     "javac": Program(("default-jdk-headless",)),
+    "json-schema-test-suite": Program(("json-schema-test-suite",), SCHEMA_SUITE.is_dir),
     "nginx": Program(("nginx",), lambda: bool(shutil.which("nginx") or Path("/usr/sbin/nginx").exists())),
     "redis-server": Program(("redis-server",)),
     "velocity": Program(  # the engine behind mapping templates, the oracle of ours; its jar names no class path

@@ -159,3 +159,22 @@ async def test_row_22_circular_models_hold_at_every_level(body: bytes, status: i
     answer = await client.request("POST", "/dev/i", headers=JSON, body=body)
 
     assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "status"),
+    [
+        ("Empty", b"{}", 200),
+        ("Empty", b"[]", 400),
+        ("Error", b'{"message": "m"}', 200),
+        ("Error", b'{"message": 1}', 400),
+    ],
+    ids=["01 §8: Empty", "01 §8: Empty is of objects", "01 §8: Error", "01 §8: Error has a text"],
+)
+async def test_every_api_has_two_models(model: str, body: bytes, status: int) -> None:
+    address = f"https://apigateway.amazonaws.com/restapis/abc123/models/{model}"
+    client = api(parameters=False, schema={"$ref": address})
+
+    answer = await client.request("POST", "/dev/i", headers=JSON, body=body)
+
+    assert answer.status == status

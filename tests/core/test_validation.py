@@ -232,6 +232,33 @@ def test_problems_of_all_models_are_found_at_once_and_ignored_places_listed() ->
     assert a_validator(models={"application/json": {"nullable": True}}).ignored == ("application/json#/nullable",)
 
 
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ("1, 1.0", False),
+        ("1, true", True),
+        ("0, false", True),
+        ('"1", 1', True),
+        ("1e300, 1e300", False),
+        ("2305843009213693952, 2305843009213693952.0", False),
+        ("2305843009213693951, -2305843009213693951", True),
+        ("[2305843009213693951], [4611686018427387902]", True),
+        ('{"a": [2305843009213693952, true]}, {"a": [2305843009213693952.0, true]}', False),
+        ('{"a": 1, "b": null}, {"b": null, "a": 1.0}', False),
+        ('[["a", 1]], {"a": 1}', True),
+    ],
+    ids=[
+        "numbers by value", "true is not 1", "false is not 0", "text", "large floats", "large by value", "large",
+        "large inside", "large by value inside", "names in any order", "pairs are no object",
+    ],
+)  # fmt: skip
+def test_what_is_a_duplicate(items: str, unique: bool) -> None:
+    schema = {"uniqueItems": True, "items": {"required": [], "properties": {"a": {}}, "additionalProperties": True}}
+    answer = a_validator(models={"$default": schema}, fast=False).check(a_request(f"[{items}]".encode()))
+
+    assert isinstance(answer, Request) == unique
+
+
 @pytest.mark.parametrize("reference", ["http://127.0.0.1:1/x", "file:///etc/hostname", "made-up:x"])
 def test_nothing_is_fetched_even_past_the_guard(reference: str) -> None:
     import fastjsonschema
@@ -267,3 +294,48 @@ def test_any_body_is_let_through_or_refused(body: bytes) -> None:
     answer = a_validator(models={"$default": schema}).check(request)
 
     assert answer is request or isinstance(answer, Refusal)
+
+
+UNIQUE = {"uniqueItems": True, "items": {"properties": {"a": {}}, "additionalProperties": False}}
+WIDE = {"properties": {f"p{n}": {"type": "integer"} for n in range(2000)}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "reason"),
+    [
+        (WIDE, json.dumps({f"p{n}": n for n in range(2000)}).encode(), None),
+        (WIDE, b'{"p1999": "x"}', Reason.BODY_INVALID),
+        ({"enum": list(range(20_000))}, b"19999", None),
+        ({"enum": [f"v{n}" for n in range(20_000)]}, b'"v20000"', Reason.BODY_INVALID),
+        ({"allOf": [{"properties": {"a": {"$ref": "#"}}}]}, b'{"a":' * 300 + b"1" + b"}" * 300, None),
+        ({"type": "object"}, b'{"a":' + b"[" * 900_000, Reason.BODY_NOT_JSON),
+        ({}, b"9" * 10_000_000, Reason.BODY_NOT_JSON),
+        ({}, b"0." + b"9" * 10_000_000, None),
+        ({"maximum": 5}, b"[" + b"9" * 4000 + b"]", None),
+        ({"maximum": 5}, b"9" * 4000, Reason.BODY_INVALID),
+        ({"multipleOf": 0.01}, b"9" * 4000, Reason.BODY_INVALID),
+        ({}, b'"' + b"\\u0061" * 500_000 + b'"', None),
+        ({"maxLength": 3}, b'"' + b"a" * 5_000_000 + b'"', Reason.BODY_INVALID),
+        ({"uniqueItems": True}, b"[" + b",".join(b"%d" % n for n in range(200_000)) + b"]", None),
+        (UNIQUE, b"[" + b",".join(b"%d" % (n * (2**61 - 1)) for n in range(50_000)) + b",0]", Reason.BODY_INVALID),
+        (UNIQUE, b"[" + b",".join(b'{"a":[%d]}' % (n * (2**61 - 1)) for n in range(20_000)) + b"]", None),
+        ({"uniqueItems": True}, b"[" + b"[" * 500 + b"]" * 500 + b"]", Reason.BODY_INVALID),
+        ({"items": {"pattern": "^(a+)+$"}}, b'["' + b"a" * 200_000 + b'!"]', Reason.BODY_INVALID),
+        ({"format": "email"}, b'"' + b"a@" * 500_000 + b'"', Reason.BODY_INVALID),
+        ({"additionalProperties": {"type": "null"}}, b'{"' + b'":1,"'.join(b"%d" % n for n in range(99_999)) + b'":1}',
+         Reason.BODY_INVALID),
+    ],
+    ids=[
+        "2000 properties", "a wrong one of 2000", "a huge enumeration", "not in a huge enumeration",
+        "deep and recursive",
+        "900 000 brackets", "10 MB of digits", "10 MB of decimals", "a long integer inside", "a long integer",
+        "a long integer in decimals", "escapes", "5 MB of text", "many items",
+        "numbers with one hash", "objects with one hash", "nested items", "a catastrophic pattern",
+        "many addresses", "many errors",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("fast", [False, True], ids=["exact", "fast"])
+def test_a_hostile_body_gets_its_answer(schema: object, body: bytes, reason: Reason | None, fast: bool) -> None:
+    answer = a_validator(models={"application/json": schema}, fast=fast).check(a_request(body))
+
+    assert (answer.reason if isinstance(answer, Refusal) else None) is reason

@@ -365,6 +365,9 @@ def body(schema: str, schemas: str = "{}", version: str = "3.0.1") -> dict[str, 
 
 DRAFT_4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
 DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+EMPTY = {"title": "Empty Schema", "type": "object"}
+ERROR = {"title": "Error Schema", "type": "object", "properties": {"message": {"type": "string"}}}
+INLINE = "paths._1pets.get.requestBody.content.application_1json.schema"
 
 
 @pytest.mark.parametrize(
@@ -397,6 +400,49 @@ DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
             "{A: {}}",
             {"oneOf": [{"type": "null"}, {"$ref": "#/definitions/A"}], "definitions": {"A": {}}},
             id="row 21: the address of a model",
+        ),
+        pytest.param(
+            "{items: {$ref: 'https://apigateway.amazonaws.com/restapis/abc/models/Empty'}}",
+            "{}",
+            {"items": {"$ref": "#/definitions/Empty"}, "definitions": {"Empty": EMPTY}},
+            id="01 §8: the model Empty",
+        ),
+        pytest.param(
+            "{items: [{$ref: 'https://apigateway.amazonaws.com/restapis/abc/models/Error'}, "
+            "{$ref: 'https://apigateway.amazonaws.com/restapis/abc/models/Error'}]}",
+            "{}",
+            {
+                "items": [{"$ref": "#/definitions/Error"}, {"$ref": "#/definitions/Error"}],
+                "definitions": {"Error": ERROR},
+            },
+            id="01 §8: the model Error",
+        ),
+        pytest.param(
+            "{items: {$ref: 'https://apigateway.amazonaws.com/restapis/abc/models/Empty'}}",
+            "{Empty: {type: string}}",
+            {"items": {"$ref": "#/definitions/Empty"}, "definitions": {"Empty": {"type": "string"}}},
+            id="the document's own Empty",
+        ),
+        pytest.param(
+            "{items: {$ref: '#/definitions/A'}}",
+            "{A: {type: string}}",
+            {"items": {"$ref": "#/definitions/A"}, "definitions": {"A": {"type": "string"}}},
+            id="01 §8: a model under definitions",
+        ),
+        pytest.param(
+            "{definitions: {A: {type: integer}}, not: {items: {$ref: '#/definitions/A'}}}",
+            "{A: {type: string}}",
+            {
+                "not": {"items": {"$ref": f"#/definitions/{INLINE}.definitions.A"}},
+                "definitions": {f"{INLINE}.definitions.A": {"type": "integer"}},
+            },
+            id="definitions of its own",
+        ),
+        pytest.param(
+            "{id: a, not: {id: b, minLength: 1}, properties: {id: {id: c}}}",
+            "{}",
+            {"not": {"minLength": 1}, "properties": {"id": {}}},
+            id="an id means nothing",
         ),
         pytest.param(
             "{items: {$ref: '#/components/schemas/A/properties/x'}}",

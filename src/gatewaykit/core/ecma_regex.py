@@ -8,9 +8,10 @@ else (`\\p{…}`, `\\A`, `[^]`, `{,3}`) is an error, never a different meaning.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-__all__ = ["MAX_PATTERN", "ecma_pattern", "python_pattern"]
+__all__ = ["MAX_PATTERN", "Pattern", "python_pattern"]
 
 MAX_PATTERN: Final = 1000
 
@@ -18,24 +19,35 @@ _LETTER_ESCAPES: Final = frozenset("dDwWsSbBfnrtvxu")
 _ANY_BUT_LINE_END: Final = r"[^\n\r\u2028\u2029]"
 
 
-def python_pattern(pattern: str) -> str | ValueError:
-    """The Python pattern with the same meaning, without any unescaped `$`; or what is wrong."""
+class Pattern(str):
+    """A pattern in Python's words, without any unescaped `$`; `written` is how the schema has it.
+
+    Its `search` takes the place of Python's, where that might take too long.
+    """
+
+    __slots__ = ("search", "written")
+
+    search: Callable[[str], bool] | None
+    written: str
+
+    def is_in(self, text: str) -> bool:
+        return re.search(self, text) is not None if self.search is None else self.search(text)
+
+
+def python_pattern(pattern: str) -> Pattern | ValueError:
+    """The Python pattern with the same meaning; or what is wrong."""
     if len(pattern) > MAX_PATTERN:
         return ValueError(f"a pattern has {MAX_PATTERN} characters at most, this one {len(pattern)}")
     parts = _translated(pattern)
     if isinstance(parts, ValueError):
         return parts
-    translated = "(?a)" + "".join(parts)
+    translated = Pattern("(?a)" + "".join(parts))
+    translated.written, translated.search = pattern, None
     try:
         re.compile(translated)
     except (re.error, OverflowError, RecursionError) as error:
         return ValueError(str(error))
     return translated
-
-
-def ecma_pattern(translated: str) -> str:
-    """How a pattern was written, as good as a reader needs it."""
-    return translated.removeprefix("(?a)").replace("\\Z", "$").replace(_ANY_BUT_LINE_END, ".")
 
 
 def _translated(pattern: str) -> list[str] | ValueError:

@@ -5,8 +5,9 @@ only by their letters and digits, fails on deep nesting, and passes over keyword
 read here first, keyword by keyword, and written anew:
 
 * every problem is found, with the JSON pointer of its place; keywords of later drafts are problems;
-* references stay within the document, and each target becomes a definition with a name of ours;
+* references stay within the document (ids in it included), and each target becomes a definition with a name of ours;
 * deep nesting becomes definitions; a reference that leads to itself without entering the value is a problem;
+* patterns take a time that grows with the text, or are problems;
 * only keywords that are enforced are left. The others are listed: nothing is ignored silently.
 """
 
@@ -16,16 +17,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
-from urllib.parse import unquote
 
 from gatewaykit.core.ecma_regex import python_pattern
 from gatewaykit.core.formats import formats_of
+from gatewaykit.core.regex_automaton import bounded_search
+from gatewaykit.core.schema_ids import MAX_DEPTH, MAX_SUBSCHEMAS, Ids
+from gatewaykit.core.schema_ids import escape_step as _escape
 from gatewaykit.errors import Problem
 
-__all__ = ["GuardedSchema", "guard"]
+__all__ = ["Apart", "GuardedSchema", "guard"]
 
-MAX_SUBSCHEMAS: Final = 20_000
-MAX_DEPTH: Final = 200
 MAX_VALUE_DEPTH: Final = 50
 INLINE_DEPTH: Final = 6
 """Nesting that stays where it is. The compiler's own limit is 20 loops inside each other."""
@@ -43,6 +44,10 @@ _TYPES: Final = frozenset(("array", "boolean", "integer", "null", "number", "obj
 
 _HERE = True  # a keyword that applies its subschema to the same value
 _INSIDE = False  # one that applies it to a part of the value
+
+
+class Apart(dict[str, Any]):
+    """A keyword that only the compiler has to see apart from its schema, under `allOf`. `const` is there as `enum`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,12 @@ class _Reader:
         self._waiting: list[tuple[str, str, Any, int]] = []  # name, pointer, subschema, depth in the document
         self._edges: dict[str, set[str]] = {}  # definition -> the definitions it applies to the same value
         self._count = 0
-        self._own_id = ""
+        self._ids = Ids(None, draft)
 
     def run(self) -> None:
         if isinstance(self.root, Mapping):
             self._read_dialect(self.root)
+        self._ids = Ids(self.root, self.draft)
         self._define("", self.root, 0)
         while self._waiting and len(self.problems) < 100:
             name, pointer, schema, depth = self._waiting.pop()
@@ -98,8 +104,6 @@ class _Reader:
                 self._problem("/$schema", f"{dialect!r} is not supported", mend="Use draft 4, 6 or 7")
             else:
                 self.draft = known
-        own_id = root.get("id" if self.draft == 4 else "$id")
-        self._own_id = own_id.removesuffix("#") if isinstance(own_id, str) else ""
 
     def find_loops(self) -> None:
         """References that come back to where they started without entering the value never end."""
@@ -163,8 +167,6 @@ class _Reader:
                     written[keyword] = kept
             elif keyword in _LATER:
                 self._problem(place, f"{keyword} belongs to a later draft", why="it would not be enforced")
-            elif keyword in ("id", "$id") and pointer:
-                self._problem(place, "an id inside a schema changes what references mean", mend="Take it out")
             elif keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
                 self._ignore(place)
         return self._settle(written, pointer)
@@ -176,10 +178,10 @@ class _Reader:
                     self._problem(f"{pointer}/{keyword}", f"in draft 4, {keyword} is true or false beside {limit}")
         apart = []
         if "const" in written:  # an enumeration of one
-            apart.append({"enum": written.pop("const")})
+            apart.append(Apart(enum=written.pop("const")))
         if written.get("additionalProperties") is False and "required" in written:
             # The compiler takes a name that is required and not listed for a mistake; it is a legal schema.
-            apart.append({"required": written.pop("required")})
+            apart.append(Apart(required=written.pop("required")))
         if apart:
             written["allOf"] = [*written.get("allOf", ()), *apart]
         return written
@@ -192,8 +194,8 @@ class _Reader:
         if not isinstance(reference, str):
             self._problem(place, f"a reference is a text, not {_kind(reference)}")
             return {}
-        fragment = reference.removeprefix(self._own_id)
-        if fragment not in ("", "#") and not fragment.startswith("#/"):
+        target = self._ids.target(reference, pointer)
+        if target is None:
             self._problem(
                 place,
                 f"{reference!r} leaves the document",
@@ -201,7 +203,6 @@ class _Reader:
                 mend="Use references like #/definitions/Pet",
             )
             return {}
-        target = unquote(fragment[1:])
         found = self._resolve(target)
         if found is None:
             self._problem(place, f"{reference!r} points to nothing")
@@ -314,8 +315,10 @@ class _Reader:
         if not isinstance(value, str):
             return self._problem(place, f"a pattern is a text, not {_kind(value)}")
         translated = python_pattern(value)
-        if isinstance(translated, ValueError):
-            return self._problem(place, f"{value[:100]!r} cannot be used as a regular expression", why=str(translated))
+        search = translated if isinstance(translated, ValueError) else bounded_search(translated)
+        if isinstance(translated, ValueError) or isinstance(search, ValueError):
+            return self._problem(place, f"{value[:100]!r} cannot be used as a regular expression", why=str(search))
+        translated.search = search
         return translated
 
     def format(self, value: Any, place: str, at: _At) -> Any:
@@ -356,10 +359,6 @@ _RULES: Final[dict[str, _Rule]] = {
     "additionalProperties": (4, _Reader.sub_or_bool), "propertyNames": (6, _Reader.sub),
     "dependencies": (4, _Reader.dependencies),
 }  # fmt: skip
-
-
-def _escape(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
 
 
 def _kind(value: object) -> str:

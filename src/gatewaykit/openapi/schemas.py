@@ -1,7 +1,9 @@
 """Schemas of the document to models: each a schema of its own, with whatever it refers to under `definitions`.
 
-A reference is `#/…` into this document, or the address of a model as API Gateway exports it (recorded row 21). Models
-may be recursive (row 22), as long as every turn of the recursion goes one level down into the value.
+A reference is `#/…` into this document, or the address of a model as API Gateway exports it (recorded row 21): one of
+the document, or `Empty` or `Error`, which every API has. To API Gateway a model is a document of its own; so
+`#/definitions/…` may also name what stands under a model's own `definitions`, or another model. Models may be recursive
+(row 22), as long as every turn of the recursion goes one level down into the value.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from gatewaykit.definition.model import Model, Origin, Place
 from gatewaykit.openapi.document import Node
@@ -18,6 +21,12 @@ from gatewaykit.openapi.reading import BESIDE_REFERENCE, Known, Reader
 __all__ = ["Models"]
 
 _MODEL_ADDRESS: Final = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/#?]+/models/([^/#?]+)")
+_DEFINITION: Final = re.compile(r"#/definitions/([^/]+)")
+_DEFAULT_MODELS: Final[dict[str, Any]] = {
+    "Empty": {"title": "Empty Schema", "type": "object"},
+    "Error": {"title": "Error Schema", "type": "object", "properties": {"message": {"type": "string"}}},
+}
+"""What every API has from the start (developer guide, "Data models for REST APIs")."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _SAME_VALUE: Final = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else"})
 _ONE: Final = frozenset(
@@ -26,7 +35,8 @@ _ONE: Final = frozenset(
 )
 _MANY: Final = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _NAMED: Final = frozenset({"dependencies", "dependentSchemas", "patternProperties", "properties"})
-_DROPPED: Final = frozenset({"$anchor", "$defs", "$id", "$schema", "definitions"})  # resolved away, or rebasing `$ref`
+_DROPPED: Final = frozenset({"$anchor", "$defs", "$id", "$schema", "definitions", "id"})
+"""Resolved away, or rebasing `$ref`, which API Gateway does not."""
 _NOT_APPLIED: Final = frozenset({"discriminator", "nullable", "readOnly", "writeOnly"})
 _MODEL: Final = Known("no request validator checks a body against it")
 _UNUSED: Final = Known("no method checks a body against it", harmless=True)
@@ -55,6 +65,7 @@ class Models:
         self._fragments: dict[str, _Fragment] = {}
         self._models: dict[str, Model] = {}
         self._inline: set[str] = set()
+        self._defaults: dict[str, Node] = {}
         self._definitions = 0
         for name, node in self._named.items():
             reader.note(node, _MODEL)
@@ -158,16 +169,41 @@ class Models:
     def _target(self, reference: Node) -> Node | None:
         """The schema a `$ref` names."""
         text = reference.value
-        match = _MODEL_ADDRESS.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            target = self._reader.resolve(reference)
-        elif (target := self._named.get(match[1])) is None:
-            near = self._reader.near(match[1], self._named)
-            self._reader.problem(reference, f"there is no model {match[1]!r}", near=near)
+        target: Node | None
+        if isinstance(text, str) and (match := _MODEL_ADDRESS.fullmatch(text)):
+            target = self._named.get(match[1]) or self._default(match[1], reference)
+            if target is None:
+                near = self._reader.near(match[1], self._named)
+                self._reader.problem(reference, f"there is no model {match[1]!r}", near=near)
+        else:
+            target = self._definition(reference) or self._reader.resolve(reference)
         if target is not None and not isinstance(target.value, (dict, bool)):
             self._reader.problem(reference, f"the reference {text!r} leads to something that is no schema")
             return None
         return target
+
+    def _definition(self, reference: Node) -> Node | None:
+        """What `#/definitions/…` names where the document itself has nothing there."""
+        text = reference.value
+        match = _DEFINITION.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            return None
+        name = unquote(match[1]).replace("~1", "/").replace("~0", "~")
+        around = reference.parent
+        while around is not None:
+            own = around.value.get("definitions") if isinstance(around.value, dict) else None
+            if own is not None and isinstance(own.value, dict) and name in own.value:
+                return own.value[name]
+            around = around.parent
+        return self._named.get(name)
+
+    def _default(self, name: str, reference: Node) -> Node | None:
+        """A model that every API has. It stands where it is first referred to."""
+        if name in _DEFAULT_MODELS and name not in self._defaults:
+            node = self._defaults[name] = _stand_in(_DEFAULT_MODELS[name], reference)
+            self._name(node, name)
+            self._inline.add(self._names[id(node)])
+        return self._defaults.get(name)
 
     def _refuse_loops(self) -> None:
         graph = {name: fragment.same for name, fragment in self._fragments.items()}
@@ -185,6 +221,12 @@ class Models:
                     graph.pop(name, None)
             else:
                 return
+
+
+def _stand_in(value: Any, at: Node) -> Node:
+    if isinstance(value, dict):
+        value = {key: _stand_in(item, at) for key, item in value.items()}
+    return Node(value, at.file, at.line, at.column, at.parent, at.key)
 
 
 class _Rewriting:
