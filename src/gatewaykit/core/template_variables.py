@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
-from gatewaykit.core.jsonpath import MISSING, Path, compile_path
+from gatewaykit.core.jsonpath import MISSING, Path, TooMuch, compile_path
 from gatewaykit.core.payload.headers import NEVER_READABLE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
@@ -81,28 +81,27 @@ class Input(HostObject):
     def template_property(self, name: str) -> object:
         return self.body if name == "body" else None
 
-    def find(self, path: str) -> Any:
+    def find(self, path: Path) -> Any:
         """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
-        if type(path) is not str:
-            raise TypeError
-        compiled = compile_path(path)
-        if not isinstance(compiled, Path):
-            raise Failure(f"the JSONPath {path!r}: {compiled.message} at {compiled.position}")
         if self._parsed is _UNREAD:
             self._parsed = parse_json(self._raw)
-        return MISSING if self._parsed is MISSING else compiled.find(self._parsed)
+        if self._parsed is MISSING:
+            return MISSING
+        try:
+            return path.search(self._parsed)
+        except TooMuch:
+            raise Failure(f"the JSONPath {path.text!r} is too much work for this body") from None
 
-    def json(self, path: str) -> str:
+    def json(self, text: str) -> str:
         """JSON text of what is found."""
+        path = _compiled(text)
         found = self.find(path)
         if found is MISSING:
             return NO_MATCH
-        compiled = compile_path(path)
-        is_open = type(found) is list and isinstance(compiled, Path) and not compiled.is_definite
-        return list_to_json(found) if is_open else to_json(found)
+        return to_json(found) if path.is_definite else list_to_json(found)
 
-    def path(self, path: str) -> object:
-        found = self.find(path)
+    def path(self, text: str) -> object:
+        found = self.find(_compiled(text))
         return None if found is MISSING else found
 
     def param(self, name: object = None) -> object:
@@ -129,6 +128,15 @@ class Input(HostObject):
         "params": param,
         "getBody": lambda self: self.body,
     }
+
+
+def _compiled(text: str) -> Path:
+    if type(text) is not str:
+        raise TypeError
+    path = compile_path(text)
+    if not isinstance(path, Path):
+        raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
+    return path
 
 
 class _Unread:
