@@ -17,6 +17,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from gatewaykit.core.jsonpath import MISSING, Path, TooMuch, compile_path
 from gatewaykit.core.payload.headers import NEVER_READABLE
+from gatewaykit.core.vtl.template import PREPARE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
 __all__ = ["INVISIBLE_HEADERS", "Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
@@ -44,17 +45,21 @@ def variables(
     *, body: str, params: Params, context: dict[str, Any], stage_variables: Mapping[str, str]
 ) -> dict[str, object]:
     """The variables of one rendering. `context` is used as it is: overrides are written into it."""
-    _prepare(context)
     return {
         "input": Input(body, params),
         "util": UTIL,
         "context": context,
         "stageVariables": stage_variables if type(stage_variables) is dict else dict(stage_variables),
+        PREPARE: _prepare,
     }
 
 
-def _prepare(context: dict[str, Any]) -> None:
-    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing."""
+def _prepare(variables: Mapping[str, Any]) -> None:
+    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing.
+
+    Most templates read a few plain values of `$context`, for which none of this is needed.
+    """
+    context = variables["context"]
     if "requestOverride" not in context:
         context["requestOverride"] = {"header": OnceMap(), "querystring": OnceMap(), "path": OnceMap()}
     if "responseOverride" not in context:
@@ -66,29 +71,39 @@ def _prepare(context: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------------------------------ $input
 
 
+class _Unread:
+    """Marks a body that nobody has parsed yet."""
+
+
+_UNREAD: Final = _Unread()
+
+
 class Input(HostObject):
     """`$input`. The body is parsed when a path first asks for it, once."""
 
-    __slots__ = ("_all", "_parsed", "_raw", "body", "params")
+    # on the class until they are known: every rendering makes an `$input`, and few ask for both
+    _parsed: Any = _UNREAD
+    _all: dict[str, dict[str, str]] | None = None
 
     def __init__(self, body: str, params: Params) -> None:
         self._raw = body
-        self.body = body or EMPTY_BODY
         self.params = params
-        self._parsed: Any = _UNREAD
-        self._all: dict[str, dict[str, str]] | None = None
+
+    def body(self) -> str:
+        return self._raw or EMPTY_BODY
 
     def template_property(self, name: str) -> object:
-        return self.body if name == "body" else None
+        return self.body() if name == "body" else None
 
     def find(self, path: Path) -> Any:
         """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
-        if self._parsed is _UNREAD:
-            self._parsed = parse_json(self._raw)
-        if self._parsed is MISSING:
+        document = self._parsed
+        if document is _UNREAD:
+            document = self._parsed = parse_json(self._raw)
+        if document is MISSING:
             return MISSING
         try:
-            return path.search(self._parsed)
+            return path.search(document)
         except TooMuch:
             raise Failure(f"the JSONPath {path.text!r} is too much work for this body") from None
 
@@ -109,8 +124,10 @@ class Input(HostObject):
         kinds = self.params
         if name is None:
             if self._all is None:
-                visible = {key: value for key, value in kinds.header.items() if key.lower() not in INVISIBLE_HEADERS}
-                self._all = {"path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": visible}
+                headers = dict(kinds.header)
+                if not INVISIBLE_HEADERS.isdisjoint(map(str.lower, headers)):
+                    headers = {name: value for name, value in headers.items() if name.lower() not in INVISIBLE_HEADERS}
+                self._all = {"path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": headers}
             return self._all
         if type(name) is not str:
             raise TypeError
@@ -126,7 +143,7 @@ class Input(HostObject):
         "json": json,
         "path": path,
         "params": param,
-        "getBody": lambda self: self.body,
+        "getBody": body,
     }
 
 
@@ -139,17 +156,18 @@ def _compiled(text: str) -> Path:
     return path
 
 
-class _Unread:
-    """Marks a body that nobody has parsed yet."""
-
-
-_UNREAD: Final = _Unread()
-
-
 def parse_json(body: str) -> Any:
     """The value of JSON text, or MISSING where it is none (NaN and Infinity are none)."""
     try:
-        return _DECODE(body)
+        value, end = _SCAN(body, 0)
+        if end == len(body):
+            return value
+    except StopIteration:  # blanks before it, or no value at all
+        pass
+    except (ValueError, RecursionError):
+        return MISSING
+    try:
+        return _DECODER.decode(body)
     except (ValueError, RecursionError):
         return MISSING
 
@@ -158,7 +176,8 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 
-_DECODE: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+_SCAN: Final = _DECODER.scan_once  # without a look for blanks round the value, of which most bodies have none
 
 
 # ------------------------------------------------------------------------------------------------------- $util
@@ -168,7 +187,7 @@ class Util(HostObject):
     """`$util`. An undefined argument is the empty string."""
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
-        "escapeJavaScript": lambda util, value: escape_javascript(text(value)),
+        "escapeJavaScript": lambda util, value: escape_javascript(value if type(value) is str else text(value)),
         "parseJson": lambda util, value: _parsed(text(value)),
         "urlEncode": lambda util, value: url_encode(text(value)),
         "urlDecode": lambda util, value: url_decode(text(value)),
@@ -218,6 +237,8 @@ def escape_javascript(value: str) -> str:
 
     That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
     """
+    if value.isascii() and value.isprintable() and not ('"' in value or "'" in value or "\\" in value):
+        return value
     return _ESCAPED.sub(_escape, value)
 
 

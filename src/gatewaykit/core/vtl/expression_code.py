@@ -150,7 +150,11 @@ class ExpressionGenerator(ABC):
         else:
             name = raw if raw.isidentifier() else self._temporary()
             value = raw if name == raw else f"{name} := {raw}"
-            printed = f"({name} if type({value}) is str or type({name}) is int else text({name}))"
+            kind = self._temporary("c")
+            printed = (
+                f"({name} if ({kind} := type({value})) is str or {kind} is int"
+                f" else empty if {name} is None else text({name}))"
+            )
         return f"({self._constant(reference.prefix)} + text({printed}))" if reference.prefix else printed
 
     def _is_counter(self, reference: Reference) -> bool:

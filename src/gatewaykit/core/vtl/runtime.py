@@ -131,16 +131,13 @@ def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
 
 def call(owner: object, name: str, *arguments: object) -> object:
     """`owner.name(arguments)`. A method that there is not, or not with such arguments, gives null."""
-    methods = METHODS.get(type(owner))
-    if methods is None:
-        if not isinstance(owner, HostObject):
+    try:
+        method = METHODS[type(owner)][name]
+    except KeyError:
+        found = _method(owner, name)
+        if found is None:
             return None
-        methods = METHODS[type(owner)] = owner.methods
-    method = methods.get(name)
-    if method is None:
-        if name in NOT_OFFERED.get(type(owner), ()):
-            raise Failure(f"the method {name}() is not supported")
-        return None
+        method = found
     try:
         return method(owner, *arguments)
     except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method …
@@ -149,6 +146,18 @@ def call(owner: object, name: str, *arguments: object) -> object:
             # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
             raise Failure(f"{name}() takes no arguments") from None
         return None
+
+
+def _method(owner: object, name: str) -> Callable[..., Any] | None:
+    """The method of an object that is no value, of which `METHODS` knows nothing yet. Raises Failure."""
+    kind = type(owner)
+    if kind not in METHODS and isinstance(owner, HostObject):
+        METHODS[kind] = owner.methods
+    if name in METHODS.get(kind, ()):
+        return METHODS[kind][name]
+    if name in NOT_OFFERED.get(kind, ()):
+        raise Failure(f"the method {name}() is not supported")
+    return None
 
 
 def assign_property(owner: object, name: str, value: object) -> None:
