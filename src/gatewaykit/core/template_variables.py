@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
-from gatewaykit.core.jsonpath import MISSING, Path, TooMuch, compile_path
+from gatewaykit.core.jsonpath import MISSING, Path, PathProblem, TooMuch, compile_path
 from gatewaykit.core.payload.headers import NEVER_READABLE
 from gatewaykit.core.vtl.template import PREPARE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
@@ -95,29 +95,33 @@ class Input(HostObject):
     def template_property(self, name: str) -> object:
         return self.body() if name == "body" else None
 
-    def find(self, path: Path) -> Any:
-        """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
-        document = self._parsed
-        if document is _UNREAD:
-            document = self._parsed = parse_json(self._raw)
-        if document is MISSING:
-            return MISSING
-        try:
-            return path.search(document)
-        except TooMuch:
-            raise Failure(f"the JSONPath {path.text!r} is too much work for this body") from None
+    def path(self, text: str) -> object:
+        found = self._found(text)[0]
+        return None if found is MISSING else found
 
     def json(self, text: str) -> str:
         """JSON text of what is found."""
-        path = _compiled(text)
-        found = self.find(path)
+        found, path = self._found(text)
         if found is MISSING:
             return NO_MATCH
         return to_json(found) if path.is_definite else list_to_json(found)
 
-    def path(self, text: str) -> object:
-        found = self.find(_compiled(text))
-        return None if found is MISSING else found
+    def _found(self, text: str) -> tuple[Any, Path]:
+        """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
+        if type(text) is not str:
+            raise TypeError
+        path = compile_path(text)
+        if isinstance(path, PathProblem):
+            raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
+        document = self._parsed
+        if document is _UNREAD:
+            document = self._parsed = parse_json(self._raw)
+        if document is MISSING:
+            return MISSING, path
+        try:
+            return path.search(document), path
+        except TooMuch:
+            raise Failure(f"the JSONPath {text!r} is too much work for this body") from None
 
     def param(self, name: object = None) -> object:
         """All parameters by kind, or one by name: path first, then query string, then header. "" when there is none."""
@@ -147,15 +151,6 @@ class Input(HostObject):
     }
 
 
-def _compiled(text: str) -> Path:
-    if type(text) is not str:
-        raise TypeError
-    path = compile_path(text)
-    if not isinstance(path, Path):
-        raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
-    return path
-
-
 def parse_json(body: str) -> Any:
     """The value of JSON text, or MISSING where it is none (NaN and Infinity are none)."""
     try:
@@ -183,11 +178,25 @@ _SCAN: Final = _DECODER.scan_once  # without a look for blanks round the value, 
 # ------------------------------------------------------------------------------------------------------- $util
 
 
+def escape_javascript(value: str) -> str:
+    """Quotes of both kinds and backslashes get a backslash, control and non-ASCII characters become escapes.
+
+    That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
+    """
+    if value.isascii() and value.isprintable() and not ('"' in value or "'" in value or "\\" in value):
+        return value
+    return _ESCAPED.sub(_escape, value)
+
+
+def _escape_javascript(util: object, value: object) -> str:
+    return escape_javascript(value if type(value) is str else text(value))
+
+
 class Util(HostObject):
     """`$util`. An undefined argument is the empty string."""
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
-        "escapeJavaScript": lambda util, value: escape_javascript(value if type(value) is str else text(value)),
+        "escapeJavaScript": _escape_javascript,
         "parseJson": lambda util, value: _parsed(text(value)),
         "urlEncode": lambda util, value: url_encode(text(value)),
         "urlDecode": lambda util, value: url_decode(text(value)),
@@ -230,16 +239,6 @@ def _decoded(value: str) -> str:
         return base64.b64decode(value + "=" * (-len(value) % 4)).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         raise Failure("base64Decode() of what is not base64") from None
-
-
-def escape_javascript(value: str) -> str:
-    """Quotes of both kinds and backslashes get a backslash, control and non-ASCII characters become escapes.
-
-    That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
-    """
-    if value.isascii() and value.isprintable() and not ('"' in value or "'" in value or "\\" in value):
-        return value
-    return _ESCAPED.sub(_escape, value)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -131,9 +131,17 @@ class ExpressionGenerator(ABC):
         if isinstance(accessor, Index):
             key = self._value(accessor.key)
             return f"(None if ({temporary} := {owner}) is None else index({temporary}, {key}))"
-        arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
         name = self._constant(accessor.name)
-        return f"(None if ({temporary} := {owner}) is None else call({temporary}, {name}{arguments}))"
+        if accessor.name == "get" and len(accessor.arguments) == 1:  # of a map by name, which most are
+            key = self._temporary("a")
+            value = self._value(accessor.arguments[0])
+            return (
+                f"(None if ({temporary} := {owner}) is None else {temporary}.get({key})"
+                f" if type({key} := {value}) is str and type({temporary}) is dict else call({temporary}, {name}, {key}))"
+            )
+        arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
+        call = {0: "call_bare", 1: "call_one"}.get(len(accessor.arguments), "call")
+        return f"(None if ({temporary} := {owner}) is None else {call}({temporary}, {name}{arguments}))"
 
     def _printed(self, reference: Reference, *, in_string: bool = False) -> str:
         """What the reference prints, with the text that was read along with it: a string, or an integer to format."""

@@ -239,6 +239,7 @@ class _Generator(ExpressionGenerator):
         function.emit(f"if {items}:")
         function.indent += 1
         function.emit(f"{last} = len({items}) - 1")
+        function.emit(f"pieces.enter({last})")
         variable = self._assigned(node.variable)
         saved = {variable: self._temporary("o")}
         each = []
@@ -258,7 +259,7 @@ class _Generator(ExpressionGenerator):
             each.append(f"{loop}.index = {counter}")
         function.emit(f"for {counter}, {variable} in enumerate({items}):")
         function.indent += 1
-        function.emit(f"if not {counter} & {runtime.TURN - 1}: pieces.turn()")
+        function.emit(f"if {counter} & {runtime.TURN - 1} == {runtime.TURN - 1}: pieces.look()")
         for line in each:
             function.emit(line)
         function.loops.append((counter, last))

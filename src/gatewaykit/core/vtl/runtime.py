@@ -131,25 +131,49 @@ def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
 
 def call(owner: object, name: str, *arguments: object) -> object:
     """`owner.name(arguments)`. A method that there is not, or not with such arguments, gives null."""
+    method = _method(owner, name)
+    if method is None:
+        return None
+    try:
+        return method(owner, *arguments)
+    except TypeError:  # the wrong number of arguments, or of the wrong types
+        return _not_called(method, name, len(arguments))
+
+
+def call_bare(owner: object, name: str) -> object:
+    """`call` without arguments, quicker."""
     try:
         method = METHODS[type(owner)][name]
     except KeyError:
-        found = _method(owner, name)
-        if found is None:
-            return None
-        method = found
+        return call(owner, name)
     try:
-        return method(owner, *arguments)
-    except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method …
-        code = method.__code__
-        if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
-            # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
-            raise Failure(f"{name}() takes no arguments") from None
-        return None
+        return method(owner)
+    except TypeError:
+        return _not_called(method, name, 0)
+
+
+def call_one(owner: object, name: str, argument: object) -> object:
+    """`call` with one argument, quicker."""
+    try:
+        method = METHODS[type(owner)][name]
+    except KeyError:
+        return call(owner, name, argument)
+    try:
+        return method(owner, argument)
+    except TypeError:
+        return _not_called(method, name, 1)
+
+
+def _not_called(method: Callable[..., Any], name: str, arguments: int) -> None:
+    """Java would not find a method for such arguments, which gives null …"""
+    code = method.__code__
+    if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
+        # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
+        raise Failure(f"{name}() takes no arguments") from None
 
 
 def _method(owner: object, name: str) -> Callable[..., Any] | None:
-    """The method of an object that is no value, of which `METHODS` knows nothing yet. Raises Failure."""
+    """The method of a value or an object. Raises Failure for one that Java has and templates may not call."""
     kind = type(owner)
     if kind not in METHODS and isinstance(owner, HostObject):
         METHODS[kind] = owner.methods
@@ -318,24 +342,27 @@ class Counted:
     def pieces(self) -> Pieces:
         return Pieces(self)
 
-    def count(self) -> None:
-        self._steps += TURN
+    def count(self, steps: int) -> None:
+        self._steps += steps
         if self._steps > MAX_STEPS:
             raise Failure(f"more than {MAX_STEPS} iterations")
 
 
 class Pieces(list[str]):
-    """Output that grows in loops. `turn` is called now and then while a loop runs, so that nothing grows unseen."""
+    """Output that grows in loops. Each loop calls `enter`, and then `look` now and then: nothing grows unseen."""
 
     __slots__ = ("_counted", "_length", "_rendering")
 
     def __init__(self, rendering: Counted) -> None:
-        super().__init__()
         self._rendering = rendering
         self._counted = self._length = 0
 
-    def turn(self) -> None:
-        self._rendering.count()
+    def enter(self, last: int) -> None:
+        self._rendering.count(last + 1)
+        if len(self) - self._counted > TURN * 4:
+            self.look()
+
+    def look(self) -> None:
         self._length += sum(map(len, self[self._counted :]))
         self._counted = len(self)
         if self._length > MAX_TEXT:
@@ -374,6 +401,8 @@ NAMESPACE: Final[dict[str, object]] = {
     "str": str,
     "type": type,
     "call": call,
+    "call_bare": call_bare,
+    "call_one": call_one,
     "index": index,
     "member": member,
     "key_of": key_of,
