@@ -172,7 +172,9 @@ def _refuse_constant(name: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
-_SCAN: Final = _DECODER.scan_once  # without a look for blanks round the value, of which most bodies have none
+_SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(_DECODER)[
+    "scan_once"
+]  # without a look for blanks round the value, of which most bodies have none
 
 
 # ------------------------------------------------------------------------------------------------------- $util

@@ -307,12 +307,12 @@ def _applied(function: Function, arguments: list[Callable[[Search], Any]], *, af
         given = [argument(search) for argument in arguments]
         if any(value is MISSING for value in given):
             return MISSING
-        results = []
+        results: list[Any] = []
         for value in [found] if after_scan else found:
             search.spend(sum([len(each) for each in (value, *given) if isinstance(each, list)]))
             result = call(value, given)
-            if result is MISSING:
-                return MISSING
+            if isinstance(result, Missing):
+                return result
             results.append(result)
         return results
 

@@ -25,7 +25,7 @@ from gatewaykit.core.vtl.nodes import (
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = [
-    "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
+    "FLAGS", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90
@@ -37,6 +37,7 @@ _COUNTERS: Final = {
     "first": "({n} < 1)",
     "last": "({n} >= {l})",
 }
+FLAGS: Final = (Property("hasNext"), Property("first"), Property("last"))
 _PLAIN_COUNTERS: Final = (Property("index"), Property("count"))
 _FUNCTIONS: Final = {
     "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo", "==": "equal", "!=": "not equal",
@@ -136,8 +137,8 @@ class ExpressionGenerator(ABC):
             key = self._temporary("a")
             value = self._value(accessor.arguments[0])
             return (
-                f"(None if ({temporary} := {owner}) is None else {temporary}.get({key})"
-                f" if type({key} := {value}) is str and type({temporary}) is dict else call({temporary}, {name}, {key}))"
+                f"(None if ({temporary} := {owner}) is None else {temporary}.get({key}) if type({key} := {value}) is str"
+                f" and type({temporary}) is dict else call_one({temporary}, {name}, {key}))"
             )
         arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
         call = {0: "call_bare", 1: "call_one"}.get(len(accessor.arguments), "call")

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl import runtime
 from gatewaykit.core.vtl.expression_code import (
+    FLAGS,
     ExpressionGenerator,
     Function,
     TooComplex,
@@ -22,7 +23,7 @@ from gatewaykit.core.vtl.expression_code import (
     may_be_null,
     may_fail,
 )
-from gatewaykit.core.vtl.nodes import Break, Define, Foreach, If, Index, Output, Set, Statement, Stop, Text
+from gatewaykit.core.vtl.nodes import Break, Define, Foreach, If, Index, Output, Reference, Set, Statement, Stop, Text
 
 __all__ = ["Generated", "TooComplex", "generate"]
 
@@ -118,9 +119,9 @@ class _Generator(ExpressionGenerator):
     def _body(self, statements: list[Statement]) -> None:
         """At least one line. Runs of texts and references are put together."""
         start = len(self._function.lines)
-        run: list[Text | Output] = []
+        run: list[Text | Output | If] = []
         for statement in statements:
-            if isinstance(statement, (Text, Output)):
+            if isinstance(statement, (Text, Output)) or self._is_separator(statement):
                 run.append(statement)
                 if self._stops_inside:  # what comes before must be out when a block stops the template
                     self._append(run)
@@ -134,16 +135,29 @@ class _Generator(ExpressionGenerator):
         if len(self._function.lines) == start:
             self._function.emit("pass")
 
-    def _append(self, run: list[Text | Output]) -> None:
+    def _is_separator(self, statement: Statement) -> TypeGuard[If]:
+        """Whether it is text between items, `#if($foreach.hasNext),#end`, which may be part of a string."""
+        if not isinstance(statement, If) or len(statement.branches) > 1:
+            return False
+        ((condition, body),) = statement.branches
+        is_flag = isinstance(condition, Reference) and self._is_counter(condition) and condition.accessors[0] in FLAGS
+        return is_flag and all(isinstance(each, Text) for each in body)
+
+    def _separator(self, node: If) -> str:
+        ((condition, body),) = node.branches
+        text = "".join([each.text for each in body if isinstance(each, Text)])
+        return f"({self._constant(text)} if {self._truth(condition)} else empty)" if condition else "empty"
+
+    def _append(self, run: list[Text | Output | If]) -> None:
         joined = self._joined(run)
         if joined != "empty":
             self._function.emit(f"append({joined})")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
-        pieces: list[str | Output] = []
+        pieces: list[str | Output | If] = []
         for statement in run:
-            if isinstance(statement, Output):
+            if isinstance(statement, (Output, If)):
                 pieces.append(statement)
             elif isinstance(statement, Text) and statement.text:
                 if pieces and isinstance(pieces[-1], str):
@@ -156,6 +170,9 @@ class _Generator(ExpressionGenerator):
         for piece in pieces:
             if isinstance(piece, str):
                 shown.append(self._constant(piece))
+                continue
+            if isinstance(piece, If):
+                shown.append(self._separator(piece))
                 continue
             self._function.place = (piece.line, piece.column)
             expression = self._printed(piece.reference)

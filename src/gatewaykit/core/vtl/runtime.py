@@ -137,7 +137,8 @@ def call(owner: object, name: str, *arguments: object) -> object:
     try:
         return method(owner, *arguments)
     except TypeError:  # the wrong number of arguments, or of the wrong types
-        return _not_called(method, name, len(arguments))
+        _refuse_arguments(method, name, len(arguments))
+        return None
 
 
 def call_bare(owner: object, name: str) -> object:
@@ -149,7 +150,7 @@ def call_bare(owner: object, name: str) -> object:
     try:
         return method(owner)
     except TypeError:
-        return _not_called(method, name, 0)
+        return None
 
 
 def call_one(owner: object, name: str, argument: object) -> object:
@@ -161,14 +162,14 @@ def call_one(owner: object, name: str, argument: object) -> object:
     try:
         return method(owner, argument)
     except TypeError:
-        return _not_called(method, name, 1)
+        _refuse_arguments(method, name, 1)
+        return None
 
 
-def _not_called(method: Callable[..., Any], name: str, arguments: int) -> None:
-    """Java would not find a method for such arguments, which gives null …"""
+def _refuse_arguments(method: Callable[..., Any], name: str, arguments: int) -> None:
+    """Java would not find a method for such arguments, but Velocity takes one that has no parameters, and fails."""
     code = method.__code__
     if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
-        # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
         raise Failure(f"{name}() takes no arguments") from None
 
 
@@ -320,7 +321,9 @@ def range_of(first: object, last: object) -> object:
 
 def items(value: object) -> list[Any] | None:
     """What a #foreach goes over, or None when it is nothing to go over. A copy: the body may change the list."""
-    if isinstance(value, dict):
+    if type(value) is JavaSet:
+        found: list[Any] = value  # which nothing changes
+    elif isinstance(value, dict):
         found = [*value.values()]
     elif isinstance(value, list):
         found = [*value]
@@ -334,18 +337,13 @@ def items(value: object) -> list[Any] | None:
 class Counted:
     """One rendering of a template with loops: how many iterations there were, over all its loops."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("steps",)
 
-    def __init__(self, steps: int = 0) -> None:
-        self._steps = steps
+    def __init__(self) -> None:
+        self.steps = 0
 
     def pieces(self) -> Pieces:
         return Pieces(self)
-
-    def count(self, steps: int) -> None:
-        self._steps += steps
-        if self._steps > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
 
 
 class Pieces(list[str]):
@@ -358,7 +356,10 @@ class Pieces(list[str]):
         self._counted = self._length = 0
 
     def enter(self, last: int) -> None:
-        self._rendering.count(last + 1)
+        rendering = self._rendering
+        rendering.steps += last + 1
+        if rendering.steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
         if len(self) - self._counted > TURN * 4:
             self.look()
 

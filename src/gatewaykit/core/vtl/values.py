@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from json.encoder import c_make_encoder, encode_basestring
+from collections.abc import Callable, Iterable, Mapping
+from json import encoder
+from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
@@ -242,10 +243,11 @@ def _json(value: object) -> str:
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _ENCODE: Final = _ENCODER.encode
 # what `encode` makes anew for every value; it does not look for a value that holds itself, which then is too deep
-_PIECES: Final[Callable[[object, int], tuple[str, ...]]] = (
-    c_make_encoder(None, _ENCODER.default, encode_basestring, None, ":", ",", False, False, False)
-    if c_make_encoder is not None
-    else lambda value, level: (_ENCODE(value),)
+_MAKE_ENCODER: Final = getattr(encoder, "c_make_encoder", None)  # CPython's
+_PIECES: Final[Callable[[object, int], Iterable[str]]] = (
+    _MAKE_ENCODER(None, _ENCODER.default, encode_basestring, None, ":", ",", False, False, False)
+    if _MAKE_ENCODER
+    else lambda value, level: [_ENCODE(value)]
 )
 
 
