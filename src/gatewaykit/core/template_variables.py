@@ -185,13 +185,14 @@ def escape_javascript(value: str) -> str:
 
     That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
     """
-    if value.isascii() and value.isprintable() and not ('"' in value or "'" in value or "\\" in value):
-        return value
-    return _ESCAPED.sub(_escape, value)
+    return _escape_javascript(UTIL, value)
 
 
 def _escape_javascript(util: object, value: object) -> str:
-    return escape_javascript(value if type(value) is str else text(value))
+    shown = value if type(value) is str else text(value)
+    if shown.isascii() and shown.isprintable() and not ('"' in shown or "'" in shown or "\\" in shown):
+        return shown
+    return _ESCAPED.sub(_escape, shown)
 
 
 class Util(HostObject):

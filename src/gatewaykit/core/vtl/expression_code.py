@@ -135,11 +135,9 @@ class ExpressionGenerator(ABC):
         name = self._constant(accessor.name)
         if accessor.name == "get" and len(accessor.arguments) == 1:  # of a map by name, which most are
             key = self._temporary("a")
-            value = self._value(accessor.arguments[0])
-            return (
-                f"(None if ({temporary} := {owner}) is None else {temporary}.get({key}) if type({key} := {value}) is str"
-                f" and type({temporary}) is dict else call_one({temporary}, {name}, {key}))"
-            )
+            is_name = f"type({key} := {self._value(accessor.arguments[0])}) is str and type({temporary}) is dict"
+            found = f"{temporary}.get({key}) if {is_name} else call_one({temporary}, {name}, {key})"
+            return f"(None if ({temporary} := {owner}) is None else {found})"
         arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
         call = {0: "call_bare", 1: "call_one"}.get(len(accessor.arguments), "call")
         return f"(None if ({temporary} := {owner}) is None else {call}({temporary}, {name}{arguments}))"

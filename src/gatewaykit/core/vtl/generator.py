@@ -23,7 +23,20 @@ from gatewaykit.core.vtl.expression_code import (
     may_be_null,
     may_fail,
 )
-from gatewaykit.core.vtl.nodes import Break, Define, Foreach, If, Index, Output, Reference, Set, Statement, Stop, Text
+from gatewaykit.core.vtl.nodes import (
+    Break,
+    Call,
+    Define,
+    Foreach,
+    If,
+    Index,
+    Output,
+    Reference,
+    Set,
+    Statement,
+    Stop,
+    Text,
+)
 
 __all__ = ["Generated", "TooComplex", "generate"]
 
@@ -251,12 +264,16 @@ class _Generator(ExpressionGenerator):
             raise TooComplex(node.line, node.column, f"more than {MAX_LOOP_DEPTH} loops inside one another")
         items, counter, last = self._temporary("i"), self._temporary("n"), self._temporary("l")
         iterable = node.iterable  # a reference that leads nowhere is nothing to go over, nor is an empty string
-        over = self._chain(iterable.root, iterable.accessors) if is_rooted(iterable) else self._value(iterable)
-        function.emit(f"{items} = items({over})")
+        if is_rooted(iterable) and iterable.accessors and iterable.accessors[-1] == Call("keySet", []):
+            over = f"keys_of({self._chain(iterable.root, iterable.accessors[:-1])})"
+        elif is_rooted(iterable):
+            over = f"items({self._chain(iterable.root, iterable.accessors)})"
+        else:
+            over = f"items({self._value(iterable)})"
+        function.emit(f"{items} = {over}")
         function.emit(f"if {items}:")
         function.indent += 1
-        function.emit(f"{last} = len({items}) - 1")
-        function.emit(f"pieces.enter({last})")
+        function.emit(f"{last} = pieces.enter({items})")
         variable = self._assigned(node.variable)
         saved = {variable: self._temporary("o")}
         each = []

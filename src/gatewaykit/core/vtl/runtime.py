@@ -18,6 +18,7 @@ from gatewaykit.core.vtl.values import (
     HostObject,
     JavaList,
     JavaSet,
+    MapKey,
     OnceMap,
     Stopped,
     java_equals,
@@ -334,6 +335,13 @@ def items(value: object) -> list[Any] | None:
     return found
 
 
+def keys_of(owner: object) -> list[Any] | None:
+    """What a #foreach over `owner.keySet()` goes over."""
+    if type(owner) is dict and len(owner) <= MAX_ITERATIONS and MapKey not in map(type, owner):
+        return [*owner]
+    return items(call_bare(owner, "keySet"))
+
+
 class Counted:
     """One rendering of a template with loops: how many iterations there were, over all its loops."""
 
@@ -355,13 +363,16 @@ class Pieces(list[str]):
         self._rendering = rendering
         self._counted = self._length = 0
 
-    def enter(self, last: int) -> None:
+    def enter(self, items: list[Any]) -> int:
+        """The last index of what a loop will go over."""
+        count = len(items)
         rendering = self._rendering
-        rendering.steps += last + 1
+        rendering.steps += count
         if rendering.steps > MAX_STEPS:
             raise Failure(f"more than {MAX_STEPS} iterations")
         if len(self) - self._counted > TURN * 4:
             self.look()
+        return count - 1
 
     def look(self) -> None:
         self._length += sum(map(len, self[self._counted :]))
@@ -413,6 +424,7 @@ NAMESPACE: Final[dict[str, object]] = {
     "assign_index": assign_index,
     "assign_property": assign_property,
     "items": items,
+    "keys_of": keys_of,
     "range_of": range_of,
     "add": add,
     "divide": divide,
