@@ -12,18 +12,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
 from gatewaykit.core.jsonpath import MISSING, Path, PathProblem, TooMuch, compile_path
-from gatewaykit.core.payload.headers import NEVER_READABLE
 from gatewaykit.core.vtl.template import PREPARE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
-__all__ = ["INVISIBLE_HEADERS", "Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
-
-INVISIBLE_HEADERS: Final = frozenset(name.decode() for name in NEVER_READABLE)
-"""Request headers that templates and mappings cannot see, in lower case (reference 08 row 89)."""
+__all__ = ["Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
 EMPTY_BODY: Final = "{}"
 """What `$input.body` is for an empty body (reference 08 row 31)."""
@@ -34,7 +31,8 @@ NO_MATCH: Final = '""'
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Request parameters by kind, decoded, one value each. Header names as the client sent them."""
+    """Request parameters by kind, decoded, one value each. Headers as `core.payload.headers.readable_headers` has them:
+    without those that templates cannot see (reference 08 row 89)."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     querystring: Mapping[str, str] = field(default_factory=dict)
@@ -96,30 +94,26 @@ class Input(HostObject):
         return self.body() if name == "body" else None
 
     def path(self, text: str) -> object:
-        found = self._found(text)[0]
+        found = self.find(text)
         return None if found is MISSING else found
 
     def json(self, text: str) -> str:
         """JSON text of what is found."""
-        found, path = self._found(text)
+        found = self.find(text)
         if found is MISSING:
             return NO_MATCH
-        return to_json(found) if path.is_definite else list_to_json(found)
+        return to_json(found) if _compiled(text).is_definite else list_to_json(found)
 
-    def _found(self, text: str) -> tuple[Any, Path]:
+    def find(self, text: str) -> Any:
         """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
-        if type(text) is not str:
-            raise TypeError
-        path = compile_path(text)
-        if isinstance(path, PathProblem):
-            raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
+        path = _compiled(text)
         document = self._parsed
         if document is _UNREAD:
             document = self._parsed = parse_json(self._raw)
         if document is MISSING:
-            return MISSING, path
+            return MISSING
         try:
-            return path.search(document), path
+            return path.search(document)
         except TooMuch:
             raise Failure(f"the JSONPath {text!r} is too much work for this body") from None
 
@@ -128,10 +122,9 @@ class Input(HostObject):
         kinds = self.params
         if name is None:
             if self._all is None:
-                headers = dict(kinds.header)
-                if not INVISIBLE_HEADERS.isdisjoint(map(str.lower, headers)):
-                    headers = {name: value for name, value in headers.items() if name.lower() not in INVISIBLE_HEADERS}
-                self._all = {"path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": headers}
+                self._all = {
+                    "path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": dict(kinds.header),
+                }  # fmt: skip
             return self._all
         if type(name) is not str:
             raise TypeError
@@ -139,9 +132,7 @@ class Input(HostObject):
             return kinds.path[name]
         if name in kinds.querystring:
             return kinds.querystring[name]
-        if name in kinds.header and name.lower() not in INVISIBLE_HEADERS:
-            return kinds.header[name]
-        return ""
+        return kinds.header.get(name, "")
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
         "json": json,
@@ -149,6 +140,16 @@ class Input(HostObject):
         "params": param,
         "getBody": body,
     }
+
+
+@lru_cache(maxsize=2048)
+def _compiled(text: str) -> Path:
+    if type(text) is not str:
+        raise TypeError
+    path = compile_path(text)
+    if isinstance(path, PathProblem):
+        raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
+    return path
 
 
 def parse_json(body: str) -> Any:

@@ -68,7 +68,7 @@ class Path:
 
 
 class _PlainPath(Path):
-    """A path of names and single indexes: most paths are."""
+    """A path of names and single indexes."""
 
     __slots__ = ("_keys",)
 
@@ -87,9 +87,23 @@ class _PlainPath(Path):
         return value
 
 
+class _NamesPath(_PlainPath):
+    """A path of names: most paths are. Of what JSON has, only maps can be asked for a name."""
+
+    def search(self, value: Any) -> Any:
+        try:
+            for name in self._keys:
+                value = value[name]
+        except (KeyError, TypeError):
+            return MISSING
+        return value
+
+
 def path_of(text: str, steps: tuple[Step, ...], is_definite: bool, keys: tuple[str | int, ...]) -> Path:
     """The quickest path there is for the steps. `keys` are those of as many steps as are plain names and indexes."""
-    return _PlainPath(text, steps, keys) if len(keys) == len(steps) else Path(text, steps, is_definite)
+    if len(keys) < len(steps):
+        return Path(text, steps, is_definite)
+    return (_NamesPath if all(isinstance(key, str) for key in keys) else _PlainPath)(text, steps, keys)
 
 
 @lru_cache(maxsize=2048)

@@ -79,6 +79,7 @@ class ExpressionGenerator(ABC):
         self._variables: dict[str, str] = {}
         self._inner: list[tuple[str, Function]] = []
         self._temporaries = 0
+        self._held: dict[tuple[str, ...], str] = {}  # names of chains, and the temporary that holds what they lead to
         self._function = Function("main")
         uses = Uses(statements)
         self._has_blocks = uses.blocks
@@ -124,6 +125,24 @@ class ExpressionGenerator(ABC):
             code = self._access(code, accessor)
         return code
 
+    def _names(self, root: str, names: list[str]) -> str:
+        """`_chain` of names only, where everything before it in one expression has been evaluated.
+
+        Reading changes nothing, so that what is read often, such as `$context.identity`, is held.
+        """
+        owner, start = self._variable(root), 0
+        for length in range(len(names) - 1, 0, -1):
+            if held := self._held.get((root, *names[:length])):
+                owner, start = held, length
+                break
+        for at in range(start, len(names)):
+            name = self._constant(names[at])
+            holder = owner if owner.isidentifier() else self._temporary()
+            value = owner if holder == owner else f"{holder} := {owner}"
+            self._held[(root, *names[:at])] = holder
+            owner = f"({holder}.get({name}) if type({value}) is dict else member({holder}, {name}))"
+        return owner
+
     def _access(self, owner: str, accessor: Accessor) -> str:
         temporary = self._temporary()
         if isinstance(accessor, Property):
@@ -146,7 +165,12 @@ class ExpressionGenerator(ABC):
         """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
         if not reference.root:
             return self._constant(reference.prefix)
-        raw = self._chain(reference.root, reference.accessors)
+        names = [accessor.name for accessor in reference.accessors if isinstance(accessor, Property)]
+        if len(names) < len(reference.accessors) or in_string or reference.escaped or self._is_counter(reference):
+            self._held.clear()
+            raw = self._chain(reference.root, reference.accessors)
+        else:
+            raw = self._names(reference.root, names)
         if reference.escaped:
             written = self._constant(reference.prefix + reference.literal)
             return f"({raw}, {written})[1]" if may_fail(reference) else written

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl import runtime
@@ -97,10 +98,14 @@ class _Generator(ExpressionGenerator):
         )
 
     def _single_piece(self) -> bool:
-        """A template of texts and references only returns one string, without a list of pieces."""
-        if self._stops_inside or not all(isinstance(statement, (Text, Output)) for statement in self._statements):
+        """A template that only prints after its first assignments returns one string, without a list of pieces."""
+        printed = [*dropwhile(lambda statement: isinstance(statement, Set), self._statements)]
+        if self._stops_inside or not all(isinstance(statement, (Text, Output)) for statement in printed):
             return False
-        self._function.emit(f"return {self._joined(self._statements)}")
+        for statement in self._statements[: len(self._statements) - len(printed)]:
+            self._function.place = (statement.line, statement.column)
+            self._statement(statement)
+        self._function.emit(f"return {self._joined(printed)}")
         return True
 
     def _opening(self) -> list[str]:
@@ -180,6 +185,7 @@ class _Generator(ExpressionGenerator):
         alone = sum(isinstance(piece, Output) for piece in pieces) < 2
         fallible = any(isinstance(piece, Output) and may_fail(piece.reference) for piece in pieces)
         shown: list[str] = []
+        self._held.clear()
         for piece in pieces:
             if isinstance(piece, str):
                 shown.append(self._constant(piece))
