@@ -64,6 +64,14 @@ def find(text: str, value: Any = STORE) -> Any:
         ("$.store.bicycle.keys()", ["color", "price"]),
         ("$..book.length()", 4),
         ("$..price.sum()", 73.87),
+        ("$.words.concat()", "ba"),
+        ('$.numbers.concat("-", 1.50, $.words, $.nothing)', "-1.5ba"),
+        ('$..color.concat("!")', "red!"),
+        ('$.numbers.append(4, "x")', [3, 1, 2, 4, "x"]),
+        ("$.expensive.append(4)", 10),
+        ("$.numbers.index(1)", 1),
+        ("$.numbers.index($.numbers.sum(-5))", 1),
+        ('$.numbers.sum(4, $.numbers, {"a": 1})', 16.0),
         ("$['\\u0061-b']['c\\u0020d']", {"e'f": 1}),
     ],
 )
@@ -81,6 +89,8 @@ def test_a_definite_path_gives_one_value(path: str, expected: Any) -> None:
         "$.numbers[-4]", "$.store[0]", "$.missing[0]", "$.missing[*]", "$.missing[?(@.a)]", "$.expensive[?(@.a)]",
         "$.expensive[1:2]", "$.expensive['a','b']", "$.empty.sum()", "$.words.max()", "$.expensive.min()",
         "$.empty.first()", "$.empty.last()", "$..missing.first()", "$.missing.length()",
+        "$.expensive['a','b'].c", "$.numbers.sum($.missing)", "$.numbers.index(9)", "$.numbers.index(\"a\")",
+        "$.numbers.index($.missing)", "$.store.book[*].price.sum()", "$.expensive.first()", "$.numbers[9].sum()",
     ],
 )  # fmt: skip
 def test_a_path_that_leads_nowhere_is_missing(path: str) -> None:
@@ -119,6 +129,7 @@ def test_a_path_that_leads_nowhere_is_missing(path: str) -> None:
         ("$..['isbn']", ["0-553", "0-395"]),
         ("$.store.book[*].title.length()", [None, None, None, None]),
         ("$.matrix[*].length()", [2, 2]),
+        ("$.empty[*].sum($.missing)", []),
     ],
 )
 def test_an_open_path_gives_a_list(path: str, expected: list[Any]) -> None:
@@ -182,6 +193,23 @@ def test_a_filter_keeps_what_holds(expression: str, titles: str) -> None:
         pytest.param("$[?(@.a contains 1)].n", [{"a": [1], "n": 1}, {"a": [2], "n": 2}], [1], id="a list contains"),
         pytest.param("$[?(@.a subsetof [1, 2])].n", [{"a": [1], "n": 1}, {"a": [3], "n": 2}], [1], id="subsetof"),
         pytest.param("$[?(@.a anyof [1, 2])].n", [{"a": [1, 3], "n": 1}, {"a": [3], "n": 2}], [1], id="anyof"),
+        pytest.param("$[?(@.a subsetof @.b)].n", [{"a": [1], "b": {}, "n": 1}], [], id="subsetof a map"),
+        pytest.param("$[?(@.b subsetof @.a)].n", [{"a": [1], "b": {}, "n": 1}], [], id="subsetof of a map"),
+        pytest.param("$[?(@.b in @.a || !(@.b in @.c))].n", [{"a": {}, "b": 1, "c": {}, "n": 1}], [1], id="in a map"),
+        pytest.param("$[?(!(@.a in 'x'))]", [{"a": 1}], [], id="in what is no list: not kept, whatever else"),
+        pytest.param("$[?(@.a nin 'x' || @.a == 1)]", [{"a": 1}], [], id="nor beside what holds"),
+        pytest.param("$[?(@.a size 'x')]", [{"a": "x"}], [], id="a size that is no number"),
+        pytest.param("$[?(@.a size 2)].n", [{"a": "\U0001d11e", "n": 1}, {"a": {"b": 1}, "n": 2}], [1], id="UTF-16"),
+        pytest.param("$[?(@.a < '\uffee')].n", [{"a": "\U0001d11e", "n": 1}], [1], id="an order by UTF-16 units"),
+        pytest.param("$[?(!(@.a empty 1))]", [{"a": "x"}], [], id="empty of what is no boolean"),
+        pytest.param("$[?(@.a == '1.0E+10')].n", [{"a": 1e10, "n": 1}], [1], id="a double as text"),
+        pytest.param(
+            "$[?('1.50' != @.a && @.a == '1.50')].n", [{"a": 1.5, "n": 1}], [1], id="text is compared as text"
+        ),
+        pytest.param("$[?(@.a == /1/)]", [{"a": "1"}], [], id="a pattern equals nothing"),
+        pytest.param("$[?(@['a','b'])].c", [{"a": 1, "b": 2, "c": 1}, {"a": 1, "c": 2}], [1], id="two names exist"),
+        pytest.param("$[?(@['a','b'].c)].d", [{"a": {"c": 1}, "b": {"c": 1}, "d": 1}, {"a": {}, "d": 2}], [1], id="…"),
+        pytest.param("$[?(@.*.c)].d", [{"a": {"c": 1}, "d": 1}, {"a": {"b": 1}, "d": 2}], [1], id="exists in all"),
         pytest.param("$[?(@.a noneof [1, 2])].n", [{"a": [1, 3], "n": 1}, {"a": [3], "n": 2}], [2], id="noneof"),
         pytest.param("$[?(@.a empty true)].n", [{"a": [], "n": 1}, {"a": "x", "n": 2}], [1], id="empty"),
         pytest.param("$[?(@.a[0].b)]", [{"a": [{"b": None}]}, {"a": []}], [{"a": [{"b": None}]}], id="null exists"),
@@ -204,6 +232,7 @@ def test_a_filter_meets_other_values(path: str, value: Any, expected: list[Any])
         ("$...a", 3, "expected a name, '*' or '[' after '..'"),
         ("$x", 1, "expected '.' or '['"),
         ("$.a b", 3, "expected '.' or '['"),
+        ("$.(", 2, "expected a name, '*' or '['"),
         ("$[", 2, "expected a name in quotes, an index, '*' or '?'"),
         ("$[a]", 2, "expected a name in quotes, an index, '*' or '?'"),
         ("$['a", 2, "expected a name in quotes, an index, '*' or '?'"),
@@ -255,8 +284,16 @@ def test_missing_is_false_and_says_its_name() -> None:
     assert repr(MISSING) == "MISSING"
 
 
-def test_a_whole_number_beyond_doubles_has_no_sum() -> None:
-    assert find("$.sum()", [10**400]) is MISSING
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("$.sum()", [10**400], id="a whole number beyond doubles"),
+        pytest.param("$.stddev()", [0.1, 0.1, 0.1], id="a deviation below nothing, by rounding"),
+        pytest.param("$.concat($)", [[1e400]], id="what cannot be written"),
+    ],
+)
+def test_a_function_that_cannot_be_computed_is_missing(path: str, value: Any) -> None:
+    assert find(path, value) is MISSING
 
 
 def test_a_deep_document_is_scanned_without_recursion() -> None:
