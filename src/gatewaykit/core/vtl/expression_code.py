@@ -79,7 +79,8 @@ class ExpressionGenerator(ABC):
         self._variables: dict[str, str] = {}
         self._inner: list[tuple[str, Function]] = []
         self._temporaries = 0
-        self._held: dict[tuple[str, ...], str] = {}  # names of chains, and the temporary that holds what they lead to
+        # what chains of names lead to: where it is held, and what tells whether it is a map
+        self._held: dict[tuple[str, ...], tuple[str, str]] = {}
         self._function = Function("main")
         uses = Uses(statements)
         self._has_blocks = uses.blocks
@@ -128,20 +129,21 @@ class ExpressionGenerator(ABC):
     def _names(self, root: str, names: list[str]) -> str:
         """`_chain` of names only, where everything before it in one expression has been evaluated.
 
-        Reading changes nothing, so that what is read often, such as `$context.identity`, is held.
+        Reading changes nothing, so that what is read often, such as `$context.identity`, is held, and whether it is a
+        plain map.
         """
-        owner, start = self._variable(root), 0
-        for length in range(len(names) - 1, 0, -1):
-            if held := self._held.get((root, *names[:length])):
-                owner, start = held, length
-                break
-        for at in range(start, len(names)):
-            name = self._constant(names[at])
-            holder = owner if owner.isidentifier() else self._temporary()
-            value = owner if holder == owner else f"{holder} := {owner}"
-            self._held[(root, *names[:at])] = holder
-            owner = f"({holder}.get({name}) if type({value}) is dict else member({holder}, {name}))"
-        return owner
+        code = self._variable(root)
+        for at, written in enumerate(names):
+            name, prefix = self._constant(written), (root, *names[:at])
+            if prefix in self._held:
+                holder, is_map = self._held[prefix]
+            else:
+                holder, flag = code if code.isidentifier() else self._temporary(), self._temporary("d")
+                value = code if code == holder else f"({holder} := {code})"
+                self._held[prefix] = holder, flag
+                is_map = f"({flag} := type({value}) is dict)"
+            code = f"({holder}.get({name}) if {is_map} else member({holder}, {name}))"
+        return code
 
     def _access(self, owner: str, accessor: Accessor) -> str:
         temporary = self._temporary()
