@@ -94,28 +94,33 @@ class Input(HostObject):
         return self.body() if name == "body" else None
 
     def path(self, text: str) -> object:
-        found = self.find(text)
-        return None if found is MISSING else found
-
-    def json(self, text: str) -> str:
-        """JSON text of what is found."""
-        found = self.find(text)
-        if found is MISSING:
-            return NO_MATCH
-        return to_json(found) if _compiled(text).is_definite else list_to_json(found)
-
-    def find(self, text: str) -> Any:
-        """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
         path = _compiled(text)
         document = self._parsed
         if document is _UNREAD:
             document = self._parsed = parse_json(self._raw)
         if document is MISSING:
-            return MISSING
+            return None
         try:
-            return path.search(document)
+            found = path.search(document)
         except TooMuch:
-            raise Failure(f"the JSONPath {text!r} is too much work for this body") from None
+            raise _too_much(text) from None
+        return None if found is MISSING else found
+
+    def json(self, text: str) -> str:
+        """JSON text of what is found."""
+        path = _compiled(text)
+        document = self._parsed
+        if document is _UNREAD:
+            document = self._parsed = parse_json(self._raw)
+        if document is MISSING:
+            return NO_MATCH
+        try:
+            found = path.search(document)
+        except TooMuch:
+            raise _too_much(text) from None
+        if found is MISSING:
+            return NO_MATCH
+        return to_json(found) if path.is_definite else list_to_json(found)
 
     def param(self, name: object = None) -> object:
         """All parameters by kind, or one by name: path first, then query string, then header. "" when there is none."""
@@ -140,6 +145,10 @@ class Input(HostObject):
         "params": param,
         "getBody": body,
     }
+
+
+def _too_much(text: str) -> Failure:
+    return Failure(f"the JSONPath {text!r} is too much work for this body")
 
 
 @lru_cache(maxsize=2048)
