@@ -269,6 +269,10 @@ def test_a_template_that_reaches_further_finds_room_for_overrides(text: str, exp
     assert set(context) == {"stage", "identity", "requestOverride", "responseOverride"}
 
 
+def test_the_look_for_what_reaches_further_is_linear() -> None:
+    assert isinstance(compile_template("context." * 37_000 + "("), Template)
+
+
 def test_response_overrides_carry_over_to_the_response_template() -> None:  # row 36
     context: dict[str, Any] = {}
     render(

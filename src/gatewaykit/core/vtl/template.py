@@ -68,11 +68,11 @@ class Template:
         return TemplateFailure(line, column, reason)
 
 
-# `context` that is not the beginning of a chain of names, or of one that leads to overrides or just to the identity;
-# code that is put together as text may hold anything
+# `context` before anything but a name that is no method, or that leads to overrides or just to the identity; and code
+# that is put together as text, which may hold anything
+_NAME: Final = r"\.[A-Za-z][A-Za-z0-9_-]*(?![A-Za-z0-9_(-])"
 _MORE_THAN_READ: Final = re.compile(
-    r"evaluate|context(?!(?:\.(?!requestOverride|responseOverride)[A-Za-z][A-Za-z0-9_-]*)+(?![A-Za-z0-9_\-([]))"
-    r"|context\.identity(?!\.[A-Za-z][A-Za-z0-9_-]*(?![A-Za-z0-9_\-(]))"
+    rf"evaluate|context(?!{_NAME})|context\.(?:requestOverride|responseOverride|identity(?!{_NAME}))"
 )
 
 
