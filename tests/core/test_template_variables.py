@@ -355,7 +355,7 @@ def test_a_map_that_holds_itself_cannot_be_written_as_json() -> None:
     failure = render("#set($m = $input.path('$'))#set($m.m = $m)$input.json('$')", "{}")
 
     assert isinstance(failure, TemplateFailure)
-    assert failure.reason == "a value cannot be written as JSON"
+    assert failure.reason.endswith("be written as JSON")
 
 
 def test_a_path_that_is_too_much_work_fails_the_template() -> None:
