@@ -358,8 +358,9 @@ def test_a_map_that_holds_itself_cannot_be_written_as_json() -> None:
     assert failure.reason.endswith("be written as JSON")
 
 
-def test_a_path_that_is_too_much_work_fails_the_template() -> None:
-    failure = render("$input.path('$..*..*..*..*..*')", "[" * 300 + "]" * 300)
+@pytest.mark.parametrize("function", ["path", "json"])
+def test_a_path_that_is_too_much_work_fails_the_template(function: str) -> None:
+    failure = render(f"$input.{function}('$..*..*..*..*..*')", "[" * 300 + "]" * 300)
 
     assert isinstance(failure, TemplateFailure)
     assert failure.reason == "the JSONPath '$..*..*..*..*..*' is too much work for this body"
