@@ -60,7 +60,7 @@ def _subject(subject: templates.Subject, rounds: int) -> list[Line]:
         raise RuntimeError(f"{subject.name}: {ours()!r} is not {hand()!r}")
     if json.loads(ours()) != json.loads(theirs()):  # airspeed leaves other blanks
         raise RuntimeError(f"{subject.name}: {ours()!r} is not {theirs()!r}")
-    times = measure({"ours": ours, "hand": hand, "airspeed": theirs}, rounds=rounds)
+    times = measure({"ours": ours, "hand": hand, "airspeed": theirs}, rounds=rounds, clock=time.thread_time)
     each = [nanoseconds / 1000 for nanoseconds in times.rounds["ours"]]
     return [
         line("templates", f"{subject.name}: one rendering", each, unit="us"),
@@ -156,7 +156,7 @@ def _branches(rounds: int) -> list[Line]:
         if template.render(given) != f"branch {number}\n":
             raise RuntimeError(f"branch {number} gives {template.render(given)!r}")
         cases[str(number)] = _rendering(template, given)
-    ratios = measure(cases, rounds=rounds).ratios(str(_BRANCHES - 1), "0")
+    ratios = measure(cases, rounds=rounds, clock=time.thread_time).ratios(str(_BRANCHES - 1), "0")
     return [line("templates", f"the last of {_BRANCHES} branches / the first", ratios)]
 
 

@@ -3,6 +3,7 @@
 * Each case runs in many short slices; the cases take turns (A B C A B C …), and each round starts with another one.
 * A ratio is taken inside a round, between neighbours in time. Of the rounds' ratios the median is the result.
 * Async cases are awaited inside one running loop, as under a server, and on uvloop where it is installed.
+* What never waits may be timed by the processor time of its thread, in which other programs do not show.
 * The collector stays on; what stood before timing is frozen, and one collection is made before every round.
 """
 
@@ -42,14 +43,16 @@ class Timings:
         return [a / b for a, b in zip(added, against, strict=True) if b > 0]
 
 
-def measure(cases: Mapping[str, Case], *, rounds: int, slice_ms: float = 6) -> Timings:
+def measure(
+    cases: Mapping[str, Case], *, rounds: int, slice_ms: float = 6, clock: Callable[[], float] = perf_counter
+) -> Timings:
     """Time each case in `rounds` slices of about `slice_ms`. Coroutine functions are awaited."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_measure(cases, rounds, slice_ms / 1000))
+        return runner.run(_measure(cases, rounds, slice_ms / 1000, clock))
 
 
-async def _measure(cases: Mapping[str, Case], rounds: int, slice_s: float) -> Timings:
-    counts = {name: await _calibrate(case, slice_s) for name, case in cases.items()}
+async def _measure(cases: Mapping[str, Case], rounds: int, slice_s: float, clock: Callable[[], float]) -> Timings:
+    counts = {name: await _calibrate(case, slice_s, clock) for name, case in cases.items()}
     gc.collect()
     gc.freeze()
     try:
@@ -59,32 +62,32 @@ async def _measure(cases: Mapping[str, Case], rounds: int, slice_s: float) -> Ti
             turn = number % len(names)
             gc.collect()
             for name in (*names[turn:], *names[:turn]):
-                found[name].append(await _time(cases[name], counts[name]) / counts[name] * 1e9)
+                found[name].append(await _time(cases[name], counts[name], clock) / counts[name] * 1e9)
     finally:
         gc.unfreeze()
     return Timings(found)
 
 
-async def _calibrate(case: Case, slice_s: float) -> int:
+async def _calibrate(case: Case, slice_s: float, clock: Callable[[], float]) -> int:
     """How many calls fill a slice. The first calls warm up: they may import or build things."""
-    await _time(case, 3)
+    await _time(case, 3, clock)
     count = 1
-    while (took := await _time(case, count)) < slice_s / 4:
+    while (took := await _time(case, count, clock)) < slice_s / 4:
         count *= 2
     return max(1, int(count * slice_s / took))
 
 
-async def _time(case: Case, count: int) -> float:
+async def _time(case: Case, count: int, clock: Callable[[], float]) -> float:
     turns = repeat(None, count)
     if inspect.iscoroutinefunction(case):
-        started = perf_counter()
+        started = clock()
         for _ in turns:
             await case()
-        return perf_counter() - started
-    started = perf_counter()
+        return clock() - started
+    started = clock()
     for _ in turns:
         case()
-    return perf_counter() - started
+    return clock() - started
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
