@@ -120,11 +120,11 @@ def test_code_is_the_python_that_the_template_becomes(run: Run, template: str) -
     text = run("render", template, "--code")
     as_json = json.loads(run("render", template, "--code", "--json").out)
 
-    assert (text.code, text.out.splitlines()[0]) == (0, "k0 = '$'")
+    assert (text.code, text.out.splitlines()[0]) == (0, "k0 = 'path'")
     assert "def render(variables):" in text.out
     assert text.out.endswith(as_json["code"] + "\n")
     compile(text.out, "shown", "exec")
-    assert as_json["constants"]["k0"] == "'$'"
+    assert as_json["constants"]["k0"] == "'path'"
 
 
 def test_code_of_an_empty_template_is_code_too(run: Run, here: Path) -> None:

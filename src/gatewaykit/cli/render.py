@@ -190,7 +190,7 @@ def _as_json(result: Any, context: Mapping[str, Any], arguments: argparse.Namesp
 
 def _written(context: Mapping[str, Any], response: bool) -> dict[str, Any]:
     """What the template wrote to `$context.requestOverride` or `.responseOverride`."""
-    written = context[_OVERRIDES[response]]
+    written = context.get(_OVERRIDES[response])  # there is none where the template could not reach it
     return (
         {str(name): _plain(value) for name, value in written.items() if value != {}}
         if isinstance(written, dict)

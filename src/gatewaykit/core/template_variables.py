@@ -12,17 +12,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
-from gatewaykit.core.jsonpath import MISSING, Path, compile_path
-from gatewaykit.core.payload.headers import NEVER_READABLE
+from gatewaykit.core.jsonpath import MISSING, Path, PathProblem, TooMuch, compile_path
+from gatewaykit.core.vtl.template import PREPARE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
-__all__ = ["INVISIBLE_HEADERS", "Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
-
-INVISIBLE_HEADERS: Final = frozenset(name.decode() for name in NEVER_READABLE)
-"""Request headers that templates and mappings cannot see, in lower case (reference 08 row 89)."""
+__all__ = ["Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
 EMPTY_BODY: Final = "{}"
 """What `$input.body` is for an empty body (reference 08 row 31)."""
@@ -33,7 +31,8 @@ NO_MATCH: Final = '""'
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Request parameters by kind, decoded, one value each. Header names as the client sent them."""
+    """Request parameters by kind, decoded, one value each. Headers as `core.payload.headers.readable_headers` has them:
+    without those that templates cannot see (reference 08 row 89)."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     querystring: Mapping[str, str] = field(default_factory=dict)
@@ -44,17 +43,21 @@ def variables(
     *, body: str, params: Params, context: dict[str, Any], stage_variables: Mapping[str, str]
 ) -> dict[str, object]:
     """The variables of one rendering. `context` is used as it is: overrides are written into it."""
-    _prepare(context)
     return {
         "input": Input(body, params),
         "util": UTIL,
         "context": context,
         "stageVariables": stage_variables if type(stage_variables) is dict else dict(stage_variables),
+        PREPARE: _prepare,
     }
 
 
-def _prepare(context: dict[str, Any]) -> None:
-    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing."""
+def _prepare(variables: Mapping[str, Any]) -> None:
+    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing.
+
+    Most templates read a few plain values of `$context`, for which none of this is needed.
+    """
+    context = variables["context"]
     if "requestOverride" not in context:
         context["requestOverride"] = {"header": OnceMap(), "querystring": OnceMap(), "path": OnceMap()}
     if "responseOverride" not in context:
@@ -66,71 +69,6 @@ def _prepare(context: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------------------------------ $input
 
 
-class Input(HostObject):
-    """`$input`. The body is parsed when a path first asks for it, once."""
-
-    __slots__ = ("_all", "_parsed", "_raw", "body", "params")
-
-    def __init__(self, body: str, params: Params) -> None:
-        self._raw = body
-        self.body = body or EMPTY_BODY
-        self.params = params
-        self._parsed: Any = _UNREAD
-        self._all: dict[str, dict[str, str]] | None = None
-
-    def template_property(self, name: str) -> object:
-        return self.body if name == "body" else None
-
-    def find(self, path: str) -> Any:
-        """What a JSONPath finds in the body; MISSING for nothing, and for a body that is not JSON."""
-        if type(path) is not str:
-            raise TypeError
-        compiled = compile_path(path)
-        if not isinstance(compiled, Path):
-            raise Failure(f"the JSONPath {path!r}: {compiled.message} at {compiled.position}")
-        if self._parsed is _UNREAD:
-            self._parsed = parse_json(self._raw)
-        return MISSING if self._parsed is MISSING else compiled.find(self._parsed)
-
-    def json(self, path: str) -> str:
-        """JSON text of what is found."""
-        found = self.find(path)
-        if found is MISSING:
-            return NO_MATCH
-        compiled = compile_path(path)
-        is_open = type(found) is list and isinstance(compiled, Path) and not compiled.is_definite
-        return list_to_json(found) if is_open else to_json(found)
-
-    def path(self, path: str) -> object:
-        found = self.find(path)
-        return None if found is MISSING else found
-
-    def param(self, name: object = None) -> object:
-        """All parameters by kind, or one by name: path first, then query string, then header. "" when there is none."""
-        kinds = self.params
-        if name is None:
-            if self._all is None:
-                visible = {key: value for key, value in kinds.header.items() if key.lower() not in INVISIBLE_HEADERS}
-                self._all = {"path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": visible}
-            return self._all
-        if type(name) is not str:
-            raise TypeError
-        if name in kinds.path:
-            return kinds.path[name]
-        if name in kinds.querystring:
-            return kinds.querystring[name]
-        if name in kinds.header and name.lower() not in INVISIBLE_HEADERS:
-            return kinds.header[name]
-        return ""
-
-    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
-        "json": json,
-        "path": path,
-        "params": param,
-        "getBody": lambda self: self.body,
-    }
-
-
 class _Unread:
     """Marks a body that nobody has parsed yet."""
 
@@ -138,10 +76,103 @@ class _Unread:
 _UNREAD: Final = _Unread()
 
 
+class Input(HostObject):
+    """`$input`. The body is parsed when a path first asks for it, once."""
+
+    # on the class until they are known: every rendering makes an `$input`, and few ask for both
+    _parsed: Any = _UNREAD
+    _all: dict[str, dict[str, str]] | None = None
+
+    def __init__(self, body: str, params: Params) -> None:
+        self._raw = body
+        self.params = params
+
+    def body(self) -> str:
+        return self._raw or EMPTY_BODY
+
+    def template_property(self, name: str) -> object:
+        return self.body() if name == "body" else None
+
+    def path(self, text: str) -> object:
+        path = _compiled(text)
+        document = self._parsed
+        if document is _UNREAD:
+            document = self._parsed = parse_json(self._raw)
+        if document is MISSING:
+            return None
+        try:
+            found = path.search(document)
+        except TooMuch:
+            raise _too_much(text) from None
+        return None if found is MISSING else found
+
+    def json(self, text: str) -> str:
+        """JSON text of what is found."""
+        path = _compiled(text)
+        document = self._parsed
+        if document is _UNREAD:
+            document = self._parsed = parse_json(self._raw)
+        if document is MISSING:
+            return NO_MATCH
+        try:
+            found = path.search(document)
+        except TooMuch:
+            raise _too_much(text) from None
+        if found is MISSING:
+            return NO_MATCH
+        return to_json(found) if path.is_definite else list_to_json(found)
+
+    def param(self, name: object = None) -> object:
+        """All parameters by kind, or one by name: path first, then query string, then header. "" when there is none."""
+        kinds = self.params
+        if name is None:
+            if self._all is None:
+                self._all = {
+                    "path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": dict(kinds.header),
+                }  # fmt: skip
+            return self._all
+        if type(name) is not str:
+            raise TypeError
+        if name in kinds.path:
+            return kinds.path[name]
+        if name in kinds.querystring:
+            return kinds.querystring[name]
+        return kinds.header.get(name, "")
+
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "json": json,
+        "path": path,
+        "params": param,
+        "getBody": body,
+    }
+
+
+def _too_much(text: str) -> Failure:
+    return Failure(f"the JSONPath {text!r} is too much work for this body")
+
+
+@lru_cache(maxsize=2048)
+def _compiled(text: str) -> Path:
+    if type(text) is not str:
+        raise TypeError
+    path = compile_path(text)
+    if isinstance(path, PathProblem):
+        raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
+    return path
+
+
 def parse_json(body: str) -> Any:
     """The value of JSON text, or MISSING where it is none (NaN and Infinity are none)."""
     try:
-        return _DECODE(body)
+        value, end = _SCAN(body, 0)
+        if end == len(body):
+            return value
+    except StopIteration:  # blanks before it, or no value at all
+        pass
+    except (ValueError, RecursionError):
+        return MISSING
+    try:
+        return _DECODER.decode(body)
     except (ValueError, RecursionError):
         return MISSING
 
@@ -150,17 +181,35 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 
-_DECODE: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+_SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(_DECODER)[
+    "scan_once"
+]  # without a look for blanks round the value, of which most bodies have none
 
 
 # ------------------------------------------------------------------------------------------------------- $util
+
+
+def escape_javascript(value: str) -> str:
+    """Quotes of both kinds and backslashes get a backslash, control and non-ASCII characters become escapes.
+
+    That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
+    """
+    return _escape_javascript(UTIL, value)
+
+
+def _escape_javascript(util: object, value: object) -> str:
+    shown = value if type(value) is str else text(value)
+    if shown.isascii() and shown.isprintable() and not ('"' in shown or "'" in shown or "\\" in shown):
+        return shown
+    return _ESCAPED.sub(_escape, shown)
 
 
 class Util(HostObject):
     """`$util`. An undefined argument is the empty string."""
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
-        "escapeJavaScript": lambda util, value: escape_javascript(text(value)),
+        "escapeJavaScript": _escape_javascript,
         "parseJson": lambda util, value: _parsed(text(value)),
         "urlEncode": lambda util, value: url_encode(text(value)),
         "urlDecode": lambda util, value: url_decode(text(value)),
@@ -203,14 +252,6 @@ def _decoded(value: str) -> str:
         return base64.b64decode(value + "=" * (-len(value) % 4)).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         raise Failure("base64Decode() of what is not base64") from None
-
-
-def escape_javascript(value: str) -> str:
-    """Quotes of both kinds and backslashes get a backslash, control and non-ASCII characters become escapes.
-
-    That `'` becomes `\\'` is API Gateway's own (reference 08 row 42); it is no JSON. `/` stays as it is.
-    """
-    return _ESCAPED.sub(_escape, value)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,6 +53,7 @@ def find(text: str, value: Any = STORE) -> Any:
         ("$.numbers.length()", 3),
         ("$.store.bicycle.size()", 2),
         ("$.expensive.length()", None),
+        ("$.expensive.keys()", None),
         ("$.numbers.min()", 1.0),
         ("$.numbers.max()", 3.0),
         ("$.numbers.sum()", 6.0),
@@ -62,6 +64,14 @@ def find(text: str, value: Any = STORE) -> Any:
         ("$.store.bicycle.keys()", ["color", "price"]),
         ("$..book.length()", 4),
         ("$..price.sum()", 73.87),
+        ("$.words.concat()", "ba"),
+        ('$.numbers.concat("-", 1.50, $.words, $.nothing)', "-1.5ba"),
+        ('$..color.concat("!")', "red!"),
+        ('$.numbers.append(4, "x")', [3, 1, 2, 4, "x"]),
+        ("$.expensive.append(4)", 10),
+        ("$.numbers.index(1)", 1),
+        ("$.numbers.index($.numbers.sum(-5))", 1),
+        ('$.numbers.sum(4, $.numbers, {"a": 1})', 16.0),
         ("$['\\u0061-b']['c\\u0020d']", {"e'f": 1}),
     ],
 )
@@ -78,7 +88,9 @@ def test_a_definite_path_gives_one_value(path: str, expected: Any) -> None:
         "$.missing", "$.store.missing.deeper", "$.expensive.deeper", "$.nothing.deeper", "$.numbers[3]",
         "$.numbers[-4]", "$.store[0]", "$.missing[0]", "$.missing[*]", "$.missing[?(@.a)]", "$.expensive[?(@.a)]",
         "$.expensive[1:2]", "$.expensive['a','b']", "$.empty.sum()", "$.words.max()", "$.expensive.min()",
-        "$.expensive.keys()", "$.empty.first()", "$.empty.last()", "$..missing.first()", "$.missing.length()",
+        "$.empty.first()", "$.empty.last()", "$..missing.first()", "$.missing.length()",
+        "$.expensive['a','b'].c", "$.numbers.sum($.missing)", "$.numbers.index(9)", "$.numbers.index(\"a\")",
+        "$.numbers.index($.missing)", "$.store.book[*].price.sum()", "$.expensive.first()", "$.numbers[9].sum()",
     ],
 )  # fmt: skip
 def test_a_path_that_leads_nowhere_is_missing(path: str) -> None:
@@ -101,7 +113,12 @@ def test_a_path_that_leads_nowhere_is_missing(path: str) -> None:
         ("$.numbers[1:2]", [1]),
         ("$.numbers[-2:]", [1, 2]),
         ("$.numbers[:-1]", [3, 1]),
-        ("$.numbers[-3:2]", [3, 1]),
+        ("$.numbers[-3:2]", [3, 1, 2, 3, 1]),
+        ("$.numbers[-3:-1]", [3, 1]),
+        ("$.numbers[1:-1]", []),
+        ("$.numbers[0:3:2]", [3, 1, 2]),
+        ("$.numbers[1::2]", [1, 2]),
+        ("$.numbers[9][*]", []),
         ("$.numbers[5:]", []),
         ("$.store[*][0].title", ["Sayings"]),
         ("$.store[*][0:1].title", ["Sayings"]),
@@ -112,6 +129,7 @@ def test_a_path_that_leads_nowhere_is_missing(path: str) -> None:
         ("$..['isbn']", ["0-553", "0-395"]),
         ("$.store.book[*].title.length()", [None, None, None, None]),
         ("$.matrix[*].length()", [2, 2]),
+        ("$.empty[*].sum($.missing)", []),
     ],
 )
 def test_an_open_path_gives_a_list(path: str, expected: list[Any]) -> None:
@@ -148,14 +166,14 @@ def test_an_open_path_gives_a_list(path: str, expected: list[Any]) -> None:
         ("@.note == null", "Moby"),
         ("@.missing == null", ""),
         ("@.missing == 'x'", ""),
-        ("@.price == '8.95'", ""),
+        ("@.price == '8.95'", "Sayings"),
         ("@.price === 8.95", "Sayings"),
         ("@.price !== 8.95", "Sword Moby Rings"),
         ("@.price > 'a'", ""),
         ("@.title > 'N'", "Sayings Sword Rings"),
         ("@ == {\"a\": 1}", ""),
         ("@.price in [8.95, -1, true, null, 1.5e1]", "Sayings"),
-        ("@..note", "Sayings Sword Moby Rings"[14:18]),
+        ("@..note", "Sayings Sword Moby Rings"),
         ("true == @.missing", ""),
     ],
 )  # fmt: skip
@@ -175,12 +193,28 @@ def test_a_filter_keeps_what_holds(expression: str, titles: str) -> None:
         pytest.param("$[?(@.a contains 1)].n", [{"a": [1], "n": 1}, {"a": [2], "n": 2}], [1], id="a list contains"),
         pytest.param("$[?(@.a subsetof [1, 2])].n", [{"a": [1], "n": 1}, {"a": [3], "n": 2}], [1], id="subsetof"),
         pytest.param("$[?(@.a anyof [1, 2])].n", [{"a": [1, 3], "n": 1}, {"a": [3], "n": 2}], [1], id="anyof"),
+        pytest.param("$[?(@.a subsetof @.b)].n", [{"a": [1], "b": {}, "n": 1}], [], id="subsetof a map"),
+        pytest.param("$[?(@.b subsetof @.a)].n", [{"a": [1], "b": {}, "n": 1}], [], id="subsetof of a map"),
+        pytest.param("$[?(@.b in @.a || !(@.b in @.c))].n", [{"a": {}, "b": 1, "c": {}, "n": 1}], [1], id="in a map"),
+        pytest.param("$[?(!(@.a in 'x'))]", [{"a": 1}], [], id="in what is no list: not kept, whatever else"),
+        pytest.param("$[?(@.a nin 'x' || @.a == 1)]", [{"a": 1}], [], id="nor beside what holds"),
+        pytest.param("$[?(@.a size 'x')]", [{"a": "x"}], [], id="a size that is no number"),
+        pytest.param("$[?(@.a size 2)].n", [{"a": "\U0001d11e", "n": 1}, {"a": {"b": 1}, "n": 2}], [1], id="UTF-16"),
+        pytest.param("$[?(@.a < '\uffee')].n", [{"a": "\U0001d11e", "n": 1}], [1], id="an order by UTF-16 units"),
+        pytest.param("$[?(!(@.a empty 1))]", [{"a": "x"}], [], id="empty of what is no boolean"),
+        pytest.param("$[?(@.a == '1.0E+10')].n", [{"a": 1e10, "n": 1}], [1], id="a double as text"),
+        pytest.param(
+            "$[?('1.50' != @.a && @.a == '1.50')].n", [{"a": 1.5, "n": 1}], [1], id="text is compared as text"
+        ),
+        pytest.param("$[?(@.a == /1/)]", [{"a": "1"}], [], id="a pattern equals nothing"),
+        pytest.param("$[?(@['a','b'])].c", [{"a": 1, "b": 2, "c": 1}, {"a": 1, "c": 2}], [1], id="two names exist"),
+        pytest.param("$[?(@['a','b'].c)].d", [{"a": {"c": 1}, "b": {"c": 1}, "d": 1}, {"a": {}, "d": 2}], [1], id="…"),
+        pytest.param("$[?(@.*.c)].d", [{"a": {"c": 1}, "d": 1}, {"a": {"b": 1}, "d": 2}], [1], id="exists in all"),
         pytest.param("$[?(@.a noneof [1, 2])].n", [{"a": [1, 3], "n": 1}, {"a": [3], "n": 2}], [2], id="noneof"),
-        pytest.param("$[?(@.a all [1, 2])].n", [{"a": [1, 2], "n": 1}, {"a": [1], "n": 2}], [1], id="all"),
         pytest.param("$[?(@.a empty true)].n", [{"a": [], "n": 1}, {"a": "x", "n": 2}], [1], id="empty"),
         pytest.param("$[?(@.a[0].b)]", [{"a": [{"b": None}]}, {"a": []}], [{"a": [{"b": None}]}], id="null exists"),
         pytest.param("$[?(/a/ =~ /a/)]", [1], [], id="two patterns"),
-        pytest.param("$..[?(@.x)].x", {"a": [{"x": 1}, {"y": 2}], "x": 3}, [3, 1, 1], id="a deep filter"),
+        pytest.param("$..[?(@.x)].x", {"a": [{"x": 1}, {"y": 2}], "x": 3}, [3, 1], id="a deep filter"),
         pytest.param("$[?(@['a b'] == 1)]", [{"a b": 1}], [{"a b": 1}], id="a name in brackets"),
         pytest.param("$[?(@.a.length() > 1)].n", [{"a": [1, 2], "n": 1}, {"a": [1], "n": 2}], [1], id="a function"),
     ],
@@ -198,18 +232,38 @@ def test_a_filter_meets_other_values(path: str, value: Any, expected: list[Any])
         ("$...a", 3, "expected a name, '*' or '[' after '..'"),
         ("$x", 1, "expected '.' or '['"),
         ("$.a b", 3, "expected '.' or '['"),
+        ("$.(", 2, "expected a name, '*' or '['"),
         ("$[", 2, "expected a name in quotes, an index, '*' or '?'"),
         ("$[a]", 2, "expected a name in quotes, an index, '*' or '?'"),
         ("$['a", 2, "expected a name in quotes, an index, '*' or '?'"),
         ("$['a'", 5, "expected ']'"),
-        ("$['a',b]", 6, "expected a name in quotes"),
+        ("$['a',b]", 6, "expected a name in '"),
+        ("$['a',\"b\"]", 6, "expected a name in '"),
         ("$[1,]", 4, "expected an index"),
         ("$[*", 3, "expected ']'"),
-        ("$.a.foo()", 4, "there is no function foo() without arguments"),
-        ("$.a.sum(1)", 7, "expected '.' or '['"),
+        ("$.a.foo()", 4, "there is no function foo()"),
+        ("$.a.first().b", 11, "a function ends a path"),
+        ("$.a.length($.b)", 4, "length() takes no argument"),
+        ("$.a.index()", 4, "index() takes at least one argument"),
+        ("$.a.index(1, 2)", 4, "index() takes one argument"),
+        ("$.a.sum(" + "1," * 100 + "1)", 4, "sum() takes at most 100 arguments"),
+        ("$.a.sum(1", 9, "expected ')'"),
+        ("$.a.sum('1')", 8, "expected a path, a number, a string in double quotes or an object"),
+        ("$.a.sum(-x)", 8, "malformed JSON"),
+        ("$.a.sum(-Infinity)", 8, "malformed JSON"),
+        ("$.a.sum({)", 8, "malformed JSON"),
+        ("$.a.sum($.b c)", 12, "expected ')'"),
+        ("$.a" + ".sum($" * 21, 128, "nested deeper than 20 levels"),
+        ("$.*a", 3, "expected '.' or '['"),
+        ("$['a']b", 6, "expected '.' or '['"),
+        ("$[:]", 3, "a slice needs a beginning or an end"),
+        ("$[::2]", 3, "a slice needs a beginning or an end"),
+        ("$[?(@.a&&@.b)]", 6, "blanks must stand around '&&' and '||'"),
+        ("$[?(!@.a == 1)]", 5, "a comparison is negated as '!(…)'"),
+        ("$[?(@.a == all)]", 11, "expected '@', '$' or a literal"),
         ("$[?(@.a == )]", 11, "expected '@', '$' or a literal"),
         ("$[?('a')]", 7, "expected a comparison"),
-        ("$[?(@.a like 'b')]", 12, "there is no operator 'like'"),
+        ("$[?(@.a like 'b')]", 8, "there is no operator 'like'"),
         ("$[?(@.a == 'b']", 14, "expected ')'"),
         ("$[?@.a]", 3, "expected '('"),
         ("$[?(@.a =~ /(/)]", 14, "missing ), unterminated subpattern at position 0"),
@@ -230,8 +284,16 @@ def test_missing_is_false_and_says_its_name() -> None:
     assert repr(MISSING) == "MISSING"
 
 
-def test_a_whole_number_beyond_doubles_has_no_sum() -> None:
-    assert find("$.sum()", [10**400]) is MISSING
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("$.sum()", [10**400], id="a whole number beyond doubles"),
+        pytest.param("$.stddev()", [0.1, 0.1, 0.1], id="a deviation below nothing, by rounding"),
+        pytest.param("$.concat($)", [[1e400]], id="what cannot be written"),
+    ],
+)
+def test_a_function_that_cannot_be_computed_is_missing(path: str, value: Any) -> None:
+    assert find(path, value) is MISSING
 
 
 def test_a_deep_document_is_scanned_without_recursion() -> None:
@@ -240,6 +302,48 @@ def test_a_deep_document_is_scanned_without_recursion() -> None:
         document = {"b": document}
 
     assert find("$..a", document) == [1]
+
+
+def _nested(levels: int, wrap: Callable[[Any], Any]) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = wrap(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        pytest.param("$" + "[0,0]" * 300, _nested(300, lambda inner: [inner]), id="unions double what is found"),
+        pytest.param("$" + "['a','a']" * 200 + ".b", _nested(200, lambda inner: {"a": inner}), id="so do names"),
+        pytest.param("$" + "[-1:1]" * 300, _nested(300, lambda inner: [inner]), id="and slices"),
+        pytest.param("$" + "..a" * 5, _nested(900, lambda inner: {"a": inner}), id="scans in scans"),
+        pytest.param("$" + "..['a','a']" * 5, _nested(900, lambda inner: {"a": inner}), id="scans for two names"),
+        pytest.param("$" + "..*" * 6, _nested(900, lambda inner: [inner]), id="scans for anything"),
+        pytest.param("$" + "..[?(!@.a)]" * 6, _nested(900, lambda inner: [inner]), id="scans with filters"),
+        pytest.param("$[?(@ in $)]", [*range(3000)], id="a list searched for each item"),
+        pytest.param("$[?(@ in $ && $ contains @)]", [[number] for number in range(3000)], id="from either side"),
+        pytest.param("$[?($ subsetof $)]", [*range(3000)], id="a list in itself"),
+        pytest.param("$..[?(@..a.sum() > 1)]", _nested(2500, lambda inner: {"a": inner}), id="a scan in a filter"),
+        pytest.param("$[*].sum(" + ",".join(["$"] * 99) + ")", [[1]] * 3000, id="arguments for each item"),
+        pytest.param("$.concat(" + ",".join(["$.a"] * 20) + ")", {"a": "x" * 1_000_000}, id="a text grown large"),
+    ],
+)  # fmt: skip
+def test_a_search_that_would_never_end_finds_nothing(path: str, document: Any) -> None:
+    assert find(path, document) is MISSING
+
+
+def test_what_every_item_is_compared_with_is_computed_once() -> None:
+    items = [{"a": number} for number in range(1500)]
+
+    assert find("$[?(@.a == $..a.max())].a", items) == [1499]  # once an item, it would be too much work
+    assert find("$[?($..a.max() > 5)].a", items) == [*range(1500)]
+
+
+def test_values_nested_too_deeply_to_be_compared_find_nothing() -> None:
+    document = [_nested(5000, lambda inner: [inner]), _nested(5000, lambda inner: [inner])]
+
+    assert find("$[?(@ == $[1])]", document) is MISSING
 
 
 _json = st.recursive(

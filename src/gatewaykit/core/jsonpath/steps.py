@@ -1,14 +1,21 @@
-"""The steps that paths are compiled to, and the functions a path may end in."""
+"""The steps that paths are compiled to: each takes the values found so far and gives the next ones.
+
+A step that is `definite` has one value before it (or none, after an index beyond the end): only such a step may find
+that the whole path leads nowhere, and says so with MISSING. Everything else just finds nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 __all__ = [
-    "FUNCTIONS", "MISSING", "Missing", "Step", "deep", "filtered", "items", "merge", "on_all", "on_each", "properties",
-    "property_of", "slice_of", "wildcard",
+    "MAX_LOOKS", "MISSING", "Missing", "Predicate", "Search", "Step", "TooMuch", "deep", "deep_property", "filtered",
+    "items", "merge", "properties", "property_of", "slice_of", "wildcard",
 ]  # fmt: skip
+
+MAX_LOOKS: Final = 1_000_000
+"""How many values one search may look at. One scan looks at every map and list; several in one path multiply."""
 
 
 class Missing:
@@ -22,86 +29,153 @@ class Missing:
 MISSING: Final = Missing()
 """What a path finds where there is nothing."""
 
-Step: TypeAlias = "Callable[[list[Any], Any], list[Any] | Missing]"
-"""From the values found so far, and the whole document, to the next ones."""
+
+class TooMuch(Exception):
+    """A search that would look at more than MAX_LOOKS values."""
 
 
-# `definite`: everything before this step led to one value, so that finding nothing makes the whole path MISSING.
+class Search:
+    """One evaluation of a path: the document that `$` is in filters, what is known of it, and what may yet be done."""
+
+    __slots__ = ("_known", "_looks", "root")
+
+    def __init__(self, root: object) -> None:
+        self.root = root
+        self._looks = MAX_LOOKS
+        self._known: dict[object, Any] = {}
+
+    def spend(self, looks: int) -> None:
+        self._looks -= looks
+        if self._looks < 0:
+            raise TooMuch
+
+    def once(self, compute: Callable[[Search], Any]) -> Any:
+        """The same for every item of a filter, so computed once."""
+        if compute not in self._known:
+            self._known[compute] = compute(self)
+        return self._known[compute]
 
 
-def property_of(name: str, definite: bool) -> Step:
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        values = [value[name] for value in found if isinstance(value, dict) and name in value]
-        return MISSING if definite and not values else values
-
-    return step
+Step: TypeAlias = "Callable[[list[Any], Search], list[Any] | Missing]"
+Predicate: TypeAlias = "Callable[[Any, Search], bool]"
 
 
-def properties(names: list[str]) -> Step:
-    def step(found: list[Any], root: Any) -> list[Any]:
-        return [value[name] for value in found if isinstance(value, dict) for name in names if name in value]
+def property_of(name: str, definite: bool, strict: bool) -> Step:
+    """`strict`: a map without the name makes the path MISSING, as it does where a filter asks whether a path exists."""
 
-    return step
-
-
-def merge(names: list[str], definite: bool) -> Step:
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        merged = [{name: value[name] for name in names if name in value} for value in found if isinstance(value, dict)]
-        return MISSING if definite and not merged else merged
-
-    return step
-
-
-def items(indexes: list[int], definite: bool) -> Step:
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        if definite and not isinstance(found[0], list):
-            return MISSING
-        values = [
-            value[index]
-            for value in found
-            if isinstance(value, list)
-            for index in indexes
-            if -len(value) <= index < len(value)
-        ]
-        return MISSING if definite and len(indexes) == 1 and not values else values
-
-    return step
-
-
-def slice_of(first: int | None, last: int | None, definite: bool) -> Step:
-    """Of `first:last`, negative numbers count from the end; with both ends given, Jayway counts from the start only."""
-
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        if definite and not isinstance(found[0], list):
-            return MISSING
-        values: list[Any] = []
+    def step(found: list[Any], search: Search) -> list[Any] | Missing:
+        search.spend(len(found))
+        values = []
         for value in found:
-            if isinstance(value, list):
-                if first is not None and last is not None:
-                    values += value[max(first, 0) : max(last, 0)]
-                else:
-                    values += value[first:last]
+            if not isinstance(value, dict):
+                if definite:
+                    return MISSING
+            elif name in value:
+                values.append(value[name])
+            elif definite or strict:
+                return MISSING
         return values
 
     return step
 
 
-def wildcard(found: list[Any], root: Any) -> list[Any]:
-    return [item for value in found for item in _children(value)]
+def properties(names: Sequence[str], definite: bool, strict: bool) -> Step:
+    """Several names with more steps after them: each leads on by itself."""
+
+    def step(found: list[Any], search: Search) -> list[Any] | Missing:
+        search.spend(len(found) * len(names))
+        values = []
+        for value in found:
+            if isinstance(value, dict):
+                present = [value[name] for name in names if name in value]
+                if strict and len(present) < len(names):
+                    return MISSING
+                values += present
+            elif definite:
+                return MISSING
+        return values
+
+    return step
 
 
-def filtered(predicate: Callable[[Any, Any], bool], definite: bool) -> Step:
-    """The items of a list that hold; a map itself when it holds."""
+def merge(names: Sequence[str], definite: bool, strict: bool, scan: bool) -> Step:
+    """Several names at the end of a path: one map of what they find. A scan stops only where it finds them all."""
 
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        if definite and not isinstance(found[0], (list, dict)):
-            return MISSING
+    def step(found: list[Any], search: Search) -> list[Any] | Missing:
+        search.spend(len(found) * len(names))
+        maps = []
+        for value in found:
+            if isinstance(value, dict):
+                merged = {name: value[name] for name in names if name in value}
+                if len(merged) == len(set(names)) or not (strict or scan):
+                    maps.append(merged)
+                elif strict:
+                    return MISSING
+            elif definite:
+                return MISSING
+        return maps
+
+    return step
+
+
+def items(indexes: Sequence[int], definite: bool) -> Step:
+    def step(found: list[Any], search: Search) -> list[Any] | Missing:
+        search.spend(len(found) * len(indexes))
+        values = []
+        for value in found:
+            if isinstance(value, list):
+                values += [value[index] for index in indexes if -len(value) <= index < len(value)]
+            elif definite:
+                return MISSING
+        return values
+
+    return step
+
+
+def slice_of(first: int | None, last: int | None, definite: bool) -> Step:
+    """`first:last`. Where both are given Jayway counts up from `first`, and a negative index is one from the end."""
+
+    def step(found: list[Any], search: Search) -> list[Any] | Missing:
         values: list[Any] = []
         for value in found:
             if isinstance(value, list):
-                values += [item for item in value if predicate(item, root)]
-            elif isinstance(value, dict) and predicate(value, root):
-                values.append(value)
+                search.spend(4 + len(value))
+                if first is None or last is None:
+                    values += value[first:last]
+                else:
+                    values += [value[index] for index in range(max(first, -len(value)), min(last, len(value)))]
+            elif definite:
+                return MISSING
+        return values
+
+    return step
+
+
+def wildcard(found: list[Any], search: Search) -> list[Any]:
+    values: list[Any] = []
+    for value in found:
+        children = _children(value)
+        search.spend(len(children))
+        values += children
+    return values
+
+
+def filtered(predicate: Predicate, definite: bool, scan: bool) -> Step:
+    """The items of a list that hold; a map itself when it holds. A scan looks into a list only if that holds too."""
+
+    def step(found: list[Any], search: Search) -> list[Any] | Missing:
+        values: list[Any] = []
+        for value in found:
+            if isinstance(value, list):
+                search.spend(len(value))
+                if not scan or predicate(value, search):
+                    values += [item for item in value if predicate(item, search)]
+            elif isinstance(value, dict):
+                search.spend(1)
+                if predicate(value, search):
+                    values.append(value)
+            elif definite:
+                return MISSING
         return values
 
     return step
@@ -110,90 +184,43 @@ def filtered(predicate: Callable[[Any, Any], bool], definite: bool) -> Step:
 def deep(inner: Step) -> Step:
     """A step taken at every map and list below, each before what is inside it."""
 
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
+    def step(found: list[Any], search: Search) -> list[Any]:
         values: list[Any] = []
         for value in found:
-            for node in _nodes(value):
-                taken = inner([node], root)
+            for node in _nodes(value, search):
+                taken = inner([node], search)
                 values += taken if isinstance(taken, list) else []
         return values
 
     return step
 
 
-def _nodes(value: Any) -> Iterator[Any]:
+def deep_property(name: str) -> Step:
+    """`deep` of one name, which most scans are."""
+
+    def step(found: list[Any], search: Search) -> list[Any]:
+        return [
+            node[name]
+            for value in found
+            for node in _nodes(value, search)
+            if isinstance(node, dict) and name in node
+        ]  # fmt: skip
+
+    return step
+
+
+def _nodes(value: Any, search: Search) -> Iterator[Any]:
     """Maps and lists, outermost first. Not recursive: a document may be deeper than Python's stack."""
-    waiting = [value]
+    search.spend(1)
+    waiting = [value] if isinstance(value, (dict, list)) else []
     while waiting:
         node = waiting.pop()
-        if isinstance(node, (dict, list)):
-            yield node
-            waiting += reversed(_children(node))
+        yield node
+        children = _children(node)
+        inner = [child for child in children if isinstance(child, (dict, list))]
+        search.spend(len(inner) + len(children) // 16)  # what is no map or list is passed over quickly
+        waiting += reversed(inner)
 
 
 def _children(value: Any) -> list[Any]:
     return [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-
-
-def on_each(function: Callable[[Any], Any]) -> Step:
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        return [result for value in found if (result := function(value)) is not MISSING]
-
-    return step
-
-
-def on_all(function: Callable[[Any], Any]) -> Step:
-    if function is _length:
-        function = _length_of_all
-
-    def step(found: list[Any], root: Any) -> list[Any] | Missing:
-        result = function(found)
-        return MISSING if result is MISSING else [result]
-
-    return step
-
-
-def _length(value: Any) -> Any:
-    return len(value) if isinstance(value, (list, dict)) else None
-
-
-def _length_of_all(found: Any) -> Any:
-    """After a deep scan: how much is inside what was found (`$..book.length()` is the number of books)."""
-    return sum(len(_children(value)) for value in found)
-
-
-def _aggregate(combine: Callable[[list[float]], float]) -> Callable[[Any], Any]:
-    """Over the numbers of a list, always a double; nothing where there is no number."""
-
-    def function(value: Any) -> Any:
-        items = value if isinstance(value, list) else []
-        try:
-            numbers = [float(item) for item in items if isinstance(item, (int, float)) and not isinstance(item, bool)]
-            return combine(numbers) if numbers else MISSING
-        except OverflowError:  # a whole number beyond any double
-            return MISSING
-
-    return function
-
-
-def _mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers)
-
-
-def _deviation(numbers: list[float]) -> float:
-    mean = _mean(numbers)
-    return float((sum((number - mean) ** 2 for number in numbers) / len(numbers)) ** 0.5)
-
-
-FUNCTIONS: Final[dict[str, Callable[[Any], Any]]] = {
-    "length": _length,
-    "size": _length,
-    "min": _aggregate(min),
-    "max": _aggregate(max),
-    "sum": _aggregate(sum),
-    "avg": _aggregate(_mean),
-    "stddev": _aggregate(_deviation),
-    "keys": lambda value: [*value] if isinstance(value, dict) else MISSING,
-    "first": lambda value: value[0] if isinstance(value, list) and value else MISSING,
-    "last": lambda value: value[-1] if isinstance(value, list) and value else MISSING,
-}

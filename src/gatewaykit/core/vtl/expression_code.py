@@ -25,7 +25,7 @@ from gatewaykit.core.vtl.nodes import (
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = [
-    "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
+    "FLAGS", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90
@@ -37,6 +37,7 @@ _COUNTERS: Final = {
     "first": "({n} < 1)",
     "last": "({n} >= {l})",
 }
+FLAGS: Final = (Property("hasNext"), Property("first"), Property("last"))
 _PLAIN_COUNTERS: Final = (Property("index"), Property("count"))
 _FUNCTIONS: Final = {
     "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo", "==": "equal", "!=": "not equal",
@@ -78,6 +79,8 @@ class ExpressionGenerator(ABC):
         self._variables: dict[str, str] = {}
         self._inner: list[tuple[str, Function]] = []
         self._temporaries = 0
+        # what chains of names lead to: where it is held, and what tells whether it is a map
+        self._held: dict[tuple[str, ...], tuple[str, str]] = {}
         self._function = Function("main")
         uses = Uses(statements)
         self._has_blocks = uses.blocks
@@ -123,6 +126,25 @@ class ExpressionGenerator(ABC):
             code = self._access(code, accessor)
         return code
 
+    def _names(self, root: str, names: list[str]) -> str:
+        """`_chain` of names only, where everything before it in one expression has been evaluated.
+
+        Reading changes nothing, so that what is read often, such as `$context.identity`, is held, and whether it is a
+        plain map.
+        """
+        code = self._variable(root)
+        for at, written in enumerate(names):
+            name, prefix = self._constant(written), (root, *names[:at])
+            if prefix in self._held:
+                holder, is_map = self._held[prefix]
+            else:
+                holder, flag = code if code.isidentifier() else self._temporary(), self._temporary("d")
+                value = code if code == holder else f"({holder} := {code})"
+                self._held[prefix] = holder, flag
+                is_map = f"({flag} := type({value}) is dict)"
+            code = f"({holder}.get({name}) if {is_map} else member({holder}, {name}))"
+        return code
+
     def _access(self, owner: str, accessor: Accessor) -> str:
         temporary = self._temporary()
         if isinstance(accessor, Property):
@@ -131,15 +153,26 @@ class ExpressionGenerator(ABC):
         if isinstance(accessor, Index):
             key = self._value(accessor.key)
             return f"(None if ({temporary} := {owner}) is None else index({temporary}, {key}))"
-        arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
         name = self._constant(accessor.name)
-        return f"(None if ({temporary} := {owner}) is None else call({temporary}, {name}{arguments}))"
+        if accessor.name == "get" and len(accessor.arguments) == 1:  # of a map by name, which most are
+            key = self._temporary("a")
+            is_name = f"type({key} := {self._value(accessor.arguments[0])}) is str and type({temporary}) is dict"
+            found = f"{temporary}.get({key}) if {is_name} else call_one({temporary}, {name}, {key})"
+            return f"(None if ({temporary} := {owner}) is None else {found})"
+        arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
+        call = {0: "call_bare", 1: "call_one"}.get(len(accessor.arguments), "call")
+        return f"(None if ({temporary} := {owner}) is None else {call}({temporary}, {name}{arguments}))"
 
     def _printed(self, reference: Reference, *, in_string: bool = False) -> str:
         """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
         if not reference.root:
             return self._constant(reference.prefix)
-        raw = self._chain(reference.root, reference.accessors)
+        names = [accessor.name for accessor in reference.accessors if isinstance(accessor, Property)]
+        if len(names) < len(reference.accessors) or in_string or reference.escaped or self._is_counter(reference):
+            self._held.clear()
+            raw = self._chain(reference.root, reference.accessors)
+        else:
+            raw = self._names(reference.root, names)
         if reference.escaped:
             written = self._constant(reference.prefix + reference.literal)
             return f"({raw}, {written})[1]" if may_fail(reference) else written
@@ -150,7 +183,11 @@ class ExpressionGenerator(ABC):
         else:
             name = raw if raw.isidentifier() else self._temporary()
             value = raw if name == raw else f"{name} := {raw}"
-            printed = f"({name} if type({value}) is str or type({name}) is int else text({name}))"
+            kind = self._temporary("c")
+            printed = (
+                f"({name} if ({kind} := type({value})) is str or {kind} is int"
+                f" else empty if {name} is None else text({name}))"
+            )
         return f"({self._constant(reference.prefix)} + text({printed}))" if reference.prefix else printed
 
     def _is_counter(self, reference: Reference) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import dropwhile
+from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl import runtime
 from gatewaykit.core.vtl.expression_code import (
+    FLAGS,
     ExpressionGenerator,
     Function,
     TooComplex,
@@ -22,7 +24,20 @@ from gatewaykit.core.vtl.expression_code import (
     may_be_null,
     may_fail,
 )
-from gatewaykit.core.vtl.nodes import Break, Define, Foreach, If, Index, Output, Set, Statement, Stop, Text
+from gatewaykit.core.vtl.nodes import (
+    Break,
+    Call,
+    Define,
+    Foreach,
+    If,
+    Index,
+    Output,
+    Reference,
+    Set,
+    Statement,
+    Stop,
+    Text,
+)
 
 __all__ = ["Generated", "Generator", "TooComplex", "generate"]
 
@@ -83,10 +98,14 @@ class Generator(ExpressionGenerator):
         )
 
     def _single_piece(self) -> bool:
-        """A template of texts and references only returns one string, without a list of pieces."""
-        if self._stops_inside or not all(isinstance(statement, (Text, Output)) for statement in self._statements):
+        """A template that only prints after its first assignments returns one string, without a list of pieces."""
+        printed = [*dropwhile(lambda statement: isinstance(statement, Set), self._statements)]
+        if self._stops_inside or not all(isinstance(statement, (Text, Output)) for statement in printed):
             return False
-        self._function.emit(f"return {self._joined(self._statements)}")
+        for statement in self._statements[: len(self._statements) - len(printed)]:
+            self._function.place = (statement.line, statement.column)
+            self._statement(statement)
+        self._function.emit(f"return {self._joined(printed)}")
         return True
 
     def _opening(self) -> list[str]:
@@ -118,9 +137,9 @@ class Generator(ExpressionGenerator):
     def _body(self, statements: list[Statement]) -> None:
         """At least one line. Runs of texts and references are put together."""
         start = len(self._function.lines)
-        run: list[Text | Output] = []
+        run: list[Text | Output | If] = []
         for statement in statements:
-            if isinstance(statement, (Text, Output)):
+            if isinstance(statement, (Text, Output)) or self._is_separator(statement):
                 run.append(statement)
                 if self._stops_inside:  # what comes before must be out when a block stops the template
                     self._append(run)
@@ -134,16 +153,29 @@ class Generator(ExpressionGenerator):
         if len(self._function.lines) == start:
             self._function.emit("pass")
 
-    def _append(self, run: list[Text | Output]) -> None:
+    def _is_separator(self, statement: Statement) -> TypeGuard[If]:
+        """Whether it is text between items, `#if($foreach.hasNext),#end`, which may be part of a string."""
+        if not isinstance(statement, If) or len(statement.branches) > 1:
+            return False
+        ((condition, body),) = statement.branches
+        is_flag = isinstance(condition, Reference) and self._is_counter(condition) and condition.accessors[0] in FLAGS
+        return is_flag and all(isinstance(each, Text) for each in body)
+
+    def _separator(self, node: If) -> str:
+        ((condition, body),) = node.branches
+        text = "".join([each.text for each in body if isinstance(each, Text)])
+        return f"({self._constant(text)} if {self._truth(condition)} else empty)" if condition else "empty"
+
+    def _append(self, run: list[Text | Output | If]) -> None:
         joined = self._joined(run)
         if joined != "empty":
             self._function.emit(f"append({joined})")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
-        pieces: list[str | Output] = []
+        pieces: list[str | Output | If] = []
         for statement in run:
-            if isinstance(statement, Output):
+            if isinstance(statement, (Output, If)):
                 pieces.append(statement)
             elif isinstance(statement, Text) and statement.text:
                 if pieces and isinstance(pieces[-1], str):
@@ -153,9 +185,13 @@ class Generator(ExpressionGenerator):
         alone = sum(isinstance(piece, Output) for piece in pieces) < 2
         fallible = any(isinstance(piece, Output) and may_fail(piece.reference) for piece in pieces)
         shown: list[str] = []
+        self._held.clear()
         for piece in pieces:
             if isinstance(piece, str):
                 shown.append(self._constant(piece))
+                continue
+            if isinstance(piece, If):
+                shown.append(self._separator(piece))
                 continue
             self._function.place = (piece.line, piece.column)
             expression = self._printed(piece.reference)
@@ -234,11 +270,16 @@ class Generator(ExpressionGenerator):
             raise TooComplex(node.line, node.column, f"more than {MAX_LOOP_DEPTH} loops inside one another")
         items, counter, last = self._temporary("i"), self._temporary("n"), self._temporary("l")
         iterable = node.iterable  # a reference that leads nowhere is nothing to go over, nor is an empty string
-        over = self._chain(iterable.root, iterable.accessors) if is_rooted(iterable) else self._value(iterable)
-        function.emit(f"{items} = items({over})")
+        if is_rooted(iterable) and iterable.accessors and iterable.accessors[-1] == Call("keySet", []):
+            over = f"keys_of({self._chain(iterable.root, iterable.accessors[:-1])})"
+        elif is_rooted(iterable):
+            over = f"items({self._chain(iterable.root, iterable.accessors)})"
+        else:
+            over = f"items({self._value(iterable)})"
+        function.emit(f"{items} = {over}")
         function.emit(f"if {items}:")
         function.indent += 1
-        function.emit(f"{last} = len({items}) - 1")
+        function.emit(f"{last} = pieces.enter({items})")
         variable = self._assigned(node.variable)
         saved = {variable: self._temporary("o")}
         each = []
@@ -258,7 +299,7 @@ class Generator(ExpressionGenerator):
             each.append(f"{loop}.index = {counter}")
         function.emit(f"for {counter}, {variable} in enumerate({items}):")
         function.indent += 1
-        function.emit(f"if not {counter} & {runtime.TURN - 1}: pieces.turn()")
+        function.emit(f"if {counter} & {runtime.TURN - 1} == {runtime.TURN - 1}: pieces.look()")
         for line in each:
             function.emit(line)
         function.loops.append((counter, last))

@@ -18,6 +18,7 @@ from gatewaykit.core.vtl.values import (
     HostObject,
     JavaList,
     JavaSet,
+    MapKey,
     OnceMap,
     Stopped,
     java_equals,
@@ -131,24 +132,58 @@ def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
 
 def call(owner: object, name: str, *arguments: object) -> object:
     """`owner.name(arguments)`. A method that there is not, or not with such arguments, gives null."""
-    methods = METHODS.get(type(owner))
-    if methods is None:
-        if not isinstance(owner, HostObject):
-            return None
-        methods = METHODS[type(owner)] = owner.methods
-    method = methods.get(name)
+    method = _method(owner, name)
     if method is None:
-        if name in NOT_OFFERED.get(type(owner), ()):
-            raise Failure(f"the method {name}() is not supported")
         return None
     try:
         return method(owner, *arguments)
-    except TypeError:  # the wrong number of arguments, or of the wrong types: Java would not find the method …
-        code = method.__code__
-        if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
-            # … but Velocity takes one without parameters for any number of arguments, and then cannot call it
-            raise Failure(f"{name}() takes no arguments") from None
+    except TypeError:  # the wrong number of arguments, or of the wrong types
+        _refuse_arguments(method, name, len(arguments))
         return None
+
+
+def call_bare(owner: object, name: str) -> object:
+    """`call` without arguments, quicker."""
+    try:
+        method = METHODS[type(owner)][name]
+    except KeyError:
+        return call(owner, name)
+    try:
+        return method(owner)
+    except TypeError:
+        return None
+
+
+def call_one(owner: object, name: str, argument: object) -> object:
+    """`call` with one argument, quicker."""
+    try:
+        method = METHODS[type(owner)][name]
+    except KeyError:
+        return call(owner, name, argument)
+    try:
+        return method(owner, argument)
+    except TypeError:
+        _refuse_arguments(method, name, 1)
+        return None
+
+
+def _refuse_arguments(method: Callable[..., Any], name: str, arguments: int) -> None:
+    """Java would not find a method for such arguments, but Velocity takes one that has no parameters, and fails."""
+    code = method.__code__
+    if arguments and code.co_argcount == 1 and not code.co_flags & _VARARGS:
+        raise Failure(f"{name}() takes no arguments") from None
+
+
+def _method(owner: object, name: str) -> Callable[..., Any] | None:
+    """The method of a value or an object. Raises Failure for one that Java has and templates may not call."""
+    kind = type(owner)
+    if kind not in METHODS and isinstance(owner, HostObject):
+        METHODS[kind] = owner.methods
+    if name in METHODS.get(kind, ()):
+        return METHODS[kind][name]
+    if name in NOT_OFFERED.get(kind, ()):
+        raise Failure(f"the method {name}() is not supported")
+    return None
 
 
 def assign_property(owner: object, name: str, value: object) -> None:
@@ -287,7 +322,9 @@ def range_of(first: object, last: object) -> object:
 
 def items(value: object) -> list[Any] | None:
     """What a #foreach goes over, or None when it is nothing to go over. A copy: the body may change the list."""
-    if isinstance(value, dict):
+    if type(value) is JavaSet:
+        found: list[Any] = value  # which nothing changes
+    elif isinstance(value, dict):
         found = [*value.values()]
     elif isinstance(value, list):
         found = [*value]
@@ -298,35 +335,46 @@ def items(value: object) -> list[Any] | None:
     return found
 
 
+def keys_of(owner: object) -> list[Any] | None:
+    """What a #foreach over `owner.keySet()` goes over."""
+    if type(owner) is dict and len(owner) <= MAX_ITERATIONS and MapKey not in map(type, owner):
+        return [*owner]
+    return items(call_bare(owner, "keySet"))
+
+
 class Counted:
     """One rendering of a template with loops: how many iterations there were, over all its loops."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("steps",)
 
-    def __init__(self, steps: int = 0) -> None:
-        self._steps = steps
+    def __init__(self) -> None:
+        self.steps = 0
 
     def pieces(self) -> Pieces:
         return Pieces(self)
 
-    def count(self) -> None:
-        self._steps += TURN
-        if self._steps > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
-
 
 class Pieces(list[str]):
-    """Output that grows in loops. `turn` is called now and then while a loop runs, so that nothing grows unseen."""
+    """Output that grows in loops. Each loop calls `enter`, and then `look` now and then: nothing grows unseen."""
 
     __slots__ = ("_counted", "_length", "_rendering")
 
     def __init__(self, rendering: Counted) -> None:
-        super().__init__()
         self._rendering = rendering
         self._counted = self._length = 0
 
-    def turn(self) -> None:
-        self._rendering.count()
+    def enter(self, items: list[Any]) -> int:
+        """The last index of what a loop will go over."""
+        count = len(items)
+        rendering = self._rendering
+        rendering.steps += count
+        if rendering.steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
+        if len(self) - self._counted > TURN * 4:
+            self.look()
+        return count - 1
+
+    def look(self) -> None:
         self._length += sum(map(len, self[self._counted :]))
         self._counted = len(self)
         if self._length > MAX_TEXT:
@@ -365,6 +413,8 @@ NAMESPACE: Final[dict[str, object]] = {
     "str": str,
     "type": type,
     "call": call,
+    "call_bare": call_bare,
+    "call_one": call_one,
     "index": index,
     "member": member,
     "key_of": key_of,
@@ -374,6 +424,7 @@ NAMESPACE: Final[dict[str, object]] = {
     "assign_index": assign_index,
     "assign_property": assign_property,
     "items": items,
+    "keys_of": keys_of,
     "range_of": range_of,
     "add": add,
     "divide": divide,

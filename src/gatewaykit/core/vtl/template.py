@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,12 +14,16 @@ from gatewaykit.core.vtl.runtime import NAMESPACE
 from gatewaykit.core.vtl.values import MAX_TEXT, Failure
 
 __all__ = [
-    "MAX_TEMPLATE_BYTES", "Template", "TemplateFailure", "TemplateProblem", "compile_template", "generate_template",
-    "make_template",
+    "MAX_TEMPLATE_BYTES", "PREPARE", "Template", "TemplateFailure", "TemplateProblem", "compile_template",
+    "generate_template", "make_template",
 ]  # fmt: skip
 
 MAX_TEMPLATE_BYTES: Final = 300 * 1024
 """Size of a mapping template (developer guide, "Quotas")."""
+
+PREPARE: Final = "#prepare"
+"""Under this name, which none can have in a template, the variables may hold a function of themselves. It is called
+before a rendering that may do more with `$context` than read what is in it by name."""
 
 _FILE: Final = "<mapping template>"
 
@@ -35,15 +40,18 @@ class TemplateFailure:
 class Template:
     """A compiled template. `render` walks nothing: it calls the function that was made of the text."""
 
-    __slots__ = ("_places", "_render", "text")
+    __slots__ = ("_places", "_prepares", "_render", "text")
 
     def __init__(self, text: str, render: Callable[[Mapping[str, object]], str], places: list[tuple[int, int]]) -> None:
         self.text = text
         self._render = render
         self._places = places
+        self._prepares = _MORE_THAN_READ.search(text) is not None
 
     def render(self, variables: Mapping[str, object]) -> str | TemplateFailure:
         """The text, or why there is none. Maps and lists among the variables may be changed by the template."""
+        if self._prepares and PREPARE in variables:
+            variables[PREPARE](variables)  # type: ignore[operator]  # see PREPARE
         try:
             rendered = self._render(variables)
         except Failure as failure:
@@ -61,6 +69,14 @@ class Template:
                 line, column = self._places[traceback.tb_lineno - 1]
             traceback = traceback.tb_next
         return TemplateFailure(line, column, reason)
+
+
+# `context` before anything but a name that is no method, or that leads to overrides or just to the identity; and code
+# that is put together as text, which may hold anything
+_NAME: Final = r"\.[A-Za-z][A-Za-z0-9_-]*(?![A-Za-z0-9_(-])"
+_MORE_THAN_READ: Final = re.compile(
+    rf"evaluate|context(?!{_NAME})|context\.(?:requestOverride|responseOverride|identity(?!{_NAME}))"
+)
 
 
 def compile_template(text: str) -> Template | TemplateProblem:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from json import encoder
 from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
@@ -162,6 +163,8 @@ def text(value: object) -> str:
     kind = type(value)
     if kind is str:
         return value  # type: ignore[return-value]  # mypy does not follow type(value) is str
+    if kind is float and 1e-3 <= value < 1e7:  # type: ignore[operator]  # nor this
+        return repr(value)  # as java_double has it
     printer = _PRINTERS.get(kind)
     if printer is not None:
         return printer(value)
@@ -195,8 +198,8 @@ def to_json(value: object) -> str:
     if type(value) is int:
         return str(value)
     try:
-        shown = _ENCODE(value)
-    except ValueError:  # infinite, or it holds itself
+        shown = "".join(_PIECES(value, 0))
+    except (ValueError, RecursionError):  # infinite, or it holds itself
         raise Failure("a value cannot be written as JSON") from None
     except TypeError:  # a key or a value that only a template can make
         return _json(value)
@@ -237,7 +240,15 @@ def _json(value: object) -> str:
     return _ENCODE(text(value))
 
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_ENCODE: Final = _ENCODER.encode
+# what `encode` makes anew for every value; it does not look for a value that holds itself, which then is too deep
+_MAKE_ENCODER: Final = getattr(encoder, "c_make_encoder", None)  # CPython's
+_PIECES: Final[Callable[[object, int], Iterable[str]]] = (
+    _MAKE_ENCODER(None, _ENCODER.default, encode_basestring, None, ":", ",", False, False, False)
+    if _MAKE_ENCODER
+    else lambda value, level: [_ENCODE(value)]
+)
 
 
 def _print_map(value: dict[object, object]) -> str:

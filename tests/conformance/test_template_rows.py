@@ -1,0 +1,89 @@
+"""Recorded rows 31, 32 and 89 and the rules of overrides (reference 03 section 4), through integrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gatewaykit.testing import Client, Reply, ScriptedTransport
+from tests.conformance.documents import gateway, mock
+
+JSON = "application/json"
+
+
+def http(request: str, response: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "httpMethod": "POST",
+        "uri": "http://back.test/",
+        "requestTemplates": {JSON: request},
+        "responses": {"default": {"statusCode": "200", "responseTemplates": {JSON: response}}},
+    }
+
+
+async def test_row_32_a_request_template_that_prints_nothing_sends_nothing() -> None:
+    transport = ScriptedTransport([Reply()])
+    api = gateway({"/x": {"post": http("$input.body.testAccess", "$input.body")}}, transport=transport)
+
+    answer = await Client(api).post("/dev/x", body=b'{"testAccess": 1}')
+
+    assert transport.requests[0].body == b""
+    assert answer.text == "{}"  # row 31: what the back end answered was empty, too
+
+
+async def test_row_89_headers_that_no_template_sees() -> None:
+    hidden = {
+        "Connection", "Content-Length", "Content-MD5", "Expect", "Max-Forwards", "Proxy-Authenticate", "Server", "TE",
+        "Transfer-Encoding", "Trailer", "Upgrade", "WWW-Authenticate",
+    }  # fmt: skip
+    template = "#foreach($h in $input.params().header.keySet())$h #end"
+    template += "".join(f"$input.params('{name}')" for name in sorted(hidden))
+    integration = mock('{"statusCode": 200}', responseTemplates={JSON: template})
+    sent = dict.fromkeys(hidden - {"Content-Length", "Transfer-Encoding"}, "v")
+
+    answer = await Client(gateway({"/x": {"get": integration}})).get("/dev/x", headers={**sent, "X-Seen": "v"})
+
+    seen = {name.lower() for name in answer.text.split()}
+    assert "x-seen" in seen
+    assert seen.isdisjoint(name.lower() for name in hidden)
+    assert answer.text.endswith(" ")  # and none has a value
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        pytest.param("#set($context.responseOverride.status = 201)" * 2, id="03 §4: a status"),
+        pytest.param('#set($context.responseOverride.header.a = "b")' * 2, id="03 §4: a header"),
+        pytest.param('#set($context.requestOverride.header["a"] = "b")' * 2, id="03 §4: a request header"),
+        pytest.param(
+            '#set($context.requestOverride.path.a = "b")$context.requestOverride.path.put("a", "c")', id="03 §4: put"
+        ),
+    ],
+)
+async def test_the_same_override_twice_is_a_server_error(twice: str) -> None:
+    answer = await Client(gateway({"/x": {"get": mock(twice + '{"statusCode": 200}')}})).get("/dev/x")
+
+    assert (answer.status, answer.body) == (500, b'{"message":"Internal server error"}')
+
+
+async def test_the_same_override_in_both_templates_is_a_server_error() -> None:
+    override = "#set($context.responseOverride.status = 201)"
+    integration = mock(override + '{"statusCode": 200}', responseTemplates={JSON: override})
+
+    answer = await Client(gateway({"/x": {"get": integration}})).get("/dev/x")
+
+    assert answer.status == 500
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("599", 599), ("100.5", 200), ("99", 200), ("600", 200), ('"201"', 200), ("true", 200), ("$undefined", 200)],
+    ids=["the greatest", "no whole number", "too small", "too great", "text", "a boolean", "nothing"],
+)
+async def test_a_status_that_is_none_is_no_override(value: str, status: int) -> None:
+    integration = mock(f'#set($context.responseOverride.status = {value}){{"statusCode": 200}}')
+
+    answer = await Client(gateway({"/x": {"get": integration}})).get("/dev/x")
+
+    assert answer.status == status
