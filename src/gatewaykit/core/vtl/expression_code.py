@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl.nodes import (
@@ -25,10 +24,13 @@ from gatewaykit.core.vtl.nodes import (
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = [
-    "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
+    "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90
+
+MAX_FORMATTED: Final = 16
+"""References in one f-string: each may be as long as a text may be, and nobody looks in between."""
 
 _COUNTERS: Final = {
     "index": "{n}",
@@ -57,13 +59,11 @@ class TooComplex(Exception):
 class Function:
     """The lines of one function that is being written."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind  # "main", "block" or "string"
+    def __init__(self) -> None:
         self.lines: list[tuple[int, str, tuple[int, int]]] = []
         self.indent = 1
         self.place = (1, 1)
         self.loops: list[tuple[str, str]] = []  # counter and last index of the loops around this point
-        self.assigned: set[str] = set()
 
     def emit(self, line: str) -> None:
         if _depth(line) > MAX_PARENTHESES:
@@ -71,25 +71,13 @@ class Function:
         self.lines.append((self.indent, line, self.place))
 
 
-class ExpressionGenerator(ABC):
-    def __init__(self, statements: list[Statement]) -> None:
-        self._statements = statements
+class ExpressionGenerator:
+    def __init__(self, uses: Uses) -> None:
         self._constants: dict[str, tuple[str, object]] = {}  # by `repr`, in which 1, 1.0 and -0.0 differ
         self._variables: dict[str, str] = {}
-        self._inner: list[tuple[str, Function]] = []
         self._temporaries = 0
-        self._function = Function("main")
-        uses = Uses(statements)
-        self._has_blocks = uses.blocks
-        self._has_loops = uses.loops
-        self._stops_inside = uses.stops_inside
-        # `$foreach` needs no object where only counters of a loop in sight are read
-        self._loop_objects = uses.foreach_as_object or (uses.foreach_counters and uses.inner_functions)
-        self._counts = uses.names & {"velocityCount", "velocityHasNext"}
-
-    @abstractmethod
-    def _write_inner(self, name: str, kind: str, body: list[Statement]) -> None:
-        """Write an inner function: the body of a block (`kind` is "block") or of a string ("string")."""
+        self._function = Function()
+        self._loop_objects = uses.loop_objects
 
     # --------------------------------------------------------------------------------------------------- names
 
@@ -98,12 +86,6 @@ class ExpressionGenerator(ABC):
 
     def _variable(self, name: str) -> str:
         return self._variables.setdefault(name, f"v{len(self._variables)}")
-
-    def _assigned(self, name: str) -> str:
-        variable = self._variable(name)
-        if self._function.kind != "main":
-            self._function.assigned.add(variable)
-        return variable
 
     def _temporary(self, letter: str = "t") -> str:
         self._temporaries += 1
@@ -135,7 +117,7 @@ class ExpressionGenerator(ABC):
         name = self._constant(accessor.name)
         return f"(None if ({temporary} := {owner}) is None else call({temporary}, {name}{arguments}))"
 
-    def _printed(self, reference: Reference, *, in_string: bool = False) -> str:
+    def _printed(self, reference: Reference) -> str:
         """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
         if not reference.root:
             return self._constant(reference.prefix)
@@ -143,9 +125,7 @@ class ExpressionGenerator(ABC):
         if reference.escaped:
             written = self._constant(reference.prefix + reference.literal)
             return f"({raw}, {written})[1]" if may_fail(reference) else written
-        if self._has_blocks:
-            printed = f"{'show_in_string' if in_string else 'show'}({raw}, {self._constant(reference.literal)})"
-        elif self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
+        if self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
             printed = raw
         else:
             name = raw if raw.isidentifier() else self._temporary()
@@ -216,24 +196,21 @@ class ExpressionGenerator(ABC):
         return "True" if isinstance(node, Constant) and node.value is True else "False"
 
     def _interpolation(self, node: Interpolation) -> str:
-        if all(isinstance(statement, (Text, Output)) for statement in node.body):
-            body = [*node.body]
-            last = body[-1] if body else None
-            trim = node.trim and isinstance(last, Text)
-            if trim and isinstance(last, Text):
-                body[-1] = Text(last.line, last.column, last.text[:-1])
-            # what may fail is not moved to a line of its own: it may stand where it is not always evaluated
-            pieces = []
-            for piece in body:
-                if isinstance(piece, Output):
-                    pieces.append(self._printed(piece.reference, in_string=True))
-                elif isinstance(piece, Text) and piece.text:
-                    pieces.append(self._constant(piece.text))
-            code = _string_of(pieces)
-            return code if trim or not node.trim else f"{code}[:-1]"
-        name = self._temporary("x")
-        self._write_inner(name, "string", node.body)
-        return f"{name}()[:-1]" if node.trim else f"{name}()"
+        """A string with texts and references in it."""
+        body = [*node.body]
+        last = body[-1] if body else None
+        trim = node.trim and isinstance(last, Text)
+        if trim and isinstance(last, Text):
+            body[-1] = Text(last.line, last.column, last.text[:-1])
+        # what may fail is not moved to a line of its own: it may stand where it is not always evaluated
+        pieces = []
+        for piece in body:
+            if isinstance(piece, Output):
+                pieces.append(self._printed(piece.reference))
+            elif isinstance(piece, Text) and piece.text:
+                pieces.append(self._constant(piece.text))
+        code = _string_of(pieces)
+        return code if trim or not node.trim else f"{code}[:-1]"
 
 
 def may_fail(reference: Reference) -> bool:
@@ -257,9 +234,10 @@ def _string_of(pieces: list[str]) -> str:
     """An expression for pieces put together. It may stand in an f-string, so its own has other quotes."""
     if not pieces:
         return "empty"
-    if any("'" in piece for piece in pieces):
-        return f"join(({', '.join([f'text({piece})' for piece in pieces])},))"
-    return formatted(pieces, "'")
+    if len(pieces) > MAX_FORMATTED or any("'" in piece for piece in pieces):
+        return f"joined(({', '.join(pieces)},))"
+    shown = formatted(pieces, "'")
+    return shown if len(pieces) == 1 else f"bounded({shown})"
 
 
 def is_rooted(node: Expression) -> TypeGuard[Reference]:

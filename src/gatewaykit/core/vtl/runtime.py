@@ -9,35 +9,27 @@ from operator import mul as _times
 from operator import sub as _minus
 from typing import Any, ClassVar, Final
 
+from gatewaykit.core.vtl.growth import MAX_STEPS, Counted
 from gatewaykit.core.vtl.java_strings import is_int
 from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED, int_value
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
-    Block,
     Failure,
     HostObject,
     JavaList,
     JavaSet,
     OnceMap,
-    Stopped,
     java_equals,
     key_of,
     text,
 )
 
-__all__ = ["NAMESPACE", "TURN"]  # fmt: skip
+__all__ = ["NAMESPACE", "Loop", "items"]
 
 MAX_ITERATIONS: Final = 1000
 """Iterations of one #foreach (developer guide, "Quotas")."""
 
-MAX_STEPS: Final = 250_000
-"""Iterations of all #foreach of one rendering: nested loops multiply, and a request may not hold up the rest."""
-
 MAX_INTEGER_BITS: Final = 4096
-
-TURN: Final = 16
-"""Iterations between two looks at how much there is; a power of two."""
-
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
 
@@ -67,15 +59,20 @@ class Loop(HostObject):
         "topmost": "getTopmost",
     }
 
-    def __init__(self, outer: object, last: int) -> None:
+    def __init__(self, outer: object, last: int, site: object = None) -> None:
         self.index = -1
         self.last = last
-        self.outer = outer
+        self.site = site  # which #foreach it is
+        self._outer = outer
         self.parent = outer if isinstance(outer, Loop) else None
         self._stored: dict[object, object] = {}
 
     def topmost(self) -> Loop:
         return self.parent.topmost() if self.parent else self
+
+    def replaced(self) -> object:
+        """What was `$foreach` before there was a loop."""
+        return self.parent.replaced() if self.parent else self._outer
 
     def stored(self, key: object) -> object:
         if key in self._stored:
@@ -298,64 +295,27 @@ def items(value: object) -> list[Any] | None:
     return found
 
 
-class Counted:
-    """One rendering of a template with loops: how many iterations there were, over all its loops."""
-
-    __slots__ = ("_steps",)
-
-    def __init__(self, steps: int = 0) -> None:
-        self._steps = steps
-
-    def pieces(self) -> Pieces:
-        return Pieces(self)
-
-    def count(self) -> None:
-        self._steps += TURN
-        if self._steps > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
+def bounded(shown: str) -> str:
+    if len(shown) > MAX_TEXT:
+        raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return shown
 
 
-class Pieces(list[str]):
-    """Output that grows in loops. `turn` is called now and then while a loop runs, so that nothing grows unseen."""
-
-    __slots__ = ("_counted", "_length", "_rendering")
-
-    def __init__(self, rendering: Counted) -> None:
-        super().__init__()
-        self._rendering = rendering
-        self._counted = self._length = 0
-
-    def turn(self) -> None:
-        self._rendering.count()
-        self._length += sum(map(len, self[self._counted :]))
-        self._counted = len(self)
-        if self._length > MAX_TEXT:
-            raise Failure(f"an output of more than {MAX_TEXT} characters")
-
-
-def show(value: object, literal: str) -> str:
-    """How a reference prints where it may be a block: as it was written when the block is inside itself."""
-    if type(value) is Block:
-        shown = value.rendered()
-        return literal if shown is None else shown
-    return text(value)
-
-
-def show_in_string(value: object, literal: str) -> str:
-    """The same inside a string: what was put out when the template stops is lost with the string."""
-    try:
-        return show(value, literal)
-    except Stopped:
-        raise Stopped from None
+def joined(values: tuple[object, ...]) -> str:
+    """Values put together as a string; each may be as long as a text may be."""
+    shown, length = [], 0
+    for value in values:
+        shown.append(text(value))
+        length += len(shown[-1])
+        if length > MAX_TEXT:
+            raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return "".join(shown)
 
 
 NAMESPACE: Final[dict[str, object]] = {
-    "Block": Block,
     "JavaList": JavaList,
     "Loop": Loop,
     "Counted": Counted,
-    "list": list,
-    "Stopped": Stopped,
     "empty": "",
     "dict": dict,
     "enumerate": enumerate,
@@ -368,9 +328,9 @@ NAMESPACE: Final[dict[str, object]] = {
     "index": index,
     "member": member,
     "key_of": key_of,
-    "show": show,
-    "show_in_string": show_in_string,
     "text": text,
+    "bounded": bounded,
+    "joined": joined,
     "assign_index": assign_index,
     "assign_property": assign_property,
     "items": items,

@@ -16,8 +16,8 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
-    "MapKey", "OnceMap", "SilentMap", "Stopped",
+    "MAX_TEXT", "MISSING_KEY", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
+    "MapKey", "OnceMap", "SilentMap",
     "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
 ]  # fmt: skip
 
@@ -30,14 +30,6 @@ NULL_IN_MAP: Final = ""
 
 class Failure(Exception):
     """A template fails while it renders. Never leaves the template: it becomes a TemplateFailure."""
-
-
-class Stopped(Exception):
-    """#stop, raised where the code cannot just return. `printed` is what blocks on the way have put out."""
-
-    def __init__(self, printed: str = "") -> None:
-        super().__init__()
-        self.printed = printed
 
 
 class JavaList(list[Any]):
@@ -105,37 +97,6 @@ class Entry(HostObject):
 
     def template_text(self) -> str:
         return f"{text(self.key)}={_in_map(self.value)}"
-
-
-class Block(HostObject):
-    """What `#define` makes: rendered anew each time it is printed, and not inside itself more than once.
-
-    `render` appends to the list of pieces it is given, which `new_pieces` makes.
-    """
-
-    MAX_DEPTH: Final = 2
-
-    def __init__(self, render: Callable[[list[str]], None], new_pieces: Callable[[], list[str]]) -> None:
-        self._render = render
-        self._new_pieces = new_pieces
-        self._depth = 0
-
-    def rendered(self) -> str | None:
-        """None when the block is inside itself too often."""
-        if self._depth >= self.MAX_DEPTH:
-            return None
-        self._depth += 1
-        pieces = self._new_pieces()
-        try:
-            self._render(pieces)
-        except Stopped as stop:
-            raise Stopped("".join(pieces) + stop.printed) from None
-        finally:
-            self._depth -= 1
-        return "".join(pieces)
-
-    def template_text(self) -> str:
-        return self.rendered() or ""
 
 
 class _Missing:

@@ -1,0 +1,53 @@
+"""How much a rendering may do and put out: one request may not hold up the rest, nor fill the memory."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatewaykit.core.vtl.values import MAX_TEXT, Failure
+
+__all__ = ["MAX_STEPS", "TURN", "Counted", "Pieces"]
+
+MAX_STEPS: Final = 250_000
+"""Iterations of all #foreach of one rendering, calls of macros and so on: what is inside one another multiplies."""
+
+TURN: Final = 16
+"""Iterations between two looks at how much there is; a power of two."""
+
+
+class Counted:
+    """One rendering: how many steps there were, over everything in it."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def pieces(self) -> Pieces:
+        return Pieces(self)
+
+    def step(self, steps: int = 1) -> None:
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
+
+
+class Pieces(list[str]):
+    """Output that grows. Loops call `turn` now and then, and long runs of output `check`: nothing grows unseen."""
+
+    __slots__ = ("_counted", "_length", "_rendering")
+
+    def __init__(self, rendering: Counted) -> None:
+        super().__init__()
+        self._rendering = rendering
+        self._counted = self._length = 0
+
+    def turn(self) -> None:
+        self._rendering.step(TURN)
+        self.check()
+
+    def check(self) -> None:
+        self._length += sum(map(len, self[self._counted :]))
+        self._counted = len(self)
+        if self._length > MAX_TEXT:
+            raise Failure(f"an output of more than {MAX_TEXT} characters")
