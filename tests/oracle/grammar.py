@@ -76,6 +76,19 @@ def _calls(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
             "nope()",
             "hashCode().equals(1)",
             "intValue()",
+            "iterator().next()",
+            "iterator().hasNext()",
+            "toArray()",
+            "toCharArray()[0]",
+            "clear()",
+            "longValue()",
+            "doubleValue()",
+            "isNaN()",
+            "booleanValue()",
+            "getKey()",
+            "entrySet().size()",
+            "charAt(0)",
+            "hashCode()",
         ]
     )
     one = st.tuples(
@@ -99,12 +112,46 @@ def _calls(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
                 "addAll",
                 "remove",
                 "nope",
+                "codePointAt",
+                "compareToIgnoreCase",
+                "containsAll",
+                "removeAll",
+                "retainAll",
+                "parseInt",
+                "valueOf",
+                "parseBoolean",
+                "toHexString",
+                "putAll",
+                "contentEquals",
             ]
         ),
         values,
     ).map(lambda pair: f"{pair[0]}({pair[1]})")
     two = st.tuples(
-        st.sampled_from(["put", "set", "substring", "replace", "indexOf", "startsWith", "add"]), values, _spaces, values
+        st.sampled_from(
+            [
+                "put",
+                "set",
+                "substring",
+                "replace",
+                "indexOf",
+                "lastIndexOf",
+                "startsWith",
+                "add",
+                "subList",
+                "getOrDefault",
+                "putIfAbsent",
+                "max",
+                "sum",
+                "compare",
+                "parseInt",
+                "addAll",
+                "subSequence",
+            ]
+        ),
+        values,
+        _spaces,
+        values,
     ).map(lambda four: f"{four[0]}({four[1]},{four[2]}{four[3]})")
     regex = st.sampled_from(
         [

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
+from gatewaykit.core.vtl.template import MAX_TEMPLATE_BYTES
 from gatewaykit.core.vtl.values import MAX_TEXT, HostObject
 from tests.oracle import grammar
 
@@ -63,7 +64,7 @@ def test_a_recorded_template_renders_as_on_aws(text: str, variables: dict[str, A
         pytest.param("$l[]", 1, 4, "unexpected ']', expected an index", id="no index"),
         pytest.param("#macro x", 1, 1, "#macro without arguments", id="macro without a name"),
         pytest.param("#macro('m')x#end", 1, 1, "#macro is written #macro(name $parameter …)", id="macro of a string"),
-        pytest.param("#macro(m a)x#end", 1, 9, "unexpected 'a', expected a parameter", id="a word as a parameter"),
+        pytest.param("#macro(m a)x#end", 1, 10, "unexpected 'a', expected a parameter", id="a word as a parameter"),
         pytest.param(
             '#macro(m)x#end#set($x = "#m(y)")', 1, 29, "'y' is no argument of a macro", id="a word as an argument"
         ),
@@ -87,7 +88,8 @@ def test_a_recorded_template_renders_as_on_aws(text: str, variables: dict[str, A
         pytest.param("#if(true)" * 61, 1, 527, "nested deeper than 60 levels", id="deep blocks"),
         pytest.param("#set($x = " + "(" * 61, 1, 70, "nested deeper than 60 levels", id="deep expression"),
         pytest.param("#set($x = " + "!" * 61 + "$y)", 1, 69, "nested deeper than 60 levels", id="many negations"),
-        pytest.param("$x" + ".y" * 100, 1, 1, "an expression is too deeply nested", id="long chain"),
+        pytest.param("$x" + "[$x" * 60 + "]" * 60, 1, 181, "nested deeper than 60 levels", id="deep index"),
+        pytest.param("$x" + "[$x" * 40 + "]" * 40, 1, 1, "an expression is too deeply nested", id="brackets"),
         pytest.param("x" * (300 * 1024 + 1), 1, 1, "a template of more than 307200 bytes", id="a large template"),
         pytest.param("é" * (150 * 1024 + 1), 1, 1, "a template of more than 307200 bytes", id="large in bytes"),
     ],
@@ -326,6 +328,40 @@ def test_a_template_renders_again_and_again_from_fresh_variables() -> None:
 )
 def test_a_construct_renders(text: str, expected: str) -> None:
     assert render(text) == expected
+
+
+@pytest.mark.parametrize("taken", [0, 1, 49, 50, 51, 99, 100, 999, 1000])
+def test_of_a_thousand_branches_the_one_that_holds_is_taken(taken: int) -> None:
+    inner = "#if($n < 0)#elseif($n == 999)in" + "#elseif(false)" * 60 + "#end"
+    branches = "".join([f"#elseif($n == {number}){number}" for number in range(1, 1000)])
+
+    rendered = render(f"#if($n == 0)0{branches}{inner}#{{else}}none{inner}#end.", n=taken)
+
+    assert rendered == {999: "999in.", 1000: "none."}.get(taken, f"{taken}.")
+
+
+def _filled(piece: str) -> str:
+    return piece * (MAX_TEMPLATE_BYTES // len(piece))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("x" * MAX_TEMPLATE_BYTES, "x" * MAX_TEMPLATE_BYTES, id="one text"),
+        pytest.param(_filled("$a "), "1 " * 102_400, id="references"),
+        pytest.param(_filled("$a.b()."), "." * 43_885, id="calls"),
+        pytest.param("#if(!$a)x" + "#elseif(!$m)y" * 23_000 + "#{else}z#end", "z", id="branches"),
+        pytest.param(_filled("#foreach($x in [1])$x#end"), "1" * 12_288, id="loops"),
+        pytest.param(_filled("#macro(m)x#end#m()"), "x" * 17_066, id="macros"),
+        pytest.param("#set($x = $a" + "+$a" * 100_000 + ")$x", "1" * 100_001, id="a long sum"),
+        pytest.param('#set($x = "' + "$a " * 100_000 + '")$x', "1 " * 100_000, id="a string of references"),
+        pytest.param("$m" + ".y" * 150_000, "", id="a long chain"),
+        pytest.param("#foreach($x in [1])" * 58 + "$x" + "#end" * 58, "1", id="deep loops"),
+        pytest.param("#if(true)" * 58 + "x" + "#end" * 58, "x", id="deep conditions"),
+    ],
+)
+def test_a_template_as_large_as_it_may_be_compiles_and_renders(text: str, expected: str) -> None:
+    assert render(text, a="1", m={"k": "v"}) == expected
 
 
 @given(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl.nodes import (
     Accessor,
     Binary,
+    Call,
     Constant,
     Expression,
     Index,
@@ -28,6 +31,11 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90
+MAX_NESTED: Final = 12
+"""Accesses or operations in a row that are written inside one another."""
+
+MAX_INLINED: Final = 2000
+"""References of a template for each of which there is code that is fast; in larger ones that code must be short."""
 
 MAX_FORMATTED: Final = 16
 """References in one f-string: each may be as long as a text may be, and nobody looks in between."""
@@ -64,6 +72,7 @@ class Function:
         self.indent = 1
         self.place = (1, 1)
         self.loops: list[tuple[str, str]] = []  # counter and last index of the loops around this point
+        self.temporaries = 0  # of the present statement
 
     def emit(self, line: str) -> None:
         if _depth(line) > MAX_PARENTHESES:
@@ -75,9 +84,10 @@ class ExpressionGenerator:
     def __init__(self, uses: Uses) -> None:
         self._constants: dict[str, tuple[str, object]] = {}  # by `repr`, in which 1, 1.0 and -0.0 differ
         self._variables: dict[str, str] = {}
-        self._temporaries = 0
+        self._serial = 0
         self._function = Function()
         self._loop_objects = uses.loop_objects
+        self._is_large = uses.references > MAX_INLINED
 
     # --------------------------------------------------------------------------------------------------- names
 
@@ -87,9 +97,14 @@ class ExpressionGenerator:
     def _variable(self, name: str) -> str:
         return self._variables.setdefault(name, f"v{len(self._variables)}")
 
-    def _temporary(self, letter: str = "t") -> str:
-        self._temporaries += 1
-        return f"{letter}{self._temporaries}"
+    def _temporary(self) -> str:
+        """A variable for the present statement."""
+        self._function.temporaries += 1
+        return f"t{self._function.temporaries}"
+
+    def _unique(self, letter: str) -> str:
+        self._serial += 1
+        return f"{letter}{self._serial}"
 
     # ---------------------------------------------------------------------------------------------- references
 
@@ -101,21 +116,36 @@ class ExpressionGenerator:
             code, accessors = _COUNTERS[name].format(n=counter, l=last), accessors[1:]
         else:
             code = self._variable(root)
-        for accessor in accessors:
-            code = self._access(code, accessor)
-        return code
+        return self._one_by_one(code, [partial(self._access, accessor) for accessor in accessors])
 
-    def _access(self, owner: str, accessor: Accessor) -> str:
+    def _one_by_one(self, first: str, steps: list[Callable[[str], str]]) -> str:
+        """Each step takes what the one before it gave. Long chains are not nested, which Python limits."""
+        if len(steps) <= MAX_NESTED:
+            for step in steps:
+                first = step(first)
+            return first
         temporary = self._temporary()
+        codes = [first, *[step(temporary) for step in steps]]
+        # each assignment "is" what it assigned, so that `and` goes on to the next; nothing in between is kept
+        return f"({' and '.join([f'({temporary} := {code}) is {temporary}' for code in codes])} and {temporary})"
+
+    def _access(self, accessor: Accessor, owner: str) -> str:
         if isinstance(accessor, Property):
             name = self._constant(accessor.name)
+            if self._is_large:
+                return f"member({owner}, {name})"
+            temporary = self._temporary()
             return f"({temporary}.get({name}) if type({temporary} := {owner}) is dict else member({temporary}, {name}))"
-        if isinstance(accessor, Index):
-            key = self._value(accessor.key)
-            return f"(None if ({temporary} := {owner}) is None else index({temporary}, {key}))"
-        arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
-        name = self._constant(accessor.name)
-        return f"(None if ({temporary} := {owner}) is None else call({temporary}, {name}{arguments}))"
+        arguments = [accessor.key] if isinstance(accessor, Index) else accessor.arguments
+        shown = ", ".join([self._value(argument) for argument in arguments])
+        name = "index"
+        if isinstance(accessor, Call):
+            name = "call"
+            shown = f"{self._constant(accessor.name)}, {shown}" if arguments else self._constant(accessor.name)
+        if all(is_harmless(argument) for argument in arguments):
+            return f"{name}({owner}, {shown})"
+        temporary = self._temporary()  # what null is asked for is not evaluated
+        return f"(None if ({temporary} := {owner}) is None else {name}({temporary}, {shown}))"
 
     def _printed(self, reference: Reference) -> str:
         """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
@@ -127,6 +157,8 @@ class ExpressionGenerator:
             return f"({raw}, {written})[1]" if may_fail(reference) else written
         if self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
             printed = raw
+        elif self._is_large:
+            printed = f"text({raw})"
         else:
             name = raw if raw.isidentifier() else self._temporary()
             value = raw if name == raw else f"{name} := {raw}"
@@ -169,13 +201,24 @@ class ExpressionGenerator:
         if not node.root:
             return "None"
         raw = self._chain(node.root, node.accessors)
+        if self._is_large:
+            return f"given({raw})"
         if raw.isidentifier():
             return f"(empty if {raw} is None else {raw})"
         temporary = self._temporary()
         return f"(empty if ({temporary} := {raw}) is None else {temporary})"
 
     def _binary(self, node: Binary) -> str:
-        left, right = self._value(node.left), self._value(node.right)
+        operations: list[Binary] = []
+        first: Expression = node
+        while isinstance(first, Binary) and first.operator not in ("&&", "||"):
+            operations.append(first)
+            first = first.left
+        operations.reverse()
+        return self._one_by_one(self._value(first), [partial(self._operation, operation) for operation in operations])
+
+    def _operation(self, node: Binary, left: str) -> str:
+        right = self._value(node.right)
         if node.operator == "+":
             right += "".join([f", {self._constant(literal)}" for literal in (node.left_literal, node.right_literal)])
         return f"({_FUNCTIONS[node.operator]}({left}, {right}))"
@@ -189,8 +232,14 @@ class ExpressionGenerator:
             return f"(not {self._truth(node.operand)})"
         if isinstance(node, Binary):
             if node.operator in ("&&", "||"):
-                word = "and" if node.operator == "&&" else "or"
-                return f"({self._truth(node.left)} {word} {self._truth(node.right)})"
+                operands: list[Expression] = []
+                first: Expression = node
+                while isinstance(first, Binary) and first.operator == node.operator:
+                    operands.append(first.right)
+                    first = first.left
+                operands.append(first)
+                word = " and " if node.operator == "&&" else " or "
+                return f"({word.join([self._truth(operand) for operand in reversed(operands)])})"
             if node.operator in ("==", "!=", "<", "<=", ">", ">="):
                 return self._binary(node)
         return "True" if isinstance(node, Constant) and node.value is True else "False"
@@ -203,14 +252,25 @@ class ExpressionGenerator:
         if trim and isinstance(last, Text):
             body[-1] = Text(last.line, last.column, last.text[:-1])
         # what may fail is not moved to a line of its own: it may stand where it is not always evaluated
-        pieces = []
-        for piece in body:
-            if isinstance(piece, Output):
-                pieces.append(self._printed(piece.reference))
-            elif isinstance(piece, Text) and piece.text:
-                pieces.append(self._constant(piece.text))
-        code = _string_of(pieces)
+        pieces = [piece for piece in body if not isinstance(piece, Text) or piece.text]
+        shown = [self._piece(piece, is_inlined=len(pieces) <= MAX_FORMATTED) for piece in pieces]
+        if not shown:
+            code = "empty"
+        elif len(shown) > MAX_FORMATTED or any("'" in piece for piece in shown):
+            code = f"joined(({', '.join(shown)},))"
+        else:  # it may stand in an f-string, so its own has other quotes
+            code = formatted(shown, "'") if len(shown) == 1 else f"bounded({formatted(shown, chr(39))})"
         return code if trim or not node.trim else f"{code}[:-1]"
+
+    def _piece(self, piece: Statement, *, is_inlined: bool) -> str:
+        """A text, or a reference as what prints it, or as a value that is yet to be printed."""
+        if isinstance(piece, Text):
+            return self._constant(piece.text)
+        assert isinstance(piece, Output)
+        reference = piece.reference
+        if is_inlined or not reference.root or reference.prefix or reference.escaped:
+            return self._printed(reference)
+        return self._chain(reference.root, reference.accessors)
 
 
 def may_fail(reference: Reference) -> bool:
@@ -230,14 +290,9 @@ def formatted(pieces: list[str], quote: str) -> str:
     return f"f{quote}{''.join([f'{{{piece}}}' for piece in pieces])}{quote}"
 
 
-def _string_of(pieces: list[str]) -> str:
-    """An expression for pieces put together. It may stand in an f-string, so its own has other quotes."""
-    if not pieces:
-        return "empty"
-    if len(pieces) > MAX_FORMATTED or any("'" in piece for piece in pieces):
-        return f"joined(({', '.join(pieces)},))"
-    shown = formatted(pieces, "'")
-    return shown if len(pieces) == 1 else f"bounded({shown})"
+def is_harmless(node: Expression) -> bool:
+    """Whether an expression may be evaluated although nobody asks for it."""
+    return isinstance(node, Constant) or (isinstance(node, Reference) and not may_fail(node))
 
 
 def is_rooted(node: Expression) -> TypeGuard[Reference]:

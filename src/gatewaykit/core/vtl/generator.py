@@ -42,8 +42,16 @@ __all__ = ["Generated", "Generator", "TooComplex"]
 BRANCHES: Final = 50
 """Branches in one Python statement, which nests them: a long #if becomes several."""
 
+MAX_WRITTEN: Final = 512
+"""Values in one call of `Pieces.write`."""
+
 LARGE: Final = 16_384
 """A piece of output that is worth a look at how much there is."""
+
+
+def may_change(statement: Text | Output) -> bool:
+    """Whether putting this out may fail or change what is put out after it."""
+    return isinstance(statement, Output) and may_fail(statement.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Generator(ExpressionGenerator):
     def __init__(self, uses: Uses) -> None:
         super().__init__(uses)
         self._counts = uses.names & {"velocityCount", "velocityHasNext"}
-        self._watched = uses.loops or uses.outputs > MAX_FORMATTED
+        self._watched = uses.loops or uses.outputs > MAX_FORMATTED or self._is_large
 
     # -------------------------------------------------------------------------------------------- the function
 
@@ -106,6 +114,7 @@ class Generator(ExpressionGenerator):
                 self._append(run)
                 run = []
                 self._function.place = (statement.line, statement.column)
+                self._function.temporaries = 0
                 self._statement(statement)
         self._append(run)
         if len(self._function.lines) == start:
@@ -115,16 +124,24 @@ class Generator(ExpressionGenerator):
         return False
 
     def _append(self, run: list[Text | Output]) -> None:
-        for start in range(0, len(run), MAX_FORMATTED):
-            some = run[start : start + MAX_FORMATTED]
+        function = self._function
+        written = self._is_large and not any(may_change(statement) for statement in run)
+        size = MAX_WRITTEN if written else MAX_FORMATTED
+        for start in range(0, len(run), size):
+            function.temporaries = 0
+            some = run[start : start + size]
+            if written:
+                values = [self._piece(piece, is_inlined=False) for piece in some]
+                function.emit(f"pieces.write(({', '.join(values)},))")
+                continue
             joined = self._joined(some)
             if joined == "empty":
                 continue
             if self._watched and any(isinstance(statement, Output) for statement in some):
-                self._function.emit(f"append(piece := {joined})")
-                self._function.emit(f"if len(piece) > {LARGE}: pieces.check()")
+                function.emit(f"append(piece := {joined})")
+                function.emit(f"if len(piece) > {LARGE}: pieces.check()")
             else:
-                self._function.emit(f"append({joined})")
+                function.emit(f"append({joined})")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
@@ -202,15 +219,20 @@ class Generator(ExpressionGenerator):
         function.emit(f"if {temporary} is not None: {call}" if may_be_null(node.value) else call)
 
     def _if(self, node: If) -> None:
-        self._branches(node.branches[:BRANCHES])
-        for start in range(BRANCHES, len(node.branches), BRANCHES):
-            # `none` tells that no branch was taken so far
-            self._function.emit("else: none = True")
-            self._function.emit("if none:")
-            self._function.indent += 1
-            self._function.emit("none = False")
+        function = self._function
+        if len(node.branches) <= BRANCHES:
+            self._branches(node.branches)
+            return
+        none = self._unique("e")  # whether no branch was taken so far
+        function.emit(f"{none} = True")
+        for start in range(0, len(node.branches), BRANCHES):
+            function.emit(f"if {none}:")
+            function.indent += 1
+            function.emit(f"{none} = False")
             self._branches(node.branches[start : start + BRANCHES])
-            self._function.indent -= 1
+            if start + BRANCHES < len(node.branches):
+                function.emit(f"else: {none} = True")
+            function.indent -= 1
 
     def _branches(self, branches: list[tuple[Expression | None, list[Statement]]]) -> None:
         function = self._function
@@ -228,24 +250,24 @@ class Generator(ExpressionGenerator):
 
     def _foreach(self, node: Foreach) -> None:
         function = self._function
-        items, counter, last = self._temporary("i"), self._temporary("n"), self._temporary("l")
+        items, counter, last = self._unique("i"), self._unique("n"), self._unique("l")
         function.emit(f"{items} = items({self._over(node.iterable)})")
         function.emit(f"if {items}:")
         function.indent += 1
         function.emit(f"{last} = len({items}) - 1")
         variable = self._variable(node.variable)
-        saved = {variable: self._temporary("o")}
+        saved = {variable: self._unique("o")}
         each = []
         if "velocityCount" in self._counts:
-            saved[self._variable("velocityCount")] = self._temporary("o")
+            saved[self._variable("velocityCount")] = self._unique("o")
             each.append(f"{self._variable('velocityCount')} = {counter} + 1")
         if "velocityHasNext" in self._counts:
-            saved[self._variable("velocityHasNext")] = self._temporary("o")
+            saved[self._variable("velocityHasNext")] = self._unique("o")
             each.append(f"{self._variable('velocityHasNext')} = {counter} < {last}")
         for name, kept in saved.items():
             function.emit(f"{kept} = {name}")
         if self._loop_objects:
-            scope, loop, outer = self._variable("foreach"), self._temporary("s"), self._temporary("o")
+            scope, loop, outer = self._variable("foreach"), self._unique("s"), self._unique("o")
             saved[scope] = outer
             function.emit(f"{outer} = {scope}")
             function.emit(f"{scope} = {loop} = Loop({outer}, {last})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gatewaykit.core.vtl.values import MAX_TEXT, Failure
+from gatewaykit.core.vtl.values import MAX_TEXT, Failure, text
 
 __all__ = ["MAX_STEPS", "TURN", "Counted", "Pieces"]
 
@@ -44,6 +44,11 @@ class Pieces(list[str]):
 
     def turn(self) -> None:
         self._rendering.step(TURN)
+        self.check()
+
+    def write(self, values: tuple[object, ...]) -> None:
+        for value in values:
+            self.append(text(value))
         self.check()
 
     def check(self) -> None:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gatewaykit.core.vtl.java_regex import compile_java_regex, java_replacement
-from gatewaykit.core.vtl.values import MAX_TEXT, Failure, JavaList, java_equals, text
+from gatewaykit.core.vtl.values import MAX_TEXT, Char, Failure, JavaList, java_equals, text
 
-__all__ = ["STRING", "checked", "hash_code", "is_int", "whole"]
+__all__ = ["CHARACTER", "STRING", "checked", "hash_code", "is_int", "whole"]
+
+
+MAX_CHARACTERS: Final = 1_000_000
+"""The longest list of characters."""
 
 
 def _units(value: str) -> str:
@@ -49,7 +53,22 @@ def _char_at(value: str, at: int) -> str:
     units = _units(value)
     if not 0 <= whole(at) < len(units):
         raise Failure(f"charAt({at}) of a string of {len(units)}")
-    return units[at]
+    return Char(units[at])
+
+
+def _code_point_at(value: str, at: int) -> int:
+    units = _units(value)
+    if not 0 <= whole(at) < len(units):
+        raise Failure(f"codePointAt({at}) of a string of {len(units)}")
+    whole_character = _joined(units[at : at + 2])
+    return ord(whole_character if len(whole_character) == 1 else units[at])
+
+
+def _to_char_array(value: str) -> JavaList:
+    units = _units(value)
+    if len(units) > MAX_CHARACTERS:
+        raise Failure(f"a list of more than {MAX_CHARACTERS} items")
+    return JavaList(map(Char, units))
 
 
 def _substring(value: str, start: int, end: int | None = None) -> str:
@@ -84,6 +103,8 @@ def _starts_with(value: str, prefix: str, offset: int = 0) -> bool:
 
 
 def _replace(value: str, old: str, new: str) -> str:
+    if type(old) is Char and type(new) is Char:
+        return _joined(_units(value).replace(old, new))
     count = value.count(checked(old))
     if len(value) + count * len(checked(new)) > MAX_TEXT:
         raise Failure(f"a text of more than {MAX_TEXT} characters")
@@ -190,6 +211,11 @@ STRING: Final[Mapping[str, Callable[..., object]]] = {
     "toUpperCase": lambda value: value.upper(),
     "matches": lambda value, pattern: _pattern(pattern).fullmatch(value) is not None,
     "charAt": _char_at,
+    "codePointAt": _code_point_at,
+    "toCharArray": _to_char_array,
+    "contentEquals": lambda value, other: value == checked(other),
+    "intern": lambda value: value,
+    "subSequence": lambda value, start, end: _substring(value, start, whole(end)),
     "concat": _concat,
     "toString": lambda value: value,
     "hashCode": hash_code,
@@ -198,3 +224,17 @@ STRING: Final[Mapping[str, Callable[..., object]]] = {
     "join": _join,
     "valueOf": lambda value, other: text(other),
 }
+
+CHARACTER: Final[Mapping[str, Callable[..., object]]] = {
+    "charValue": lambda value: value,
+    "compareTo": lambda value, other: ord(value) - ord(_character(other)),
+    "equals": lambda value, other: java_equals(value, other),
+    "hashCode": lambda value: ord(value),
+    "toString": str,
+}
+
+
+def _character(value: object) -> Char:
+    if type(value) is not Char:
+        raise Failure("compareTo() of a character and what is none")
+    return value

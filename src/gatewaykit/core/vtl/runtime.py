@@ -14,8 +14,10 @@ from gatewaykit.core.vtl.java_strings import is_int
 from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED, int_value
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
+    Char,
     Failure,
     HostObject,
+    JavaIterator,
     JavaList,
     JavaSet,
     OnceMap,
@@ -101,13 +103,15 @@ def member(owner: object, name: str) -> object:
         return owner.get(name)
     if isinstance(owner, HostObject):
         return owner.template_property(name)
-    if name == "empty" and isinstance(owner, (str, list)):
+    if name == "empty" and isinstance(owner, (str, list)) and type(owner) is not Char:
         return not owner
     return None
 
 
 def index(owner: object, key: object) -> object:
     """`owner[key]`."""
+    if owner is None:
+        return None
     if isinstance(owner, dict):
         return owner.get(key_of(_from_end(owner, key)))
     if isinstance(owner, list) and not isinstance(owner, JavaSet) and type(key) is int:
@@ -288,11 +292,18 @@ def items(value: object) -> list[Any] | None:
         found = [*value.values()]
     elif isinstance(value, list):
         found = [*value]
+    elif isinstance(value, JavaIterator):
+        found = value.rest()
     else:
         return None
     if len(found) > MAX_ITERATIONS:
         raise Failure(f"#foreach over {len(found)} items; {MAX_ITERATIONS} is the most")
     return found
+
+
+def given(value: object) -> object:
+    """What has no value is the empty string where a value is needed."""
+    return "" if value is None else value
 
 
 def bounded(shown: str) -> str:
@@ -330,6 +341,7 @@ NAMESPACE: Final[dict[str, object]] = {
     "key_of": key_of,
     "text": text,
     "bounded": bounded,
+    "given": given,
     "joined": joined,
     "assign_index": assign_index,
     "assign_property": assign_property,

@@ -52,7 +52,7 @@ class ScopedGenerator(Generator):
 
     def _written(self, body: list[Statement] | Foreach, *, as_string: bool = False) -> str:
         """The name of a function with these statements, or with this loop."""
-        name = self._temporary("f")
+        name = self._unique("f")
         outer, outer_scope = self._function, self._scope
         self._function, self._scope = Function(), "scope"
         self._function.place = outer.place
@@ -102,6 +102,7 @@ class ScopedGenerator(Generator):
 
     def _append(self, run: list[Text | Output]) -> None:
         for statement in run:
+            self._function.temporaries = 0
             if isinstance(statement, Output):
                 self._function.place = (statement.line, statement.column)
                 self._function.emit(self._shown("put", f"pieces, {self._scope}", statement.reference))
@@ -155,7 +156,7 @@ class ScopedGenerator(Generator):
 
     def _loop(self, node: Foreach) -> None:
         function = self._function
-        looping, scope = self._temporary("i"), self._temporary("s")
+        looping, scope = self._unique("i"), self._unique("s")
         over, name, site = self._over(node.iterable), self._constant(node.variable), self._constant(object())
         function.emit(f"{looping} = Looping({self._scope}, {name}, {over}, {site})")
         function.emit("try:")

@@ -48,7 +48,7 @@ class Uses:
 
     def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
-        self.outputs = 0
+        self.outputs = self.references = 0
         self.loops = self.loop_objects = self.scoped = False
         self._macros = parsed.macros
         self._variables: list[str] = []  # of the loops around
@@ -101,6 +101,7 @@ class Uses:
             self._expression(node.right)
             node = node.left
         if isinstance(node, Reference):
+            self.references += 1 + len(node.accessors)
             self.names.add(node.root)
             if node.root == "foreach":
                 first = node.accessors[0] if node.accessors else None

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_TEXT", "MISSING_KEY", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
+    "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList", "JavaSet",
     "MapKey", "OnceMap", "SilentMap",
     "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
 ]  # fmt: skip
@@ -30,6 +30,12 @@ NULL_IN_MAP: Final = ""
 
 class Failure(Exception):
     """A template fails while it renders. Never leaves the template: it becomes a TemplateFailure."""
+
+
+class Char(str):
+    """One UTF-16 code unit, as `charAt` gives it: no string to Java, though it prints as one."""
+
+    __slots__ = ()
 
 
 class JavaList(list[Any]):
@@ -97,6 +103,34 @@ class Entry(HostObject):
 
     def template_text(self) -> str:
         return f"{text(self.key)}={_in_map(self.value)}"
+
+
+class JavaIterator(HostObject):
+    """What `iterator()` gives. It goes over the list as it was."""
+
+    __slots__ = ("_at", "_items")
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "hasNext": lambda iterator: iterator.has_next(),
+        "next": lambda iterator: iterator.next(),
+    }
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+        self._at = 0
+
+    def has_next(self) -> bool:
+        return self._at < len(self._items)
+
+    def next(self) -> object:
+        if not self.has_next():
+            raise Failure("next() of an iterator that is at its end")
+        self._at += 1
+        return self._items[self._at - 1]
+
+    def rest(self) -> list[Any]:
+        """What is left, which is then no longer left."""
+        left, self._at = self._items[self._at :], len(self._items)
+        return left
 
 
 class _Missing:
@@ -222,6 +256,7 @@ def _bounded(shown: str) -> str:
 
 _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
     int: str,
+    Char: str,
     float: java_double,
     bool: lambda value: "true" if value else "false",
     type(None): lambda value: "",
