@@ -284,9 +284,8 @@ class ExpressionParser(ABC):
         prefix = "\\" * (slashes // 2)
         at = max(dollar.rfind("$"), 0)
         before, dollar = dollar[:at], dollar[at:]
-        first.image = dollar
+        first.image = dollar  # for good: what is printed as it was written is without the rest, as in Velocity
         literal = self._literal(start)
-        first.image = image
         escaped = slashes % 2 == 1
         if dollar.startswith("$!") and not escaped:
             literal = ""

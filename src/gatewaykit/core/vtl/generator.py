@@ -238,7 +238,8 @@ class Generator(ExpressionGenerator):
         function = self._function
         word = "if"
         for condition, body in branches:
-            function.emit(f"{word} {self._truth(condition)}:" if condition is not None else "else:")
+            otherwise = "else:" if word == "elif" else "if True:"  # an #else may begin a new statement
+            function.emit(f"{word} {self._truth(condition)}:" if condition is not None else otherwise)
             function.indent += 1
             self._body(body)
             function.indent -= 1

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gatewaykit.core.vtl.java_regex import compile_java_regex, java_replacement
+from gatewaykit.core.vtl.safe_regex import find_all, matches
 from gatewaykit.core.vtl.values import MAX_TEXT, Char, Failure, JavaList, java_equals, text
 
-__all__ = ["CHARACTER", "STRING", "checked", "hash_code", "is_int", "whole"]
+__all__ = ["CHARACTER", "MAX_ITEMS", "STRING", "checked", "hash_code", "is_int", "whole"]
 
 
-MAX_CHARACTERS: Final = 1_000_000
-"""The longest list of characters."""
+MAX_ITEMS: Final = 1_000_000
+"""The longest list a template may make."""
 
 
 def _units(value: str) -> str:
@@ -66,8 +67,8 @@ def _code_point_at(value: str, at: int) -> int:
 
 def _to_char_array(value: str) -> JavaList:
     units = _units(value)
-    if len(units) > MAX_CHARACTERS:
-        raise Failure(f"a list of more than {MAX_CHARACTERS} items")
+    if len(units) > MAX_ITEMS:
+        raise Failure(f"a list of more than {MAX_ITEMS} items")
     return JavaList(map(Char, units))
 
 
@@ -118,35 +119,40 @@ def _pattern(pattern: object) -> re.Pattern[str]:
     return compiled
 
 
-def _replace_all(value: str, pattern: str, replacement: str, count: int = 0) -> str:
+def _replace_all(value: str, pattern: str, replacement: str, *, once: bool = False) -> str:
     compiled = _pattern(pattern)
     expand = java_replacement(checked(replacement), compiled)
-    made = len(value)
-
-    def replaced(match: re.Match[str]) -> str:
-        nonlocal made
+    pieces: list[str] = []
+    at = made = 0
+    for spans in find_all(compiled, value):
         if expand is None:  # Java does not look at the replacement before there is something to replace
             raise Failure(f"the replacement {replacement!r} names a group that there is not")
-        piece = expand(match)
-        made += len(piece)
+        start, end = spans[0]
+        pieces += [value[at:start], expand(value, spans)]
+        at = end
+        made += len(pieces[-2]) + len(pieces[-1])
         if made > MAX_TEXT:
             raise Failure(f"a text of more than {MAX_TEXT} characters")
-        return piece
-
-    return compiled.sub(replaced, value, count)
+        if once:
+            break
+    pieces.append(value[at:])
+    return "".join(pieces)
 
 
 def _split(value: str, pattern: str, limit: int = 0) -> JavaList:
     """Java's split: no empty piece before the first character, none at the end unless a negative limit keeps them."""
     pieces: list[str] = []
     at = 0
-    for match in _pattern(pattern).finditer(value):
+    for spans in find_all(_pattern(pattern), value):
         if whole(limit) > 0 and len(pieces) == limit - 1:
             break
-        if match.end() == 0:
+        start, end = spans[0]
+        if end == 0:
             continue
-        pieces.append(value[at : match.start()])
-        at = match.end()
+        if len(pieces) >= MAX_ITEMS:
+            raise Failure(f"a list of more than {MAX_ITEMS} items")
+        pieces.append(value[at:start])
+        at = end
     if at == 0 and not pieces:
         return JavaList([value])
     pieces.append(value[at:])
@@ -204,12 +210,12 @@ STRING: Final[Mapping[str, Callable[..., object]]] = {
     "substring": _substring,
     "replace": _replace,
     "replaceAll": lambda value, pattern, replacement: _replace_all(value, pattern, replacement),
-    "replaceFirst": lambda value, pattern, replacement: _replace_all(value, pattern, replacement, 1),
+    "replaceFirst": lambda value, pattern, replacement: _replace_all(value, pattern, replacement, once=True),
     "split": _split,
     "trim": lambda value: value.strip(_BLANKS),
     "toLowerCase": lambda value: value.lower(),
     "toUpperCase": lambda value: value.upper(),
-    "matches": lambda value, pattern: _pattern(pattern).fullmatch(value) is not None,
+    "matches": lambda value, pattern: matches(_pattern(pattern), value),
     "charAt": _char_at,
     "codePointAt": _code_point_at,
     "toCharArray": _to_char_array,

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gatewaykit.core.vtl.java_strings import CHARACTER, STRING, checked, hash_code, is_int, whole
+from gatewaykit.core.vtl.java_strings import CHARACTER, MAX_ITEMS, STRING, checked, hash_code, is_int, whole
 from gatewaykit.core.vtl.values import (
     Char,
     Entry,
@@ -28,10 +28,7 @@ from gatewaykit.core.vtl.values import (
     text,
 )
 
-__all__ = ["MAX_ITEMS", "METHODS", "NOT_OFFERED", "int_value"]
-
-MAX_ITEMS: Final = 1_000_000
-"""The longest list a template may make."""
+__all__ = ["METHODS", "NOT_OFFERED", "int_value"]
 
 Methods = Mapping[str, Callable[..., object]]
 
