@@ -201,7 +201,7 @@ def test_a_problem_shows_the_line_it_stands_on() -> None:
         pytest.param(
             "#set($l[0] = $l)$l",
             {"l": [1]},
-            TemplateFailure(1, 17, "a value cannot be written as JSON"),
+            TemplateFailure(1, 17, "a value is too large to be written as JSON"),
             id="a list in itself",
         ),
     ],

@@ -15,6 +15,9 @@ from typing import Any, Final
 __all__ = ["LinearRegex", "Spans", "TooLong", "degree", "linear_regex"]
 
 MAX_INSTRUCTIONS: Final = 2_000
+MAX_CHOICES: Final = 12
+"""Each may double what a match costs."""
+
 MAX_STEPS: Final = 1_000_000
 """Of one call over one text: about a second."""
 
@@ -44,7 +47,7 @@ def degree(pattern: re.Pattern[str], *, anchored: bool) -> int | None:
     if not anchored and items and items[-1][0] in _REPEATS and _repeats(items[-1][1][-1]) == 0:
         items.pop()  # nothing comes after it that could fail
     repeats = _repeats(items)
-    if repeats is None:
+    if repeats is None or _choices(items) > MAX_CHOICES:
         return None
     return max(repeats if anchored or not repeats or _is_steady(items) else repeats + 1, 1)
 
@@ -93,6 +96,22 @@ def _repeats(items: Any) -> int | None:
         if inner is None:
             return None
         count += inner
+    return count
+
+
+def _choices(items: Any) -> int:
+    """How often a match chooses, at most, without its open repeats."""
+    count = 0
+    for op, value in items:
+        if op in _REPEATS:
+            low, high, body = value
+            count += (high == low + 1) + _choices(body) * max(low, 1)
+        elif op is _OP.BRANCH:
+            count += 1 + max(map(_choices, value[1]))
+        elif op is _OP.SUBPATTERN or op in (_OP.ASSERT, _OP.ASSERT_NOT):
+            count += _choices(value[-1])
+        elif op is _OP.ATOMIC_GROUP:
+            count += _choices(value)
     return count
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gatewaykit.core.vtl.java_strings import CHARACTER, MAX_ITEMS, STRING, checked, hash_code, is_int, whole
 from gatewaykit.core.vtl.values import (
+    MAX_CONTAINERS,
     Char,
     Entry,
     Failure,
@@ -144,28 +145,33 @@ _SET: Final[Methods] = {
 
 def _hash(value: object) -> int | None:
     """`Object.hashCode` of what JSON can hold; None where a part has none here."""
+    return _hashed(value, [MAX_CONTAINERS])
+
+
+def _hashed(value: object, left_over: list[int]) -> int | None:
     if value is None:
         return 0
-    if isinstance(value, str):
-        return hash_code(value)
-    if isinstance(value, bool):
-        return 1231 if value else 1237
+    if isinstance(value, (str, bool)):
+        return ord(value) if type(value) is Char else hash_code(value) if isinstance(value, str) else 1237 - 6 * value
+    if not isinstance(value, (dict, list)):
+        return _number_hash(value) if isinstance(value, (int, float)) else None
+    left_over[0] -= 1
+    if left_over[0] < 0:
+        raise Failure("a value is too large to be hashed")
+    code = 0
     if isinstance(value, dict):
-        code = 0
         for key, item in value.items():
-            hashed_key, hashed = _hash(from_key(key)), _hash(item)
+            hashed_key, hashed = _hashed(from_key(key), left_over), _hashed(item, left_over)
             if hashed_key is None or hashed is None:
                 return None
             code += hashed_key ^ hashed
         return int_value(code)
-    if isinstance(value, list):
-        code = 1
-        for item in value:
-            if (hashed := _hash(item)) is None:
-                return None
-            code = int_value(31 * code + hashed)
-        return code
-    return _number_hash(value) if isinstance(value, (int, float)) else None
+    code = 1
+    for item in value:
+        if (hashed := _hashed(item, left_over)) is None:
+            return None
+        code = int_value(31 * code + hashed)
+    return code
 
 
 def _list(value: object) -> list[Any]:

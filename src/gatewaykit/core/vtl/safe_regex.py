@@ -15,6 +15,8 @@ __all__ = ["find_all", "matches"]
 MAX_COST: Final = 5_000_000
 """Steps that Python's engine may take for one call: a few tenths of a second."""
 
+MAX_MATCHES: Final = 1_000_000
+
 _linear: Final = lru_cache(maxsize=256)(linear_regex)
 
 
@@ -46,8 +48,11 @@ def find_all(pattern: re.Pattern[str], text: str) -> Iterator[Spans]:
         if linear is None:
             raise _too_long(pattern, text)
     steps = [MAX_STEPS]
-    at = 0
+    at = count = 0
     while at <= len(text):
+        count += 1
+        if count > MAX_MATCHES:
+            raise Failure(f"more than {MAX_MATCHES} matches of the regular expression {pattern.pattern!r}")
         if linear:
             try:
                 spans = linear.search(text, at, steps)

@@ -16,13 +16,16 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList", "JavaSet",
+    "MAX_CONTAINERS", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList", "JavaSet",
     "MapKey", "OnceMap", "SilentMap",
     "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
 """The longest text a template may make: a response may not be larger (developer guide, "Quotas")."""
+
+MAX_CONTAINERS: Final = 1_000_000
+"""Lists and maps in one value that is printed, compared or hashed."""
 
 NULL_IN_MAP: Final = ""
 """How a null value of a printed map looks. Not recorded; undefined references print empty as well."""
@@ -73,11 +76,12 @@ class HostObject:
 class MapKey:
     """A map key that Python would confuse with another: True is not 1, and 1.0 is not 1."""
 
-    __slots__ = ("_identity", "value")
+    __slots__ = ("_identity", "shown", "value")
 
     def __init__(self, value: object) -> None:
         self.value = value
-        self._identity = (type(value), value if isinstance(value, (bool, float)) else text(value))
+        self.shown = text(value)
+        self._identity = (type(value), value if isinstance(value, (bool, float)) else self.shown)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MapKey) and self._identity == other._identity
@@ -189,6 +193,7 @@ def to_json(value: object) -> str:
         return encode_basestring(value)
     if type(value) is int:
         return str(value)
+    _weigh(value)
     try:
         shown = _ENCODE(value)
     except ValueError:  # infinite, or it holds itself
@@ -209,6 +214,19 @@ def list_to_json(items: list[object]) -> str:
     return f"[{','.join(shown)}]"
 
 
+def _weigh(value: object) -> None:
+    """Fail on what is larger than any text: a list that holds another one twice doubles it, again and again."""
+    containers = [value] if type(value) in _CONTAINERS else []
+    seen = items = 0
+    for container in containers:  # which grows on the way
+        inner = container.values() if isinstance(container, dict) else container
+        seen += 1
+        items += len(inner)  # type: ignore[arg-type]  # a container has a length
+        if seen > MAX_CONTAINERS or items > MAX_TEXT:
+            raise Failure("a value is too large to be written as JSON")
+        containers += [item for item in inner if type(item) in _CONTAINERS]  # type: ignore[attr-defined]  # as above
+
+
 _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
 """What is round the full stop of a double that Java writes with an exponent; begins with it to be found fast."""
 
@@ -220,7 +238,7 @@ def _may_hold_wide_double(shown: str) -> bool:
 
 def _json(value: object) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join([f"{_ENCODE(text(from_key(key)))}:{_json(item)}" for key, item in value.items()]) + "}"
+        return "{" + ",".join([f"{_ENCODE(_key(key))}:{_json(item)}" for key, item in value.items()]) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"
     if type(value) is float:
@@ -236,8 +254,12 @@ _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), all
 
 
 def _print_map(value: dict[object, object]) -> str:
-    shown = ", ".join([f"{text(from_key(key))}={_in_map(item)}" for key, item in value.items()])
+    shown = ", ".join([f"{_key(key)}={_in_map(item)}" for key, item in value.items()])
     return _bounded(f"{{{shown}}}")
+
+
+def _key(key: object) -> str:
+    return key.shown if type(key) is MapKey else text(key)
 
 
 def _in_map(value: object) -> str:
@@ -253,6 +275,8 @@ def _bounded(shown: str) -> str:
         raise Failure(f"a text of more than {MAX_TEXT} characters")
     return shown
 
+
+_CONTAINERS: Final = frozenset((dict, OnceMap, SilentMap, list, JavaList, JavaSet))
 
 _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
     int: str,
@@ -274,18 +298,31 @@ _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
 
 def java_equals(left: object, right: object) -> bool:
     """`Object.equals`: of the same type, and equal all the way down."""
+    if not isinstance(left, (dict, list)):
+        return left is right if isinstance(left, HostObject) else type(left) is type(right) and left == right
+    return _equals(left, right, [MAX_CONTAINERS])
+
+
+def _equals(left: object, right: object, left_over: list[int]) -> bool:
+    if left is right:
+        return True
+    if not isinstance(left, (dict, list)):
+        return java_equals(left, right)
+    left_over[0] -= 1
+    if left_over[0] < 0:
+        raise Failure("values that are too large to be compared")
     if isinstance(left, dict):
         return (
             isinstance(right, dict)
             and len(left) == len(right)
-            and all(java_equals(value, right.get(key, MISSING_KEY)) for key, value in left.items())
+            and all(_equals(value, right.get(key, MISSING_KEY), left_over) for key, value in left.items())
         )
     if isinstance(left, JavaSet) and isinstance(right, JavaSet):
         return sorted(map(text, left)) == sorted(map(text, right))
     if isinstance(left, JavaSet) or isinstance(right, JavaSet):
         return False
-    if isinstance(left, list):
-        return isinstance(right, list) and len(left) == len(right) and all(map(java_equals, left, right))
-    if isinstance(left, HostObject):
-        return left is right
-    return type(left) is type(right) and left == right
+    return (
+        isinstance(right, list)
+        and len(left) == len(right)
+        and all(_equals(one, other, left_over) for one, other in zip(left, right))
+    )
