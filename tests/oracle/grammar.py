@@ -230,6 +230,8 @@ _targets = st.one_of(
             "$l[0]",
             "$l[-1]",
             "$none.x",
+            "$foreach.q",
+            "$velocityCount",
             "$u-x",
             "$m.x-y",
         ]

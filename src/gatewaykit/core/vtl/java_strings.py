@@ -149,8 +149,6 @@ def _split(value: str, pattern: str, limit: int = 0) -> JavaList:
         start, end = spans[0]
         if end == 0:
             continue
-        if len(pieces) >= MAX_ITEMS:
-            raise Failure(f"a list of more than {MAX_ITEMS} items")
         pieces.append(value[at:start])
         at = end
     if at == 0 and not pieces:

@@ -36,10 +36,25 @@ MAX_INTEGER_BITS: Final = 4096
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
 
 
+_ANY_OBJECT: Final[Mapping[str, Callable[..., object]]] = {
+    "equals": lambda value, other: value is other,
+    "toString": text,
+}
+
+
+def _of_map(name: str) -> Callable[..., object]:
+    """A method of the map that a loop is, too."""
+    method = METHODS[dict][name]
+    return lambda loop, *arguments: method(
+        loop.entries, *[argument.entries if isinstance(argument, Loop) else argument for argument in arguments]
+    )
+
+
 class Loop(HostObject):
     """`$foreach`: the innermost loop. It is a map too: a template may keep values in it."""
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        **{name: _of_map(name) for name in METHODS[dict]},
         "getIndex": lambda loop: loop.index,
         "getCount": lambda loop: loop.index + 1,
         "hasNext": lambda loop: loop.index < loop.last,
@@ -67,7 +82,7 @@ class Loop(HostObject):
         self.site = site  # which #foreach it is
         self._outer = outer
         self.parent = outer if isinstance(outer, Loop) else None
-        self._stored: dict[object, object] = {}
+        self.entries: dict[object, object] = {}
 
     def topmost(self) -> Loop:
         return self.parent.topmost() if self.parent else self
@@ -77,13 +92,13 @@ class Loop(HostObject):
         return self.parent.replaced() if self.parent else self._outer
 
     def stored(self, key: object) -> object:
-        if key in self._stored:
-            return self._stored[key]
+        if key in self.entries:
+            return self.entries[key]
         return self.parent.stored(key) if self.parent else None
 
     def store(self, key: object, value: object) -> object:
-        before = self._stored.get(key)
-        self._stored[key] = value
+        before = self.entries.get(key)
+        self.entries[key] = value
         return before
 
     def template_property(self, name: str) -> object:
@@ -91,7 +106,7 @@ class Loop(HostObject):
         return self.methods[method](self) if method else self.stored(name)
 
     def template_text(self) -> str:
-        return text(self._stored)
+        return text(self.entries)
 
 
 # ------------------------------------------------------------------------------------------------------ members
@@ -114,6 +129,8 @@ def index(owner: object, key: object) -> object:
         return None
     if isinstance(owner, dict):
         return owner.get(key_of(_from_end(owner, key)))
+    if isinstance(owner, Loop):
+        return owner.stored(key_of(_from_end(owner.entries, key)))
     if isinstance(owner, list) and not isinstance(owner, JavaSet) and type(key) is int:
         at = _from_end(owner, key)
         if not 0 <= at < len(owner):
@@ -136,7 +153,7 @@ def call(owner: object, name: str, *arguments: object) -> object:
     if methods is None:
         if not isinstance(owner, HostObject):
             return None
-        methods = METHODS[type(owner)] = owner.methods
+        methods = METHODS[type(owner)] = {**_ANY_OBJECT, **owner.methods}
     method = methods.get(name)
     if method is None:
         if name in NOT_OFFERED.get(type(owner), ()):
@@ -170,7 +187,7 @@ def assign_index(owner: object, key: object, value: object) -> None:
             raise Failure(f"index {key} of a list of {len(owner)}")
         owner[at] = value
     elif isinstance(owner, Loop):
-        owner.store(key_of(key), value)
+        owner.store(key_of(_from_end(owner.entries, key)), value)
     elif owner is not None and type(key) is int and key < 0 and not isinstance(owner, list):
         raise Failure(f"index {key} of what has no size")
 

@@ -99,14 +99,8 @@ class _Inner(Scope):
         self._outer = outer
         self.rendering = outer.rendering
 
-    def get(self, name: str) -> object:
-        return self._outer.get(name)
-
     def put(self, name: str, value: object) -> None:
         self._outer.put(name, value)
-
-    def remove(self, name: str) -> None:
-        self._outer.remove(name)
 
     def literal(self, written: str) -> str:
         return self._outer.literal(written)

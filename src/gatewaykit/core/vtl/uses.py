@@ -35,6 +35,8 @@ __all__ = ["COUNTERS", "Uses"]
 COUNTERS: Final = frozenset(("index", "count", "hasNext", "first", "last"))
 """Properties of `$foreach` that need no object."""
 
+_KEPT_BY_LOOPS: Final = ("foreach", "velocityCount", "velocityHasNext")
+
 MAX_LOOP_DEPTH: Final = 8
 """Loops inside one another in one Python function, which takes 20 blocks at most."""
 
@@ -80,7 +82,7 @@ class Uses:
 
     def _loop(self, loop: Foreach) -> None:
         self.loops = True
-        self.scoped |= loop.variable == "foreach" or len(self._variables) == MAX_LOOP_DEPTH
+        self.scoped |= loop.variable in (*self._variables, *_KEPT_BY_LOOPS) or len(self._variables) == MAX_LOOP_DEPTH
         self.names.add(loop.variable)
         self._expression(loop.iterable)
         self._variables.append(loop.variable)
@@ -88,7 +90,8 @@ class Uses:
         self._variables.pop()
 
     def _target(self, target: Reference) -> None:
-        self.scoped |= not target.accessors and target.name_as_written in (*self._variables, "foreach")
+        self.scoped |= not target.accessors and target.name_as_written in (*self._variables, *_KEPT_BY_LOOPS)
+        self.loop_objects |= target.root == "foreach"
         self.names.add(target.root)
         self._accessors(target.accessors)
 

@@ -96,11 +96,15 @@ class Entry(HostObject):
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
         "getKey": lambda entry: entry.key,
         "getValue": lambda entry: entry.value,
+        "equals": lambda entry, other: entry.is_equal(other),
     }
 
     def __init__(self, key: object, value: object) -> None:
         self.key = key
         self.value = value
+
+    def is_equal(self, other: object) -> bool:
+        return type(other) is Entry and java_equals(self.key, other.key) and java_equals(self.value, other.value)
 
     def template_property(self, name: str) -> object:
         return self.key if name == "key" else self.value if name == "value" else None
