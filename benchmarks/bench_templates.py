@@ -76,10 +76,18 @@ def _ours(text: str, body: str) -> Callable[[], Any]:
     template = _compiled(text)
     params = Params(templates.PATH, templates.QUERY, templates.HEADERS)
     context, stage_variables = templates.fresh_context(), templates.STAGE_VARIABLES
-    render = template.render
+    render, reaches_overrides = template.render, template.reaches_overrides
 
     def case() -> object:
-        return render(variables(body=body, params=params, context=context, stage_variables=stage_variables))
+        return render(
+            variables(
+                body=body,
+                params=params,
+                context=context,
+                stage_variables=stage_variables,
+                reaches_overrides=reaches_overrides,
+            )
+        )
 
     return case
 

@@ -78,7 +78,15 @@ def compile_mapping(text: str) -> Any:
     params = Params({}, {}, {})
 
     def map_body(body: bytes) -> bytes | None:
-        rendered = template.render(variables(body=body.decode(), params=params, context={}, stage_variables={}))
+        rendered = template.render(
+            variables(
+                body=body.decode(),
+                params=params,
+                context={},
+                stage_variables={},
+                reaches_overrides=template.reaches_overrides,
+            )
+        )
         return rendered.encode() if isinstance(rendered, str) else None
 
     return map_body

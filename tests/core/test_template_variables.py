@@ -28,7 +28,11 @@ def render(text: str, body: str = "", context: dict[str, Any] | None = None, **s
     template = compile_template(text)
     assert isinstance(template, Template), template
     given_context = {} if context is None else context
-    return template.render(variables(body=body, params=PARAMS, context=given_context, stage_variables=stage_variables))
+    made = variables(
+        body=body, params=PARAMS, context=given_context, stage_variables=stage_variables,
+        reaches_overrides=template.reaches_overrides,
+    )  # fmt: skip
+    return template.render(made)
 
 
 @pytest.mark.parametrize(

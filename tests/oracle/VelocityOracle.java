@@ -1,4 +1,5 @@
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.io.StringReader;
@@ -9,14 +10,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Properties;
 import org.apache.velocity.VelocityContext;
-import org.apache.velocity.app.VelocityEngine;
 import org.apache.velocity.app.event.EventCartridge;
 import org.apache.velocity.app.event.InvalidReferenceEventHandler;
 import org.apache.velocity.context.Context;
-import org.apache.velocity.exception.ParseErrorException;
-import org.apache.velocity.exception.TemplateInitException;
+import org.apache.velocity.context.InternalContextAdapterImpl;
+import org.apache.velocity.runtime.RuntimeInstance;
+import org.apache.velocity.runtime.directive.StopCommand;
+import org.apache.velocity.runtime.parser.node.SimpleNode;
 import org.apache.velocity.util.introspection.Info;
 
 /**
@@ -64,21 +65,29 @@ public final class VelocityOracle {
     }
 
     public static void main(String[] arguments) throws Exception {
-        Properties settings = new Properties();
-        settings.setProperty("runtime.log.logsystem.class", "org.apache.velocity.runtime.log.NullLogChute");
-        VelocityEngine engine = new VelocityEngine(settings);
-        engine.init();
+        RuntimeInstance shared = engine();
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(System.out, true, "UTF-8");
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
             Map<?, ?> job = (Map<?, ?>) new Json(line).value();
+            String template = (String) job.get("template");
+            // an engine keeps the macros of every template it has seen
+            RuntimeInstance engine = template.contains("macro") ? engine() : shared;
             StringBuilder answer = new StringBuilder();
-            write(rendered(engine, (String) job.get("template"), (Map<?, ?>) job.get("variables")), answer);
+            write(rendered(engine, template, (Map<?, ?>) job.get("variables")), answer);
             out.println(answer);
         }
     }
 
-    private static Map<String, Object> rendered(VelocityEngine engine, String template, Map<?, ?> variables) {
+    private static RuntimeInstance engine() {
+        RuntimeInstance engine = new RuntimeInstance();
+        engine.setProperty("runtime.log.logsystem.class", "org.apache.velocity.runtime.log.NullLogChute");
+        engine.setProperty("parser.pool.size", "1");
+        engine.init();
+        return engine;
+    }
+
+    private static Map<String, Object> rendered(RuntimeInstance engine, String template, Map<?, ?> variables) {
         VelocityContext context = new VelocityContext();
         for (Map.Entry<?, ?> entry : variables.entrySet()) {
             context.put((String) entry.getKey(), entry.getValue());
@@ -87,14 +96,23 @@ public final class VelocityOracle {
         cartridge.addEventHandler(new Empty());
         cartridge.attachToContext(context);
         Map<String, Object> answer = new LinkedHashMap<>();
+        InternalContextAdapterImpl adapter = new InternalContextAdapterImpl(context);
+        adapter.pushCurrentTemplateName("template");
+        SimpleNode tree;
         try {
-            StringWriter output = new StringWriter();
-            engine.evaluate(context, output, "template", new StringReader(template));
+            tree = engine.parse(new StringReader(template), "template", true);
+            tree.init(adapter, engine);
+        } catch (Exception problem) {
+            answer.put("problem", String.valueOf(problem));
+            return answer;
+        }
+        StringWriter output = new StringWriter();
+        try {
+            tree.render(adapter, output);
             answer.put("output", output.toString());
-        } catch (ParseErrorException | TemplateInitException | NumberFormatException problem) {
-            // a malformed number is met when the tree is made; one met by a method comes wrapped
-            answer.put("problem", String.valueOf(problem.getMessage()));
-        } catch (RuntimeException | StackOverflowError failure) {
+        } catch (StopCommand stop) {
+            answer.put("output", output.toString());
+        } catch (IOException | RuntimeException | StackOverflowError failure) {
             answer.put("failure", String.valueOf(failure));
         }
         return answer;

@@ -76,6 +76,19 @@ def _calls(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
             "nope()",
             "hashCode().equals(1)",
             "intValue()",
+            "iterator().next()",
+            "iterator().hasNext()",
+            "toArray()",
+            "toCharArray()[0]",
+            "clear()",
+            "longValue()",
+            "doubleValue()",
+            "isNaN()",
+            "booleanValue()",
+            "getKey()",
+            "entrySet().size()",
+            "charAt(0)",
+            "hashCode()",
         ]
     )
     one = st.tuples(
@@ -99,12 +112,46 @@ def _calls(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
                 "addAll",
                 "remove",
                 "nope",
+                "codePointAt",
+                "compareToIgnoreCase",
+                "containsAll",
+                "removeAll",
+                "retainAll",
+                "parseInt",
+                "valueOf",
+                "parseBoolean",
+                "toHexString",
+                "putAll",
+                "contentEquals",
             ]
         ),
         values,
     ).map(lambda pair: f"{pair[0]}({pair[1]})")
     two = st.tuples(
-        st.sampled_from(["put", "set", "substring", "replace", "indexOf", "startsWith", "add"]), values, _spaces, values
+        st.sampled_from(
+            [
+                "put",
+                "set",
+                "substring",
+                "replace",
+                "indexOf",
+                "lastIndexOf",
+                "startsWith",
+                "add",
+                "subList",
+                "getOrDefault",
+                "putIfAbsent",
+                "max",
+                "sum",
+                "compare",
+                "parseInt",
+                "addAll",
+                "subSequence",
+            ]
+        ),
+        values,
+        _spaces,
+        values,
     ).map(lambda four: f"{four[0]}({four[1]},{four[2]}{four[3]})")
     regex = st.sampled_from(
         [
@@ -183,6 +230,8 @@ _targets = st.one_of(
             "$l[0]",
             "$l[-1]",
             "$none.x",
+            "$foreach.q",
+            "$velocityCount",
             "$u-x",
             "$m.x-y",
         ]
@@ -209,7 +258,19 @@ def _blocks(statements: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     define = st.tuples(st.sampled_from(["g", "h"]), statements, end).map(
         lambda parts: f"#define(${parts[0]}){parts[1]}{parts[2]}"
     )
-    return st.one_of(conditional, chained, loop, loop, define)
+    parameters = st.sampled_from(["", " $p", " $p $q", " $a", ", $p, $i", " $p $p", " ${p}", " 'p'"])
+    macro = st.tuples(st.sampled_from(["mac", "mac", "ro"]), parameters, opened, statements, end).map(
+        lambda parts: f"#macro({parts[0]}{parts[1]}){parts[2]}{parts[3]}{parts[4]}"
+    )
+    around = st.tuples(_macro_calls, statements, end).map(lambda parts: f"#@{parts[0][1:]}{parts[1]}{parts[2]}")
+    evaluated = statements.map(lambda body: body.replace("'", "''")).map(lambda body: f"#evaluate('{body}')")
+    string = statements.map(lambda body: body.replace('"', '""')).map(lambda body: f'#set($z = "{body}")$z')
+    return st.one_of(conditional, chained, loop, loop, define, macro, macro, around, evaluated, string)
+
+
+_macro_calls = st.tuples(
+    st.sampled_from(["mac", "mac", "ro", "{mac}"]), st.lists(_values, max_size=3), st.sampled_from([" ", ", ", " , "])
+).map(lambda parts: f"#{parts[0]}({parts[2].join(parts[1])})")
 
 
 _leaves = st.one_of(
@@ -227,8 +288,13 @@ _leaves = st.one_of(
             "$i", "$j", "$g", "$!h", "#break", "#stop", "## comment\n", "#* block *#", "#** formal *#",
             "#[[ $a #if ]]#", "\\$a", "\\\\$a", "\\#if", "\\\\#foo", "\\$!a", "$\\!a", "#foo", "#foo($a 'x')",
             "#{foo}", "#literal() $a #end", "#a$s", "$s.", "$s-", "$s[", "$[", "$.x", "#$s", "#${s}x", "$$s",
+            "$p", "$!q", "${p}", "$p.k", "\\$p", "$bodyContent", "$!bodyContent", "#mac", "#ro", "\\#mac", "\\\\#mac",
+            "#mac(x)", "#break($foreach)", "#break($foreach.parent)", "#break($a)", "#stop('x')", "#evaluate($s)",
+            "#evaluate('#macro(ro)[$!p]#end')", "#set($p = 5)", "#set($i = 5)", "$macro.x", "#set($z = \"#break\")",
+            "#foreach($foreach in [1])x#end", "#macro(mac)deep#mac()#end", "#define($g)<$!g>#end",
         ]
     ),
+    _macro_calls,
 )  # fmt: skip
 
 
@@ -298,6 +364,13 @@ _fragments = st.lists(
                 "#{",
                 "\\#",
                 "\\#end",
+                "#macro(",
+                "#macro(mac $p)",
+                "#mac(",
+                "#@mac()",
+                "#evaluate(",
+                "#break(",
+                "#stop(",
             ]
         ),
     ),

@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from gatewaykit.core.template_variables import variables
     from gatewaykit.core.vtl.template import TemplateFailure, TemplateProblem, compile_template, generate_template
     from gatewaykit.core.vtl.tracing import Trace, compile_traced
 
@@ -58,12 +59,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             return _problem(output, name, text, generated)
         _print_code(output, generated)
         return 0
-    seen, context = _variables(arguments)
+    given = _given(arguments)
+    context = given["context"]
     trace = Trace()
     template = compile_traced(text, trace) if arguments.trace else compile_template(text)
     if isinstance(template, TemplateProblem):
         return _problem(output, name, text, template)
-    result = template.render(seen)
+    result = template.render(variables(**given, reaches_overrides=template.reaches_overrides))
     failure = result if isinstance(result, TemplateFailure) else None
     if output.as_json:
         output.json(_as_json(result, context, arguments, trace))
@@ -90,10 +92,8 @@ def _text_of(name: str, what: str) -> str:
         raise UsageError(f"{what} {name}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _variables(arguments: argparse.Namespace) -> tuple[dict[str, object], dict[str, Any]]:
-    """The variables of the template, and its context once more, for what is written into it."""
-    from gatewaykit.core.template_variables import variables
-
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the variables of the template are made of."""
     problems: list[Problem] = []
     given = _mapping("--params", arguments.params, problems)
     params = _params(given, problems)
@@ -104,7 +104,7 @@ def _variables(arguments: argparse.Namespace) -> tuple[dict[str, object], dict[s
     body = "" if arguments.body is None else _text_of(arguments.body, "--body")
     if problems:
         raise ConfigError(problems)
-    return variables(body=body, params=params, context=context, stage_variables=stage_variables), context
+    return {"body": body, "params": params, "context": context, "stage_variables": stage_variables}
 
 
 def _mapping(option: str, given: str | None, problems: list[Problem]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _as_json(result: Any, context: Mapping[str, Any], arguments: argparse.Namesp
         place = {"line": result.line, "column": result.column, "reason": result.reason}
         shown |= {"result": None, "failure": place}
     if arguments.trace:
-        keys = ("line", "column", "reference", "value")
+        keys = ("line", "column", "reference", "value", "evaluated")
         shown["trace"] = [{key: getattr(read, key) for key in keys} for read in trace.reads]
         shown["more"] = trace.more
     return shown
@@ -228,7 +228,7 @@ def _print_code(output: Output, generated: Generated) -> None:
 def _print_trace(output: Output, trace: Trace, written: Mapping[str, Any]) -> None:
     rows = [
         (
-            f"{read.line}:{read.column}",
+            f"{read.line}:{read.column}{' of #evaluate' if read.evaluated else ''}",
             read.reference,
             "undefined" if read.value is None else _cut(json.dumps(read.value)),
         )

@@ -64,7 +64,13 @@ class Exchange:
                 header=readable_headers(request.header_list),
             )
         rendered = template.render(
-            variables(body=body, params=self._params, context=self.context, stage_variables=self._stage_variables)
+            variables(
+                body=body,
+                params=self._params,
+                context=self.context,
+                stage_variables=self._stage_variables,
+                reaches_overrides=template.reaches_overrides,
+            )
         )
         if isinstance(rendered, TemplateFailure):
             return Refusal(

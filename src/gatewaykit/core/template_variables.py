@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus, unquote_plus
 
 from gatewaykit.core.jsonpath import MISSING, Path, PathProblem, TooMuch, compile_path
-from gatewaykit.core.vtl.template import PREPARE
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
 __all__ = ["Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
@@ -40,24 +39,30 @@ class Params:
 
 
 def variables(
-    *, body: str, params: Params, context: dict[str, Any], stage_variables: Mapping[str, str]
+    *,
+    body: str,
+    params: Params,
+    context: dict[str, Any],
+    stage_variables: Mapping[str, str],
+    reaches_overrides: bool = True,
 ) -> dict[str, object]:
-    """The variables of one rendering. `context` is used as it is: overrides are written into it."""
+    """The variables of one rendering. `context` is used as it is: overrides are written into it.
+
+    `reaches_overrides` is what the template says of itself: most read a few plain values of `$context`, for which there
+    need be no room for overrides.
+    """
+    if reaches_overrides:
+        _prepare(context)
     return {
         "input": Input(body, params),
         "util": UTIL,
         "context": context,
         "stageVariables": stage_variables if type(stage_variables) is dict else dict(stage_variables),
-        PREPARE: _prepare,
     }
 
 
-def _prepare(variables: Mapping[str, Any]) -> None:
-    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing.
-
-    Most templates read a few plain values of `$context`, for which none of this is needed.
-    """
-    context = variables["context"]
+def _prepare(context: dict[str, Any]) -> None:
+    """Make room for overrides, each of which may be set once, and let `$context.identity` print as nothing."""
     if "requestOverride" not in context:
         context["requestOverride"] = {"header": OnceMap(), "querystring": OnceMap(), "path": OnceMap()}
     if "responseOverride" not in context:

@@ -22,7 +22,7 @@ def replaced(replacement: str, pattern: str, text: str) -> str | None:
     match = re.match(pattern, text)
     assert match
     expand = java_replacement(replacement, match.re)
-    return expand(match) if expand else None
+    return expand(text, match.regs) if expand else None
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeGuard
 
 from gatewaykit.core.vtl.nodes import (
     Accessor,
     Binary,
+    Call,
     Constant,
     Expression,
     Index,
@@ -25,10 +27,18 @@ from gatewaykit.core.vtl.nodes import (
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = [
-    "FLAGS", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
+    "FLAGS", "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90
+MAX_NESTED: Final = 12
+"""Accesses or operations in a row that are written inside one another."""
+
+MAX_INLINED: Final = 2000
+"""References of a template for each of which there is code that is fast; in larger ones that code must be short."""
+
+MAX_FORMATTED: Final = 16
+"""References in one f-string: each may be as long as a text may be, and nobody looks in between."""
 
 _COUNTERS: Final = {
     "index": "{n}",
@@ -39,6 +49,7 @@ _COUNTERS: Final = {
 }
 FLAGS: Final = (Property("hasNext"), Property("first"), Property("last"))
 _PLAIN_COUNTERS: Final = (Property("index"), Property("count"))
+_CALLS: Final = {0: "call_bare", 1: "call_one"}
 _FUNCTIONS: Final = {
     "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo", "==": "equal", "!=": "not equal",
     "<": "less", "<=": "less_or_equal", ">": "greater", ">=": "greater_or_equal",
@@ -58,13 +69,12 @@ class TooComplex(Exception):
 class Function:
     """The lines of one function that is being written."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind  # "main", "block" or "string"
+    def __init__(self) -> None:
         self.lines: list[tuple[int, str, tuple[int, int]]] = []
         self.indent = 1
         self.place = (1, 1)
         self.loops: list[tuple[str, str]] = []  # counter and last index of the loops around this point
-        self.assigned: set[str] = set()
+        self.temporaries = 0  # of the present statement
 
     def emit(self, line: str) -> None:
         if _depth(line) > MAX_PARENTHESES:
@@ -72,27 +82,16 @@ class Function:
         self.lines.append((self.indent, line, self.place))
 
 
-class ExpressionGenerator(ABC):
-    def __init__(self, statements: list[Statement]) -> None:
-        self._statements = statements
+class ExpressionGenerator:
+    def __init__(self, uses: Uses) -> None:
         self._constants: dict[str, tuple[str, object]] = {}  # by `repr`, in which 1, 1.0 and -0.0 differ
         self._variables: dict[str, str] = {}
-        self._inner: list[tuple[str, Function]] = []
-        self._temporaries = 0
+        self._serial = 0
         # what chains of names lead to: where it is held, and what tells whether it is a map
         self._held: dict[tuple[str, ...], tuple[str, str]] = {}
-        self._function = Function("main")
-        uses = Uses(statements)
-        self._has_blocks = uses.blocks
-        self._has_loops = uses.loops
-        self._stops_inside = uses.stops_inside
-        # `$foreach` needs no object where only counters of a loop in sight are read
-        self._loop_objects = uses.foreach_as_object or (uses.foreach_counters and uses.inner_functions)
-        self._counts = uses.names & {"velocityCount", "velocityHasNext"}
-
-    @abstractmethod
-    def _write_inner(self, name: str, kind: str, body: list[Statement]) -> None:
-        """Write an inner function: the body of a block (`kind` is "block") or of a string ("string")."""
+        self._function = Function()
+        self._loop_objects = uses.loop_objects
+        self._is_large = uses.references > MAX_INLINED
 
     # --------------------------------------------------------------------------------------------------- names
 
@@ -102,15 +101,14 @@ class ExpressionGenerator(ABC):
     def _variable(self, name: str) -> str:
         return self._variables.setdefault(name, f"v{len(self._variables)}")
 
-    def _assigned(self, name: str) -> str:
-        variable = self._variable(name)
-        if self._function.kind != "main":
-            self._function.assigned.add(variable)
-        return variable
+    def _temporary(self) -> str:
+        """A variable for the present statement."""
+        self._function.temporaries += 1
+        return f"t{self._function.temporaries}"
 
-    def _temporary(self, letter: str = "t") -> str:
-        self._temporaries += 1
-        return f"{letter}{self._temporaries}"
+    def _unique(self, letter: str) -> str:
+        self._serial += 1
+        return f"{letter}{self._serial}"
 
     # ---------------------------------------------------------------------------------------------- references
 
@@ -122,68 +120,87 @@ class ExpressionGenerator(ABC):
             code, accessors = _COUNTERS[name].format(n=counter, l=last), accessors[1:]
         else:
             code = self._variable(root)
-        for accessor in accessors:
-            code = self._access(code, accessor)
-        return code
+        return self._one_by_one(code, [partial(self._access, accessor) for accessor in accessors])
 
-    def _names(self, root: str, names: list[str]) -> str:
-        """`_chain` of names only, where everything before it in one expression has been evaluated.
+    def _names(self, reference: Reference) -> str:
+        """`_chain` of names, where everything before it in one expression has been evaluated.
 
         Reading changes nothing, so that what is read often, such as `$context.identity`, is held, and whether it is a
         plain map.
         """
-        code = self._variable(root)
+        names = [accessor.name for accessor in reference.accessors if isinstance(accessor, Property)]
+        is_counter = reference.root == "foreach" and bool(self._function.loops)
+        is_short = len(names) <= MAX_NESTED and not self._is_large
+        if len(names) < len(reference.accessors) or reference.escaped or is_counter or not is_short:
+            self._held.clear()  # a method may change what is held
+            return self._chain(reference.root, reference.accessors)
+        code = self._variable(reference.root)
         for at, written in enumerate(names):
-            name, prefix = self._constant(written), (root, *names[:at])
+            name, prefix = self._constant(written), (reference.root, *names[:at])
             if prefix in self._held:
                 holder, is_map = self._held[prefix]
             else:
-                holder, flag = code if code.isidentifier() else self._temporary(), self._temporary("d")
+                holder, flag = code if code.isidentifier() else self._temporary(), self._temporary()
                 value = code if code == holder else f"({holder} := {code})"
                 self._held[prefix] = holder, flag
                 is_map = f"({flag} := type({value}) is dict)"
             code = f"({holder}.get({name}) if {is_map} else member({holder}, {name}))"
         return code
 
-    def _access(self, owner: str, accessor: Accessor) -> str:
+    def _one_by_one(self, first: str, steps: list[Callable[[str], str]]) -> str:
+        """Each step takes what the one before it gave. Long chains are not nested, which Python limits."""
+        if len(steps) <= MAX_NESTED:
+            for step in steps:
+                first = step(first)
+            return first
         temporary = self._temporary()
+        codes = [first, *[step(temporary) for step in steps]]
+        # each assignment "is" what it assigned, so that `and` goes on to the next; nothing in between is kept
+        return f"({' and '.join([f'({temporary} := {code}) is {temporary}' for code in codes])} and {temporary})"
+
+    def _access(self, accessor: Accessor, owner: str) -> str:
         if isinstance(accessor, Property):
             name = self._constant(accessor.name)
+            if self._is_large:
+                return f"member({owner}, {name})"
+            temporary = self._temporary()
             return f"({temporary}.get({name}) if type({temporary} := {owner}) is dict else member({temporary}, {name}))"
+        arguments = [accessor.key] if isinstance(accessor, Index) else accessor.arguments
+        shown = [self._value(argument) for argument in arguments]
         if isinstance(accessor, Index):
-            key = self._value(accessor.key)
-            return f"(None if ({temporary} := {owner}) is None else index({temporary}, {key}))"
-        name = self._constant(accessor.name)
-        if accessor.name == "get" and len(accessor.arguments) == 1:  # of a map by name, which most are
-            key = self._temporary("a")
-            is_name = f"type({key} := {self._value(accessor.arguments[0])}) is str and type({temporary}) is dict"
-            found = f"{temporary}.get({key}) if {is_name} else call_one({temporary}, {name}, {key})"
-            return f"(None if ({temporary} := {owner}) is None else {found})"
-        arguments = "".join([f", {self._value(argument)}" for argument in accessor.arguments])
-        call = {0: "call_bare", 1: "call_one"}.get(len(accessor.arguments), "call")
-        return f"(None if ({temporary} := {owner}) is None else {call}({temporary}, {name}{arguments}))"
+            function = "index"
+        else:
+            function = _CALLS.get(len(arguments), "call")
+            shown.insert(0, self._constant(accessor.name))
+        if self._is_large and all(is_harmless(argument) for argument in arguments):
+            return f"{function}({owner}, {', '.join(shown)})"
+        temporary = self._temporary()  # what null is asked for is not evaluated
+        found = f"{function}({temporary}, {', '.join(shown)})"
+        if isinstance(accessor, Call) and accessor.name == "get" and len(arguments) == 1 and not self._is_large:
+            key = self._temporary()  # of a map by name, which most are
+            is_name = f"type({key} := {shown[1]}) is str and type({temporary}) is dict"
+            found = f"{temporary}.get({key}) if {is_name} else call_one({temporary}, {shown[0]}, {key})"
+        return f"(None if ({temporary} := {owner}) is None else {found})"
 
-    def _printed(self, reference: Reference, *, in_string: bool = False) -> str:
-        """What the reference prints, with the text that was read along with it: a string, or an integer to format."""
+    def _printed(self, reference: Reference, *, is_next: bool = False) -> str:
+        """What the reference prints, with the text that was read along with it: a string, or an integer to format.
+
+        `is_next`: everything before it in one expression has been evaluated.
+        """
         if not reference.root:
             return self._constant(reference.prefix)
-        names = [accessor.name for accessor in reference.accessors if isinstance(accessor, Property)]
-        if len(names) < len(reference.accessors) or in_string or reference.escaped or self._is_counter(reference):
-            self._held.clear()
-            raw = self._chain(reference.root, reference.accessors)
-        else:
-            raw = self._names(reference.root, names)
+        raw = self._names(reference) if is_next else self._chain(reference.root, reference.accessors)
         if reference.escaped:
             written = self._constant(reference.prefix + reference.literal)
             return f"({raw}, {written})[1]" if may_fail(reference) else written
-        if self._has_blocks:
-            printed = f"{'show_in_string' if in_string else 'show'}({raw}, {self._constant(reference.literal)})"
-        elif self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
+        if self._is_counter(reference) and reference.accessors[0] in _PLAIN_COUNTERS:
             printed = raw
+        elif self._is_large:
+            printed = f"text({raw})"
         else:
             name = raw if raw.isidentifier() else self._temporary()
             value = raw if name == raw else f"{name} := {raw}"
-            kind = self._temporary("c")
+            kind = self._temporary()
             printed = (
                 f"({name} if ({kind} := type({value})) is str or {kind} is int"
                 f" else empty if {name} is None else text({name}))"
@@ -226,13 +243,24 @@ class ExpressionGenerator(ABC):
         if not node.root:
             return "None"
         raw = self._chain(node.root, node.accessors)
+        if self._is_large:
+            return f"given({raw})"
         if raw.isidentifier():
             return f"(empty if {raw} is None else {raw})"
         temporary = self._temporary()
         return f"(empty if ({temporary} := {raw}) is None else {temporary})"
 
     def _binary(self, node: Binary) -> str:
-        left, right = self._value(node.left), self._value(node.right)
+        operations: list[Binary] = []
+        first: Expression = node
+        while isinstance(first, Binary) and first.operator not in ("&&", "||"):
+            operations.append(first)
+            first = first.left
+        operations.reverse()
+        return self._one_by_one(self._value(first), [partial(self._operation, operation) for operation in operations])
+
+    def _operation(self, node: Binary, left: str) -> str:
+        right = self._value(node.right)
         if node.operator == "+":
             right += "".join([f", {self._constant(literal)}" for literal in (node.left_literal, node.right_literal)])
         return f"({_FUNCTIONS[node.operator]}({left}, {right}))"
@@ -246,31 +274,45 @@ class ExpressionGenerator(ABC):
             return f"(not {self._truth(node.operand)})"
         if isinstance(node, Binary):
             if node.operator in ("&&", "||"):
-                word = "and" if node.operator == "&&" else "or"
-                return f"({self._truth(node.left)} {word} {self._truth(node.right)})"
+                operands: list[Expression] = []
+                first: Expression = node
+                while isinstance(first, Binary) and first.operator == node.operator:
+                    operands.append(first.right)
+                    first = first.left
+                operands.append(first)
+                word = " and " if node.operator == "&&" else " or "
+                return f"({word.join([self._truth(operand) for operand in reversed(operands)])})"
             if node.operator in ("==", "!=", "<", "<=", ">", ">="):
                 return self._binary(node)
         return "True" if isinstance(node, Constant) and node.value is True else "False"
 
     def _interpolation(self, node: Interpolation) -> str:
-        if all(isinstance(statement, (Text, Output)) for statement in node.body):
-            body = [*node.body]
-            last = body[-1] if body else None
-            trim = node.trim and isinstance(last, Text)
-            if trim and isinstance(last, Text):
-                body[-1] = Text(last.line, last.column, last.text[:-1])
-            # what may fail is not moved to a line of its own: it may stand where it is not always evaluated
-            pieces = []
-            for piece in body:
-                if isinstance(piece, Output):
-                    pieces.append(self._printed(piece.reference, in_string=True))
-                elif isinstance(piece, Text) and piece.text:
-                    pieces.append(self._constant(piece.text))
-            code = _string_of(pieces)
-            return code if trim or not node.trim else f"{code}[:-1]"
-        name = self._temporary("x")
-        self._write_inner(name, "string", node.body)
-        return f"{name}()[:-1]" if node.trim else f"{name}()"
+        """A string with texts and references in it."""
+        body = [*node.body]
+        last = body[-1] if body else None
+        trim = node.trim and isinstance(last, Text)
+        if trim and isinstance(last, Text):
+            body[-1] = Text(last.line, last.column, last.text[:-1])
+        # what may fail is not moved to a line of its own: it may stand where it is not always evaluated
+        pieces = [piece for piece in body if not isinstance(piece, Text) or piece.text]
+        shown = [self._piece(piece, is_inlined=len(pieces) <= MAX_FORMATTED) for piece in pieces]
+        if not shown:
+            code = "empty"
+        elif len(shown) > MAX_FORMATTED or any("'" in piece for piece in shown):
+            code = f"joined(({', '.join(shown)},))"
+        else:  # it may stand in an f-string, so its own has other quotes
+            code = formatted(shown, "'") if len(shown) == 1 else f"bounded({formatted(shown, chr(39))})"
+        return code if trim or not node.trim else f"{code}[:-1]"
+
+    def _piece(self, piece: Statement, *, is_inlined: bool) -> str:
+        """A text, or a reference as what prints it, or as a value that is yet to be printed."""
+        if isinstance(piece, Text):
+            return self._constant(piece.text)
+        assert isinstance(piece, Output)
+        reference = piece.reference
+        if is_inlined or not reference.root or reference.prefix or reference.escaped:
+            return self._printed(reference)
+        return self._chain(reference.root, reference.accessors)
 
 
 def may_fail(reference: Reference) -> bool:
@@ -290,13 +332,9 @@ def formatted(pieces: list[str], quote: str) -> str:
     return f"f{quote}{''.join([f'{{{piece}}}' for piece in pieces])}{quote}"
 
 
-def _string_of(pieces: list[str]) -> str:
-    """An expression for pieces put together. It may stand in an f-string, so its own has other quotes."""
-    if not pieces:
-        return "empty"
-    if any("'" in piece for piece in pieces):
-        return f"join(({', '.join([f'text({piece})' for piece in pieces])},))"
-    return formatted(pieces, "'")
+def is_harmless(node: Expression) -> bool:
+    """Whether an expression may be evaluated although nobody asks for it."""
+    return isinstance(node, Constant) or (isinstance(node, Reference) and not may_fail(node))
 
 
 def is_rooted(node: Expression) -> TypeGuard[Reference]:

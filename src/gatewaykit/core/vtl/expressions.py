@@ -51,12 +51,13 @@ class ExpressionParser(ABC):
     def __init__(self, lexer: Lexer, depth: int) -> None:
         self._lexer = lexer
         self._depth = depth
+        self._later: list[Callable[[], None]] = []  # what Velocity does when the template has been read to its end
         # how Velocity would name an operand: the inside of its parentheses, or only the right side of an operation
         self._literals: dict[int, tuple[Expression, str]] = {}
 
     @abstractmethod
-    def template(self) -> list[Statement]:
-        """The statements up to the end: a string with references in it is a template of its own."""
+    def _inner_template(self, text: str, token: Token, depth: int) -> list[Statement]:
+        """The statements of a string with references in it, which is a template of its own."""
 
     # ------------------------------------------------------------------------------------------------ tokens
 
@@ -94,18 +95,16 @@ class ExpressionParser(ABC):
         """Operators of one level of precedence, from the left."""
         if level == len(_OPERATORS):
             return self._unary()
-        start, depth = self._lexer.position, self._depth
+        start = self._lexer.position
         left = self._binary(level + 1)
         while operator := _OPERATORS[level].get(self._kind()):
             left_literal = self._operand(left, start)
             token = self._lexer.take()
-            self._deeper(token)
             start = self._lexer.position
             right = self._binary(level + 1)
             right_literal = self._operand(right, start)
             left = Binary(token.line, token.column, operator, left, right, left_literal, right_literal)
             self._literals[id(left)] = left, self._literal(start)
-        self._depth = depth
         return left
 
     def _operand(self, node: Expression, start: int) -> str:
@@ -171,8 +170,14 @@ class ExpressionParser(ABC):
         if quote == "'" or ("$" not in token.image and "#" not in token.image):
             return Constant(token.line, token.column, text)
         trim = "##" not in text
-        inner = type(self)(Lexer(text + " " if trim else text, token.line, token.column + 1), self._depth)
-        return Interpolation(token.line, token.column, inner.template(), trim)
+        node = Interpolation(token.line, token.column, [], trim)
+        depth = self._depth
+
+        def read() -> None:
+            node.body = self._inner_template(text + " " if trim else text, token, depth)
+
+        self._later.append(read)
+        return node
 
     def _list_or_range(self) -> Expression:
         token = self._take(Kind.LBRACKET)
@@ -279,9 +284,8 @@ class ExpressionParser(ABC):
         prefix = "\\" * (slashes // 2)
         at = max(dollar.rfind("$"), 0)
         before, dollar = dollar[:at], dollar[at:]
-        first.image = dollar
+        first.image = dollar  # for good: what is printed as it was written is without the rest, as in Velocity
         literal = self._literal(start)
-        first.image = image
         escaped = slashes % 2 == 1
         if dollar.startswith("$!") and not escaped:
             literal = ""

@@ -2,35 +2,36 @@
 
 Variables of the template become locals (`v0`, …), everything that was written in the template a named constant
 (`k0`, …): no text of a template ever stands in the source. Neighbouring texts and references become one f-string;
-`#foreach` becomes a `for`, with loop state only where the template asks for it; `#define` and strings that hold
-directives become inner functions. Each line of the source knows the place in the template that it came from.
+`#foreach` becomes a `for`, with loop state only where the template asks for it. Each line of the source knows the place
+in the template that it came from. A template whose code runs elsewhere than it stands is for `scoped_code` instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Final, TypeGuard
 
-from gatewaykit.core.vtl import runtime
 from gatewaykit.core.vtl.expression_code import (
     FLAGS,
+    MAX_FORMATTED,
     ExpressionGenerator,
-    Function,
     TooComplex,
     formatted,
     is_rooted,
     may_be_null,
     may_fail,
 )
+from gatewaykit.core.vtl.growth import TURN
 from gatewaykit.core.vtl.nodes import (
     Break,
     Call,
-    Define,
+    Expression,
     Foreach,
     If,
     Index,
+    MacroCall,
     Output,
     Reference,
     Set,
@@ -38,11 +39,23 @@ from gatewaykit.core.vtl.nodes import (
     Stop,
     Text,
 )
+from gatewaykit.core.vtl.uses import Uses
 
-__all__ = ["Generated", "Generator", "TooComplex", "generate"]
+__all__ = ["Generated", "Generator", "TooComplex"]
 
-MAX_LOOP_DEPTH: Final = 10
-MAX_BRANCHES: Final = 200
+BRANCHES: Final = 50
+"""Branches in one Python statement, which nests them: a long #if becomes several."""
+
+MAX_WRITTEN: Final = 512
+"""Values in one call of `Pieces.write`."""
+
+LARGE: Final = 16_384
+"""A piece of output that is worth a look at how much there is."""
+
+
+def may_change(statement: Text | Output | If) -> bool:
+    """Whether putting this out may fail or change what is put out after it."""
+    return isinstance(statement, Output) and may_fail(statement.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,85 +65,56 @@ class Generated:
     source: str
     constants: dict[str, object]
     places: list[tuple[int, int]]
-
-
-def generate(statements: list[Statement], generator: type[Generator] | None = None) -> Generated:
-    """Raises TooComplex. `generator` is a kind of Generator that writes more than is needed to render."""
-    return (generator or Generator)(statements).generated()
+    uses: Uses
+    macros: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Function and parameters of each macro."""
 
 
 class Generator(ExpressionGenerator):
+    def __init__(self, uses: Uses) -> None:
+        super().__init__(uses)
+        self._uses = uses
+        self._counts = uses.names & {"velocityCount", "velocityHasNext"}
+        self._watched = uses.loops or uses.outputs > MAX_FORMATTED or self._is_large
+
     # -------------------------------------------------------------------------------------------- the function
 
-    def generated(self) -> Generated:
-        main = self._function
-        single = self._single_piece()
+    def generated(self, statements: list[Statement]) -> Generated:
+        single = self._single_piece(statements)
         if not single:
-            main.indent += self._stops_inside
-            self._body(self._statements)
+            self._body(statements)
         lines: list[tuple[int, str, tuple[int, int]]] = [(0, "def render(variables):", (1, 1))]
         if self._variables:
             lines.append((1, "get = variables.get", (1, 1)))
         for name, variable in self._variables.items():
             lines.append((1, f"{variable} = get({self._constant(name)})", (1, 1)))
-        if self._inner or not single:
-            new = "Counted().pieces" if self._has_loops else "list"
-            lines.append((1, f"new_pieces = {new}", (1, 1)))
-        for name, function in self._inner:
-            lines += self._inner_function(name, function)
         if not single:
-            lines += [(1, line, (1, 1)) for line in self._opening()]
-        if self._stops_inside:
-            lines.append((1, "try:", (1, 1)))
-            lines += [
-                *main.lines,
-                (2, "pass", (1, 1)),
-                (1, "except Stopped as stop:", (1, 1)),
-                (2, "append(stop.printed)", (1, 1)),
-            ]
-        else:
-            lines += main.lines
+            lines.append((1, f"pieces = {'Counted().pieces()' if self._watched else '[]'}", (1, 1)))
+            lines.append((1, "append = pieces.append", (1, 1)))
+        lines += self._function.lines
         if not single:
             lines.append((1, "return join(pieces)", (1, 1)))
-        constants = dict(self._constants.values())
-        return Generated(
-            "\n".join("    " * indent + line for indent, line, _ in lines), constants, [place for _, _, place in lines]
-        )
+        return self._finished(lines)
 
-    def _single_piece(self) -> bool:
+    def _single_piece(self, statements: list[Statement]) -> bool:
         """A template that only prints after its first assignments returns one string, without a list of pieces."""
-        printed = [*dropwhile(lambda statement: isinstance(statement, Set), self._statements)]
-        if self._stops_inside or not all(isinstance(statement, (Text, Output)) for statement in printed):
+        printed = [*dropwhile(lambda statement: isinstance(statement, Set), statements)]
+        if self._watched or not all(isinstance(statement, (Text, Output)) for statement in printed):
             return False
-        for statement in self._statements[: len(self._statements) - len(printed)]:
-            self._function.place = (statement.line, statement.column)
+        for statement in statements[: len(statements) - len(printed)]:
+            self._begin(statement)
             self._statement(statement)
+        self._function.temporaries = 0
         self._function.emit(f"return {self._joined(printed)}")
         return True
 
-    def _opening(self) -> list[str]:
-        return ["pieces = new_pieces()", "append = pieces.append"]
-
-    def _inner_function(self, name: str, function: Function) -> Iterator[tuple[int, str, tuple[int, int]]]:
-        yield 1, f"def {name}({'pieces' if function.kind == 'block' else ''}):", (1, 1)
-        if function.assigned:
-            yield 2, f"nonlocal {', '.join(sorted(function.assigned))}", (1, 1)
-        if function.kind == "block":
-            yield 2, "append = pieces.append", (1, 1)
-        else:
-            for line in self._opening():
-                yield 2, line, (1, 1)
-        for indent, line, place in function.lines:
-            yield indent + 1, line, place
-        if function.kind == "string":
-            yield 2, "return join(pieces)", (1, 1)
-
-    def _write_inner(self, name: str, kind: str, body: list[Statement]) -> None:
-        outer, self._function = self._function, Function(kind)
-        self._function.place = outer.place
-        self._body(body)
-        self._inner.append((name, self._function))
-        self._function = outer
+    def _finished(self, lines: list[tuple[int, str, tuple[int, int]]]) -> Generated:
+        return Generated(
+            "\n".join("    " * indent + line for indent, line, _ in lines),
+            dict(self._constants.values()),
+            [place for _, _, place in lines],
+            self._uses,
+        )
 
     # ---------------------------------------------------------------------------------------------- statements
 
@@ -139,23 +123,29 @@ class Generator(ExpressionGenerator):
         start = len(self._function.lines)
         run: list[Text | Output | If] = []
         for statement in statements:
-            if isinstance(statement, (Text, Output)) or self._is_separator(statement):
+            if isinstance(statement, MacroCall) and not self._is_macro(statement):
+                run.append(Text(statement.line, statement.column, statement.literal))
+            elif isinstance(statement, (Text, Output)) or self._is_separator(statement):
                 run.append(statement)
-                if self._stops_inside:  # what comes before must be out when a block stops the template
-                    self._append(run)
-                    run = []
             else:
                 self._append(run)
                 run = []
-                self._function.place = (statement.line, statement.column)
+                self._begin(statement)
                 self._statement(statement)
         self._append(run)
         if len(self._function.lines) == start:
             self._function.emit("pass")
 
+    def _begin(self, statement: Statement) -> None:
+        self._function.place = (statement.line, statement.column)
+        self._function.temporaries = 0
+
+    def _is_macro(self, call: MacroCall) -> bool:
+        return False
+
     def _is_separator(self, statement: Statement) -> TypeGuard[If]:
         """Whether it is text between items, `#if($foreach.hasNext),#end`, which may be part of a string."""
-        if not isinstance(statement, If) or len(statement.branches) > 1:
+        if not isinstance(statement, If) or len(statement.branches) > 1 or self._is_large:
             return False
         ((condition, body),) = statement.branches
         is_flag = isinstance(condition, Reference) and self._is_counter(condition) and condition.accessors[0] in FLAGS
@@ -167,9 +157,24 @@ class Generator(ExpressionGenerator):
         return f"({self._constant(text)} if {self._truth(condition)} else empty)" if condition else "empty"
 
     def _append(self, run: list[Text | Output | If]) -> None:
-        joined = self._joined(run)
-        if joined != "empty":
-            self._function.emit(f"append({joined})")
+        function = self._function
+        written = self._is_large and not any(may_change(statement) for statement in run)
+        size = MAX_WRITTEN if written else MAX_FORMATTED
+        for start in range(0, len(run), size):
+            function.temporaries = 0
+            some = run[start : start + size]
+            if written:
+                values = [self._piece(piece, is_inlined=False) for piece in some]
+                function.emit(f"pieces.write(({', '.join(values)},))")
+                continue
+            joined = self._joined(some)
+            if joined == "empty":
+                continue
+            if self._watched and any(isinstance(statement, Output) for statement in some):
+                function.emit(f"append(piece := {joined})")
+                function.emit(f"if len(piece) > {LARGE}: pieces.check()")
+            else:
+                function.emit(f"append({joined})")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
@@ -194,7 +199,7 @@ class Generator(ExpressionGenerator):
                 shown.append(self._separator(piece))
                 continue
             self._function.place = (piece.line, piece.column)
-            expression = self._printed(piece.reference)
+            expression = self._printed(piece.reference, is_next=True)
             if fallible and not alone:
                 temporary = self._temporary()
                 self._function.emit(f"{temporary} = {expression}")
@@ -212,20 +217,18 @@ class Generator(ExpressionGenerator):
             self._if(statement)
         elif isinstance(statement, Foreach):
             self._foreach(statement)
-        elif isinstance(statement, Define):
-            name = self._temporary("b")
-            self._write_inner(name, "block", statement.body)
-            self._function.emit(f"{self._assigned(statement.name)} = Block({name}, new_pieces)")
         elif isinstance(statement, Break) and self._function.loops:
             self._function.emit("break")
-        elif self._function.kind == "main":  # a #break outside of loops ends the template as #stop does
+        elif isinstance(statement, (Break, Stop)):  # a #break outside of loops ends the template as #stop does
+            self._message(statement)
             self._function.emit("return join(pieces)")
-        elif isinstance(statement, Stop):
-            self._function.emit("raise Stopped")
-        elif self._function.kind == "block":
-            self._function.emit("return")
-        else:
-            raise TooComplex(statement.line, statement.column, "#break in a string is not supported")
+
+    def _message(self, statement: Break | Stop) -> None:
+        if isinstance(statement, Stop) and statement.message is not None:
+            self._function.emit(self._value(statement.message))
+
+    def _assign(self, name: str, value: str) -> None:
+        self._function.emit(f"{self._variable(name)} = {value}")
 
     def _set(self, node: Set) -> None:
         target, function = node.target, self._function
@@ -237,10 +240,10 @@ class Generator(ExpressionGenerator):
                 temporary = self._temporary()
                 function.emit(f"if ({temporary} := {value}) is not None:")
                 function.indent += 1
-                function.emit(f"{self._assigned(target.name_as_written)} = {temporary}")
+                self._assign(target.name_as_written, temporary)
                 function.indent -= 1
             else:
-                function.emit(f"{self._assigned(target.name_as_written)} = {value}")
+                self._assign(target.name_as_written, value)
             return
         temporary = self._temporary()
         function.emit(f"{temporary} = {value}")
@@ -254,52 +257,67 @@ class Generator(ExpressionGenerator):
 
     def _if(self, node: If) -> None:
         function = self._function
-        if len(node.branches) > MAX_BRANCHES:
-            raise TooComplex(node.line, node.column, f"more than {MAX_BRANCHES} branches")
+        if len(node.branches) <= BRANCHES:
+            self._branches(node.branches)
+            return
+        none = self._unique("e")  # whether no branch was taken so far
+        function.emit(f"{none} = True")
+        for start in range(0, len(node.branches), BRANCHES):
+            function.emit(f"if {none}:")
+            function.indent += 1
+            function.emit(f"{none} = False")
+            self._branches(node.branches[start : start + BRANCHES])
+            if start + BRANCHES < len(node.branches):
+                function.emit(f"else: {none} = True")
+            function.indent -= 1
+
+    def _branches(self, branches: list[tuple[Expression | None, list[Statement]]]) -> None:
+        function = self._function
         word = "if"
-        for condition, body in node.branches:
-            function.emit(f"{word} {self._truth(condition)}:" if condition is not None else "else:")
+        for condition, body in branches:
+            otherwise = "else:" if word == "elif" else "if True:"  # an #else may begin a new statement
+            function.emit(f"{word} {self._truth(condition)}:" if condition is not None else otherwise)
             function.indent += 1
             self._body(body)
             function.indent -= 1
             word = "elif"
 
+    def _over(self, iterable: Expression) -> str:
+        """What a #foreach goes over: a reference that leads nowhere is nothing, nor is an empty string."""
+        return self._chain(iterable.root, iterable.accessors) if is_rooted(iterable) else self._value(iterable)
+
+    def _items(self, iterable: Expression) -> str:
+        if is_rooted(iterable) and iterable.accessors and iterable.accessors[-1] == Call("keySet", []):
+            return f"keys_of({self._chain(iterable.root, iterable.accessors[:-1])})"
+        return f"items({self._over(iterable)})"
+
     def _foreach(self, node: Foreach) -> None:
         function = self._function
-        if len(function.loops) >= MAX_LOOP_DEPTH:
-            raise TooComplex(node.line, node.column, f"more than {MAX_LOOP_DEPTH} loops inside one another")
-        items, counter, last = self._temporary("i"), self._temporary("n"), self._temporary("l")
-        iterable = node.iterable  # a reference that leads nowhere is nothing to go over, nor is an empty string
-        if is_rooted(iterable) and iterable.accessors and iterable.accessors[-1] == Call("keySet", []):
-            over = f"keys_of({self._chain(iterable.root, iterable.accessors[:-1])})"
-        elif is_rooted(iterable):
-            over = f"items({self._chain(iterable.root, iterable.accessors)})"
-        else:
-            over = f"items({self._value(iterable)})"
-        function.emit(f"{items} = {over}")
+        items, counter, last = self._unique("i"), self._unique("n"), self._unique("l")
+        function.emit(f"{items} = {self._items(node.iterable)}")
         function.emit(f"if {items}:")
         function.indent += 1
         function.emit(f"{last} = pieces.enter({items})")
-        variable = self._assigned(node.variable)
-        saved = {variable: self._temporary("o")}
+        variable = self._variable(node.variable)
+        saved = {variable: self._unique("o")}
         each = []
         if "velocityCount" in self._counts:
-            saved[self._assigned("velocityCount")] = self._temporary("o")
-            each.append(f"{self._assigned('velocityCount')} = {counter} + 1")
+            saved[self._variable("velocityCount")] = self._unique("o")
+            each.append(f"{self._variable('velocityCount')} = {counter} + 1")
         if "velocityHasNext" in self._counts:
-            saved[self._assigned("velocityHasNext")] = self._temporary("o")
-            each.append(f"{self._assigned('velocityHasNext')} = {counter} < {last}")
+            saved[self._variable("velocityHasNext")] = self._unique("o")
+            each.append(f"{self._variable('velocityHasNext')} = {counter} < {last}")
         for name, kept in saved.items():
             function.emit(f"{kept} = {name}")
         if self._loop_objects:
-            scope, loop, outer = self._assigned("foreach"), self._temporary("s"), self._temporary("o")
+            scope, loop, outer = self._variable("foreach"), self._unique("s"), self._unique("o")
             saved[scope] = outer
             function.emit(f"{outer} = {scope}")
             function.emit(f"{scope} = {loop} = Loop({outer}, {last})")
             each.append(f"{loop}.index = {counter}")
         function.emit(f"for {counter}, {variable} in enumerate({items}):")
         function.indent += 1
-        function.emit(f"if {counter} & {runtime.TURN - 1} == {runtime.TURN - 1}: pieces.look()")
+        function.emit(f"if {counter} & {TURN - 1} == {TURN - 1}: pieces.turn()")
         for line in each:
             function.emit(line)
         function.loops.append((counter, last))

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from gatewaykit.core.vtl.linear_regex import Spans
+
 __all__ = ["compile_java_regex", "java_replacement"]
 
 MAX_PATTERN: Final = 10_000
@@ -35,10 +37,10 @@ def compile_java_regex(pattern: str) -> re.Pattern[str] | str:
         return str(error)
 
 
-def java_replacement(replacement: str, pattern: re.Pattern[str]) -> Callable[[re.Match[str]], str] | None:
+def java_replacement(replacement: str, pattern: re.Pattern[str]) -> Callable[[str, Spans], str] | None:
     """What puts in `$1`, `${name}` and backslash escapes as `Matcher.appendReplacement` does; None when malformed."""
     if "$" not in replacement and "\\" not in replacement:
-        return lambda match: replacement
+        return lambda text, spans: replacement
     pieces: list[str | int] = []  # texts and numbers of groups
     at = 0
     while at < len(replacement):
@@ -58,7 +60,12 @@ def java_replacement(replacement: str, pattern: re.Pattern[str]) -> Callable[[re
             at += length
         else:
             pieces.append(character)
-    return lambda match: "".join([piece if isinstance(piece, str) else match[piece] or "" for piece in pieces])
+    return lambda text, spans: "".join(
+        [
+            piece if isinstance(piece, str) else text[max(spans[piece][0], 0) : max(spans[piece][1], 0)]
+            for piece in pieces
+        ]
+    )
 
 
 def _group(found: re.Match[str], pattern: re.Pattern[str]) -> tuple[int | None, int]:

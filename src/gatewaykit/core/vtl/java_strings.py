@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gatewaykit.core.vtl.java_regex import compile_java_regex, java_replacement
-from gatewaykit.core.vtl.values import MAX_TEXT, Failure, JavaList, java_equals, text
+from gatewaykit.core.vtl.safe_regex import find_all, matches
+from gatewaykit.core.vtl.values import MAX_TEXT, Char, Failure, JavaList, java_equals, text
 
-__all__ = ["STRING", "checked", "hash_code", "is_int", "whole"]
+__all__ = ["CHARACTER", "MAX_ITEMS", "STRING", "checked", "hash_code", "is_int", "whole"]
+
+
+MAX_ITEMS: Final = 1_000_000
+"""The longest list a template may make."""
 
 
 def _units(value: str) -> str:
@@ -49,7 +54,22 @@ def _char_at(value: str, at: int) -> str:
     units = _units(value)
     if not 0 <= whole(at) < len(units):
         raise Failure(f"charAt({at}) of a string of {len(units)}")
-    return units[at]
+    return Char(units[at])
+
+
+def _code_point_at(value: str, at: int) -> int:
+    units = _units(value)
+    if not 0 <= whole(at) < len(units):
+        raise Failure(f"codePointAt({at}) of a string of {len(units)}")
+    whole_character = _joined(units[at : at + 2])
+    return ord(whole_character if len(whole_character) == 1 else units[at])
+
+
+def _to_char_array(value: str) -> JavaList:
+    units = _units(value)
+    if len(units) > MAX_ITEMS:
+        raise Failure(f"a list of more than {MAX_ITEMS} items")
+    return JavaList(map(Char, units))
 
 
 def _substring(value: str, start: int, end: int | None = None) -> str:
@@ -84,6 +104,8 @@ def _starts_with(value: str, prefix: str, offset: int = 0) -> bool:
 
 
 def _replace(value: str, old: str, new: str) -> str:
+    if type(old) is Char and type(new) is Char:
+        return _joined(_units(value).replace(old, new))
     count = value.count(checked(old))
     if len(value) + count * len(checked(new)) > MAX_TEXT:
         raise Failure(f"a text of more than {MAX_TEXT} characters")
@@ -97,35 +119,38 @@ def _pattern(pattern: object) -> re.Pattern[str]:
     return compiled
 
 
-def _replace_all(value: str, pattern: str, replacement: str, count: int = 0) -> str:
+def _replace_all(value: str, pattern: str, replacement: str, *, once: bool = False) -> str:
     compiled = _pattern(pattern)
     expand = java_replacement(checked(replacement), compiled)
-    made = len(value)
-
-    def replaced(match: re.Match[str]) -> str:
-        nonlocal made
+    pieces: list[str] = []
+    at = made = 0
+    for spans in find_all(compiled, value):
         if expand is None:  # Java does not look at the replacement before there is something to replace
             raise Failure(f"the replacement {replacement!r} names a group that there is not")
-        piece = expand(match)
-        made += len(piece)
+        start, end = spans[0]
+        pieces += [value[at:start], expand(value, spans)]
+        at = end
+        made += len(pieces[-2]) + len(pieces[-1])
         if made > MAX_TEXT:
             raise Failure(f"a text of more than {MAX_TEXT} characters")
-        return piece
-
-    return compiled.sub(replaced, value, count)
+        if once:
+            break
+    pieces.append(value[at:])
+    return "".join(pieces)
 
 
 def _split(value: str, pattern: str, limit: int = 0) -> JavaList:
     """Java's split: no empty piece before the first character, none at the end unless a negative limit keeps them."""
     pieces: list[str] = []
     at = 0
-    for match in _pattern(pattern).finditer(value):
+    for spans in find_all(_pattern(pattern), value):
         if whole(limit) > 0 and len(pieces) == limit - 1:
             break
-        if match.end() == 0:
+        start, end = spans[0]
+        if end == 0:
             continue
-        pieces.append(value[at : match.start()])
-        at = match.end()
+        pieces.append(value[at:start])
+        at = end
     if at == 0 and not pieces:
         return JavaList([value])
     pieces.append(value[at:])
@@ -183,13 +208,18 @@ STRING: Final[Mapping[str, Callable[..., object]]] = {
     "substring": _substring,
     "replace": _replace,
     "replaceAll": lambda value, pattern, replacement: _replace_all(value, pattern, replacement),
-    "replaceFirst": lambda value, pattern, replacement: _replace_all(value, pattern, replacement, 1),
+    "replaceFirst": lambda value, pattern, replacement: _replace_all(value, pattern, replacement, once=True),
     "split": _split,
     "trim": lambda value: value.strip(_BLANKS),
     "toLowerCase": lambda value: value.lower(),
     "toUpperCase": lambda value: value.upper(),
-    "matches": lambda value, pattern: _pattern(pattern).fullmatch(value) is not None,
+    "matches": lambda value, pattern: matches(_pattern(pattern), value),
     "charAt": _char_at,
+    "codePointAt": _code_point_at,
+    "toCharArray": _to_char_array,
+    "contentEquals": lambda value, other: value == checked(other),
+    "intern": lambda value: value,
+    "subSequence": lambda value, start, end: _substring(value, start, whole(end)),
     "concat": _concat,
     "toString": lambda value: value,
     "hashCode": hash_code,
@@ -198,3 +228,17 @@ STRING: Final[Mapping[str, Callable[..., object]]] = {
     "join": _join,
     "valueOf": lambda value, other: text(other),
 }
+
+CHARACTER: Final[Mapping[str, Callable[..., object]]] = {
+    "charValue": lambda value: value,
+    "compareTo": lambda value, other: ord(value) - ord(_character(other)),
+    "equals": lambda value, other: java_equals(value, other),
+    "hashCode": lambda value: ord(value),
+    "toString": str,
+}
+
+
+def _character(value: object) -> Char:
+    if type(value) is not Char:
+        raise Failure("compareTo() of a character and what is none")
+    return value

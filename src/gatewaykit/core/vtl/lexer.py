@@ -12,15 +12,19 @@ in `tests/oracle`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, TypeAlias
 
 __all__ = ["Kind", "Lexer", "Token", "TokenProblem"]
 
 
 class Kind(Enum):
     """What a token is. MORE, SKIP and SPECIAL never reach the parser."""
+
+    __hash__ = object.__hash__  # that of Enum is written in Python, and slow
 
     EOF = auto()
     TEXT = auto()
@@ -89,6 +93,8 @@ class Kind(Enum):
 
 
 class Mode(Enum):
+    __hash__ = object.__hash__
+
     TEXT = auto()
     AFTER_HASH = auto()
     DIRECTIVE = auto()
@@ -110,7 +116,7 @@ class Token:
     image: str
     line: int
     column: int
-    special: list[str] = field(default_factory=list)
+    special: list[str] | None = None
 
     def literal(self) -> str:
         """What the token prints where it turns out to be text."""
@@ -143,6 +149,8 @@ _EXPRESSIONS: Final = (_M.DIRECTIVE, _M.ARGUMENTS)
 _VALUES: Final = (_M.DIRECTIVE, _M.ARGUMENTS, _M.INDEX)
 _NUMBERS: Final = (_M.AFTER_HASH, _M.DIRECTIVE, _M.ARGUMENTS, _M.INDEX)
 _EVERYWHERE: Final = tuple(Mode)
+_TERMINATED: Final = frozenset((_M.REFERENCE, _M.MEMBER, _M.AFTER_HASH))
+"""Where what fits nothing else is a TERMINATOR."""
 
 _TABLE: Final[tuple[tuple[Kind, str, tuple[Mode, ...]], ...]] = (
     (_K.INDEX_OPEN, r"\[", _REFERENCES),
@@ -208,11 +216,38 @@ _TABLE: Final[tuple[tuple[Kind, str, tuple[Mode, ...]], ...]] = (
     (_K.LCURLY, r"\{", _REFERENCES),
     (_K.RCURLY, r"\}", _REFERENCES),
     (_K.EMPTY_INDEX, r"\$\[|\$!\[|\$\\!\[|\$\.", (_M.TEXT, _M.REFERENCE)),
-    (_K.TERMINATOR, r"[\s\S]", (_M.REFERENCE, _M.MEMBER, _M.AFTER_HASH)),
 )
 
-_RULES: Final = {
-    mode: tuple((kind, re.compile(pattern).match) for kind, pattern, modes in _TABLE if mode in modes) for mode in Mode
+_NAME_STARTS: Final = string.ascii_letters + "_"
+_STARTS: Final[dict[Kind, str]] = {
+    _K.INDEX_OPEN: "[", _K.INDEX_CLOSE: "]", _K.LBRACKET: "[", _K.RBRACKET: "]", _K.COMMA: ",", _K.DOUBLE_DOT: ".",
+    _K.COLON: ":", _K.LEFT_CURLY: "{", _K.RIGHT_CURLY: "}", _K.LPAREN: "(", _K.RPAREN: ")", _K.CALL_END: ")",
+    _K.ESCAPED_DIRECTIVE: "\\", _K.SET: " \t#", _K.DOLLAR: "\\$", _K.OPEN_TEXT_BLOCK: "#",
+    _K.OPEN_FORMAL_COMMENT: "#", _K.OPEN_BLOCK_COMMENT: "#", _K.HASH: "#", _K.LINE_COMMENT: "#",
+    _K.DOUBLE_ESCAPE: "\\", _K.ESCAPE: "\\", _K.NEWLINE: "\r\n", _K.FORMAL_COMMENT: "*", _K.BLOCK_COMMENT: "*",
+    _K.TEXT_BLOCK: "]", _K.WHITESPACE: " \t\n\r", _K.STRING: "\"'", _K.TRUE: "t", _K.FALSE: "f", _K.MINUS: "-",
+    _K.PLUS: "+", _K.MULTIPLY: "*", _K.DIVIDE: "/", _K.MODULO: "%", _K.AND: "&a", _K.OR: "|o", _K.LT: "<l",
+    _K.LE: "<l", _K.GT: ">g", _K.GE: ">g", _K.EQ: "=e", _K.NE: "!n", _K.NOT: "!n", _K.ASSIGN: "=", _K.END: "e{",
+    _K.IF: "i{", _K.ELSEIF: "e{", _K.ELSE: "e{", _K.INTEGER: "-0123456789", _K.FLOAT: "-.0123456789",
+    _K.WORD: _NAME_STARTS + "@", _K.BRACKETED_WORD: "{", _K.IDENTIFIER: _NAME_STARTS, _K.DOT: ".", _K.LCURLY: "{",
+    _K.RCURLY: "}", _K.EMPTY_INDEX: "$",
+}  # fmt: skip
+"""What a token can start with; one that is not here, with anything."""
+
+_Rules: TypeAlias = tuple[tuple[Kind, Callable[[str, int], "re.Match[str] | None"]], ...]
+
+
+def _rules(mode: Mode, start: str) -> _Rules:
+    """The tokens that may come next where the next character is `start`; "" stands for any that starts nothing."""
+    return tuple(
+        (kind, re.compile(pattern).match)
+        for kind, pattern, modes in _TABLE
+        if mode in modes and (kind not in _STARTS or (start and start in _STARTS[kind]))
+    )
+
+
+_RULES: Final[dict[Mode, dict[str, _Rules]]] = {
+    mode: {start: _rules(mode, start) for start in ["", *map(chr, range(128))]} for mode in Mode
 }
 _KEPT: Final = re.compile(r"\\+\$|[$#]")
 
@@ -242,9 +277,10 @@ class Lexer:
 
     def peek(self, ahead: int = 0) -> Token:
         """The token `ahead` places on. Beyond the end there is EOF, again and again."""
-        while len(self.tokens) <= self.position + ahead:
-            self.tokens.append(self._lex())
-        return self.tokens[self.position + ahead]
+        tokens, at = self.tokens, self.position + ahead
+        while len(tokens) <= at:
+            tokens.append(self._lex())
+        return tokens[at]
 
     def take(self) -> Token:
         token = self.peek()
@@ -290,7 +326,7 @@ class Lexer:
         text = self._text
         prefix_at = self._at  # where the token starts, with the `$` or `#` that opened it
         opened = False
-        special: list[str] = []
+        special: list[str] | None = None
         while True:
             if self._at >= len(text):
                 if opened:
@@ -306,7 +342,7 @@ class Lexer:
             elif kind is Kind.SKIPPED:
                 prefix_at, opened = end, False
             elif kind is Kind.TERMINATOR:
-                special.append(text[prefix_at:end])
+                special = [*(special or ()), text[prefix_at:end]]
                 self._at = prefix_at = end - 1
                 opened = False
                 self._pop()
@@ -314,11 +350,15 @@ class Lexer:
                 return self._finish(kind, prefix_at, special)
 
     def _longest(self) -> tuple[Kind, int]:
-        best, best_end = None, self._at
-        for kind, match in _RULES[self._mode]:
-            if (found := match(self._text, self._at)) and found.end() > best_end:
+        text, at = self._text, self._at
+        rules = _RULES[self._mode]
+        best, best_end = None, at
+        for kind, match in rules[text[at]] if text[at] in rules else rules[""]:
+            if (found := match(text, at)) and found.end() > best_end:
                 best, best_end = kind, found.end()
         if best is None:
+            if self._mode in _TERMINATED:
+                return Kind.TERMINATOR, at + 1
             raise self._problem(self._at, f"unexpected {self._text[self._at]!r}")
         return best, best_end
 
@@ -340,7 +380,7 @@ class Lexer:
             self._in_comment = True
             self._push(_COMMENT_MODES[kind])
 
-    def _finish(self, kind: Kind, start: int, special: list[str]) -> Token:
+    def _finish(self, kind: Kind, start: int, special: list[str] | None) -> Token:
         """Actions of whole tokens, and the token itself."""
         token = self._token(kind, start, special)
         if kind is Kind.DOT:
@@ -389,7 +429,7 @@ class Lexer:
 
     # ----------------------------------------------------------------------------------------------- positions
 
-    def _token(self, kind: Kind, start: int, special: list[str]) -> Token:
+    def _token(self, kind: Kind, start: int, special: list[str] | None) -> Token:
         line, column = self._locate(start)
         return Token(kind, self._text[start : self._at], line, column, special)
 

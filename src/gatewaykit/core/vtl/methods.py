@@ -6,15 +6,19 @@ does not exist does. What throws in Java is a Failure.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gatewaykit.core.vtl.java_strings import STRING, checked, hash_code, is_int, whole
+from gatewaykit.core.vtl.java_strings import CHARACTER, MAX_ITEMS, STRING, checked, hash_code, is_int, whole
 from gatewaykit.core.vtl.values import (
+    MAX_CONTAINERS,
+    Char,
     Entry,
     Failure,
+    JavaIterator,
     JavaList,
     JavaSet,
     MapKey,
@@ -26,10 +30,7 @@ from gatewaykit.core.vtl.values import (
     text,
 )
 
-__all__ = ["MAX_ITEMS", "METHODS", "NOT_OFFERED", "int_value"]
-
-MAX_ITEMS: Final = 1_000_000
-"""The longest list a template may make."""
+__all__ = ["METHODS", "NOT_OFFERED", "int_value"]
 
 Methods = Mapping[str, Callable[..., object]]
 
@@ -105,6 +106,14 @@ def _clear(value: list[Any] | dict[Any, Any]) -> str:
     return ""
 
 
+def _keep(value: list[Any], other: object, *, kept: bool) -> bool:
+    """`retainAll` and `removeAll`."""
+    wanted = _list(other)
+    before = len(value)
+    value[:] = [item for item in value if (_position(wanted, item) >= 0) is kept]
+    return len(value) != before
+
+
 _LIST: Final[Methods] = {
     "size": lambda value: len(value),
     "isEmpty": lambda value: not value,
@@ -119,6 +128,10 @@ _LIST: Final[Methods] = {
     "indexOf": _position,
     "lastIndexOf": lambda value, what: len(value) - 1 - at if (at := _position(value[::-1], what)) >= 0 else -1,
     "subList": _sub_list,
+    "removeAll": lambda value, other: _keep(value, other, kept=False),
+    "retainAll": lambda value, other: _keep(value, other, kept=True),
+    "iterator": lambda value: JavaIterator([*value]),
+    "toArray": lambda value: JavaList(value),
     "hashCode": lambda value: _hash(value),
     "equals": lambda value, other: java_equals(value, other),
     "toString": text,
@@ -126,34 +139,40 @@ _LIST: Final[Methods] = {
 
 
 _SET: Final[Methods] = {
-    name: _LIST[name] for name in ("size", "isEmpty", "contains", "containsAll", "equals", "toString")
+    name: _LIST[name]
+    for name in ("size", "isEmpty", "contains", "containsAll", "equals", "toString", "iterator", "toArray")
 }
 
 
 def _hash(value: object) -> int | None:
     """`Object.hashCode` of what JSON can hold; None where a part has none here."""
+    return _hashed(value, [MAX_CONTAINERS])
+
+
+def _hashed(value: object, left_over: list[int]) -> int | None:
     if value is None:
         return 0
-    if isinstance(value, str):
-        return hash_code(value)
-    if isinstance(value, bool):
-        return 1231 if value else 1237
+    if isinstance(value, (str, bool)):
+        return ord(value) if type(value) is Char else hash_code(value) if isinstance(value, str) else 1237 - 6 * value
+    if not isinstance(value, (dict, list)):
+        return _number_hash(value) if isinstance(value, (int, float)) else None
+    left_over[0] -= 1
+    if left_over[0] < 0:
+        raise Failure("a value is too large to be hashed")
+    code = 0
     if isinstance(value, dict):
-        code = 0
         for key, item in value.items():
-            hashed_key, hashed = _hash(from_key(key)), _hash(item)
+            hashed_key, hashed = _hashed(from_key(key), left_over), _hashed(item, left_over)
             if hashed_key is None or hashed is None:
                 return None
             code += hashed_key ^ hashed
         return int_value(code)
-    if isinstance(value, list):
-        code = 1
-        for item in value:
-            if (hashed := _hash(item)) is None:
-                return None
-            code = int_value(31 * code + hashed)
-        return code
-    return _number_hash(value) if isinstance(value, (int, float)) else None
+    code = 1
+    for item in value:
+        if (hashed := _hashed(item, left_over)) is None:
+            return None
+        code = int_value(31 * code + hashed)
+    return code
 
 
 def _list(value: object) -> list[Any]:
@@ -192,12 +211,17 @@ def _get_or_default(value: dict[Any, Any], key: object, default: object) -> obje
     return value.get(key, default)
 
 
+def _replace(value: dict[Any, Any], key: object, item: object) -> object:
+    return _put(value, key, item) if key_of(key) in value else None
+
+
 _MAP: Final[Methods] = {
     "get": lambda value, key: value.get(key_of(key)),
     "getOrDefault": _get_or_default,
     "put": _put,
     "putIfAbsent": _put_if_absent,
     "putAll": _put_all,
+    "replace": _replace,
     "remove": lambda value, key: value.pop(key_of(key), None),
     "clear": _clear,
     "containsKey": lambda value, key: key_of(key) in value,
@@ -247,21 +271,67 @@ def _compare(value: Any, other: Any) -> int:
     return int(value > other) - int(value < other)
 
 
-def _parsed(bits: int) -> Callable[[Any, Any], int]:
-    def parse(value: object, digits: str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]{1,30}", checked(digits)) or not -(2**bits) <= int(digits) < 2**bits:
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def _parsed(bits: int) -> Callable[..., int]:
+    def parse(value: object, digits: str, radix: int = 10) -> int:
+        if not 2 <= whole(radix) <= 36:
+            raise Failure(f"there are no digits to the base of {radix}")
+        allowed = _DIGITS[:radix]
+        number = checked(digits).lower()
+        unsigned = number[1:] if number[:1] in ("+", "-") else number
+        if not 0 < len(unsigned) <= 80 or any(digit not in allowed for digit in unsigned):
             raise Failure(f"{digits!r} is no number")
-        return int(digits)
+        if not -(2**bits) <= int(number, radix) < 2**bits:
+            raise Failure(f"{digits!r} is no number")
+        return int(number, radix)
 
     return parse
 
 
+def _to_string(value: object, *others: Any) -> str:
+    """The number itself, or the static `toString(number)` and `toString(number, base)`."""
+    if len(others) < 2:
+        return text(others[0] if others else value)
+    number, radix = others
+    if not 2 <= whole(radix) <= 36:
+        radix = 10
+    shown = ""
+    rest = abs(whole(number))
+    while rest or not shown:
+        rest, digit = divmod(rest, radix)
+        shown = _DIGITS[digit] + shown
+    return f"-{shown}" if number < 0 else shown
+
+
+def _value_of(value: Any, other: object, *radix: object) -> int:
+    if type(other) is not str:
+        return whole(other)
+    return (_INTEGER_DIGITS if is_int(value) else _LONG_DIGITS)(value, other, *radix)
+
+
+def _double(value: object) -> float:
+    if type(value) is not float:
+        raise TypeError
+    return value
+
+
+def _double_of(value: object, other: object) -> float:
+    return other if type(other) is float else _parsed_double(value, checked(other))
+
+
 def _parsed_double(value: object, digits: str) -> float:
-    if not re.fullmatch(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", checked(digits), re.ASCII):
+    shown = checked(digits).strip(_BLANKS)
+    if shown.lstrip("+-") in ("NaN", "Infinity") and len(shown) - len(shown.lstrip("+-")) < 2:
+        return float(shown)
+    if not (found := _DOUBLE_DIGITS.fullmatch(shown)):
         raise Failure(f"{digits!r} is no number")
-    return float(digits)
+    return float(found[1])
 
 
+_BLANKS: Final = "".join(map(chr, range(0x21)))
+_DOUBLE_DIGITS: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[dDfF]?")
 _INTEGER_DIGITS: Final = _parsed(31)
 _LONG_DIGITS: Final = _parsed(63)
 
@@ -280,7 +350,7 @@ _NUMBER: Final[Methods] = {
     "doubleValue": _double_value,
     "equals": lambda value, other: java_equals(value, other),
     "compareTo": _compare,
-    "toString": lambda value, *other: text(*other) if other else text(value),
+    "toString": _to_string,
     "hashCode": _number_hash,
 }
 # static methods: the usual way to read a number is `#set($Integer = 0) $Integer.parseInt("12")`
@@ -288,14 +358,12 @@ _WHOLE: Final[Methods] = {
     **_NUMBER,
     "parseInt": _INTEGER_DIGITS,
     "parseLong": _LONG_DIGITS,
-    "valueOf": lambda value, other: (
-        _LONG_DIGITS(value, other)
-        if type(other) is str and not is_int(value)
-        else _INTEGER_DIGITS(value, other)
-        if type(other) is str
-        else whole(other)
-    ),
+    "valueOf": _value_of,
     "toHexString": lambda value, other: f"{whole(other) % 2**32:x}",
+    "toOctalString": lambda value, other: f"{whole(other) % 2**32:o}",
+    "toBinaryString": lambda value, other: f"{whole(other) % 2**32:b}",
+    "byteValue": lambda value: (int_value(value) + 2**7) % 2**8 - 2**7,
+    "shortValue": lambda value: (int_value(value) + 2**15) % 2**16 - 2**15,
     "compare": lambda value, one, other: _compare(whole(one), whole(other)),
     "sum": lambda value, one, other: whole(one) + whole(other),
     "max": lambda value, one, other: max(whole(one), whole(other)),
@@ -304,22 +372,39 @@ _WHOLE: Final[Methods] = {
 _DOUBLE: Final[Methods] = {
     **_NUMBER,
     "parseDouble": _parsed_double,
-    "valueOf": _parsed_double,
-    "isNaN": lambda value: value != value,
-    "isInfinite": lambda value: value in (float("inf"), float("-inf")),
+    "valueOf": _double_of,
+    "isNaN": lambda value, *other: math.isnan(_double(*other) if other else value),
+    "isInfinite": lambda value, *other: math.isinf(_double(*other) if other else value),
+    "compare": lambda value, one, other: _compare(_double(one), _double(other)),
+    "sum": lambda value, one, other: _double(one) + _double(other),
+    "max": lambda value, one, other: max(_double(one), _double(other)),
+    "min": lambda value, one, other: min(_double(one), _double(other)),
 }
+
+
+def _boolean(value: object) -> bool:
+    if type(value) is not bool:
+        raise TypeError
+    return value
+
+
 _BOOLEAN: Final[Methods] = {
     "booleanValue": lambda value: value,
     "parseBoolean": lambda value, other: checked(other).lower() == "true",
     "valueOf": lambda value, other: other if type(other) is bool else checked(other).lower() == "true",
     "equals": lambda value, other: java_equals(value, other),
     "compareTo": _compare,
-    "toString": text,
+    "compare": lambda value, one, other: _compare(_boolean(one), _boolean(other)),
+    "logicalAnd": lambda value, one, other: _boolean(one) and _boolean(other),
+    "logicalOr": lambda value, one, other: _boolean(one) or _boolean(other),
+    "logicalXor": lambda value, one, other: _boolean(one) is not _boolean(other),
+    "toString": lambda value, *other: text(_boolean(*other) if other else value),
     "hashCode": lambda value: 1231 if value else 1237,
 }
 
 METHODS: Final[dict[type, Methods]] = {
     str: STRING,
+    Char: CHARACTER,
     list: _LIST,
     JavaList: _LIST,
     dict: _MAP,
@@ -331,17 +416,25 @@ METHODS: Final[dict[type, Methods]] = {
     bool: _BOOLEAN,
 }
 
-_OBJECT: Final = frozenset(("getClass",))
+_OBJECT: Final = frozenset(("clone", "getClass", "notify", "notifyAll", "wait"))
 _NO_STRING: Final = _OBJECT | {
-    "chars", "codePointAt", "codePoints", "contentEquals", "format", "formatted", "getBytes", "getChars", "intern",
-    "isBlank", "lines", "regionMatches", "repeat", "strip", "stripLeading", "stripTrailing", "subSequence",
-    "toCharArray",
+    "chars", "codePointBefore", "codePointCount", "codePoints", "copyValueOf", "describeConstable", "format",
+    "formatted", "getBytes", "getChars", "indent", "isBlank", "lines", "offsetByCodePoints", "regionMatches", "repeat",
+    "strip", "stripIndent", "stripLeading", "stripTrailing", "translateEscapes",
 }  # fmt: skip
-_NO_LIST: Final = _OBJECT | {"iterator", "listIterator", "removeAll", "retainAll", "stream", "toArray"}
-_NO_NUMBER: Final = _OBJECT | {"bitCount", "byteValue", "floatValue", "shortValue", "toBinaryString", "toOctalString"}
+_NO_LIST: Final = _OBJECT | {
+    "ensureCapacity", "listIterator", "parallelStream", "spliterator", "stream", "trimToSize",
+}  # fmt: skip
+_NO_SET: Final = _NO_LIST | {"clear", "remove", "removeAll", "retainAll"}
+_NO_NUMBER: Final = _OBJECT | {
+    "bitCount", "decode", "divideUnsigned", "floatValue", "highestOneBit", "lowestOneBit", "numberOfLeadingZeros",
+    "numberOfTrailingZeros", "parseUnsignedInt", "remainderUnsigned", "reverse", "reverseBytes", "rotateLeft",
+    "rotateRight", "signum", "toUnsignedString",
+}  # fmt: skip
+_NO_DOUBLE: Final = _OBJECT | {"byteValue", "floatValue", "isFinite", "shortValue", "toHexString"}
 
 NOT_OFFERED: Final[Mapping[type, frozenset[str]]] = {
-    str: _NO_STRING, list: _NO_LIST, JavaList: _NO_LIST, JavaSet: _NO_LIST, dict: _OBJECT, OnceMap: _OBJECT,
-    SilentMap: _OBJECT, int: _NO_NUMBER, float: _NO_NUMBER, bool: _OBJECT,
+    str: _NO_STRING, Char: _OBJECT, list: _NO_LIST, JavaList: _NO_LIST, JavaSet: _NO_SET, dict: _OBJECT,
+    OnceMap: _OBJECT, SilentMap: _OBJECT, int: _NO_NUMBER, float: _NO_DOUBLE, bool: _OBJECT,
 }  # fmt: skip
 """Methods that Java has and templates may not call here: they fail, since printing nothing would be wrong."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 __all__ = [
-    "Accessor", "Binary", "Break", "Call", "Constant", "Define", "Expression", "Foreach", "If", "Index",
-    "Interpolation", "ListLiteral", "MapLiteral", "Not", "Output", "Property", "Range", "Reference", "Set", "Statement",
-    "Stop", "Text",
+    "Accessor", "Binary", "Break", "Call", "Constant", "Define", "Evaluate", "Expression", "Foreach", "If", "Index",
+    "Interpolation", "ListLiteral", "Macro", "MacroCall", "MapLiteral", "Not", "Output", "Property", "Range",
+    "Reference", "Set", "Statement", "Stop", "Text",
 ]  # fmt: skip
 
 
@@ -65,10 +65,18 @@ class Reference(Node):
 
 @dataclass(slots=True)
 class Interpolation(Node):
-    """A double-quoted string with references or directives in it. `trim`: its last character is not part of it."""
+    """A double-quoted string with references or directives in it. `trim`: its last character is not part of it.
+
+    `body` is filled in when what surrounds the string has been read to its end.
+    """
 
     body: list[Statement]
     trim: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are only texts and references in it."""
+        return all(isinstance(statement, (Text, Output)) for statement in self.body)
 
 
 @dataclass(slots=True)
@@ -146,13 +154,45 @@ class Define(Node):
 
 
 @dataclass(slots=True)
+class Macro(Node):
+    """A definition: it puts out nothing. A parameter that no reference can name is there for its position only."""
+
+    name: str
+    parameters: list[str]
+    body: list[Statement]
+
+
+@dataclass(slots=True)
+class MacroCall(Node):
+    """`#name(…)`, or `#@name(…)…#end` with a body. Text, if no macro has this name: `literal` is how it was written.
+
+    Arguments come with how they were written; a bare word is a token that is no argument of any macro.
+    """
+
+    name: str
+    arguments: list[tuple[Expression, str]]
+    word: str
+    literal: str
+    body: list[Statement] | None
+
+
+@dataclass(slots=True)
+class Evaluate(Node):
+    source: Expression
+
+
+@dataclass(slots=True)
 class Break(Node):
-    pass
+    """Of the loop that `loop` refers to, else of the innermost thing that runs."""
+
+    loop: Expression | None = None
 
 
 @dataclass(slots=True)
 class Stop(Node):
-    pass
+    """The message is for a log that there is not, but it is evaluated."""
+
+    message: Expression | None = None
 
 
-Statement: TypeAlias = Text | Output | Set | If | Foreach | Define | Break | Stop
+Statement: TypeAlias = Text | Output | Set | If | Foreach | Define | Macro | MacroCall | Evaluate | Break | Stop

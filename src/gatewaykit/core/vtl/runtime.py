@@ -9,44 +9,53 @@ from operator import mul as _times
 from operator import sub as _minus
 from typing import Any, ClassVar, Final
 
+from gatewaykit.core.vtl.growth import MAX_STEPS, Counted
 from gatewaykit.core.vtl.java_strings import is_int
 from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED, int_value
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
-    Block,
+    Char,
     Failure,
     HostObject,
+    JavaIterator,
     JavaList,
     JavaSet,
     MapKey,
     OnceMap,
-    Stopped,
     java_equals,
     key_of,
     text,
 )
 
-__all__ = ["NAMESPACE", "TURN"]  # fmt: skip
+__all__ = ["NAMESPACE", "Loop", "items"]
 
 MAX_ITERATIONS: Final = 1000
 """Iterations of one #foreach (developer guide, "Quotas")."""
 
-MAX_STEPS: Final = 250_000
-"""Iterations of all #foreach of one rendering: nested loops multiply, and a request may not hold up the rest."""
-
 MAX_INTEGER_BITS: Final = 4096
 
-TURN: Final = 16
-"""Iterations between two looks at how much there is; a power of two."""
-
-
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
+
+
+_ANY_OBJECT: Final[Mapping[str, Callable[..., object]]] = {
+    "equals": lambda value, other: value is other,
+    "toString": text,
+}
+
+
+def _of_map(name: str) -> Callable[..., object]:
+    """A method of the map that a loop is, too."""
+    method = METHODS[dict][name]
+    return lambda loop, *arguments: method(
+        loop.entries, *[argument.entries if isinstance(argument, Loop) else argument for argument in arguments]
+    )
 
 
 class Loop(HostObject):
     """`$foreach`: the innermost loop. It is a map too: a template may keep values in it."""
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        **{name: _of_map(name) for name in METHODS[dict]},
         "getIndex": lambda loop: loop.index,
         "getCount": lambda loop: loop.index + 1,
         "hasNext": lambda loop: loop.index < loop.last,
@@ -68,24 +77,29 @@ class Loop(HostObject):
         "topmost": "getTopmost",
     }
 
-    def __init__(self, outer: object, last: int) -> None:
+    def __init__(self, outer: object, last: int, site: object = None) -> None:
         self.index = -1
         self.last = last
-        self.outer = outer
+        self.site = site  # which #foreach it is
+        self._outer = outer
         self.parent = outer if isinstance(outer, Loop) else None
-        self._stored: dict[object, object] = {}
+        self.entries: dict[object, object] = {}
 
     def topmost(self) -> Loop:
         return self.parent.topmost() if self.parent else self
 
+    def replaced(self) -> object:
+        """What was `$foreach` before there was a loop."""
+        return self.parent.replaced() if self.parent else self._outer
+
     def stored(self, key: object) -> object:
-        if key in self._stored:
-            return self._stored[key]
+        if key in self.entries:
+            return self.entries[key]
         return self.parent.stored(key) if self.parent else None
 
     def store(self, key: object, value: object) -> object:
-        before = self._stored.get(key)
-        self._stored[key] = value
+        before = self.entries.get(key)
+        self.entries[key] = value
         return before
 
     def template_property(self, name: str) -> object:
@@ -93,7 +107,7 @@ class Loop(HostObject):
         return self.methods[method](self) if method else self.stored(name)
 
     def template_text(self) -> str:
-        return text(self._stored)
+        return text(self.entries)
 
 
 # ------------------------------------------------------------------------------------------------------ members
@@ -105,15 +119,19 @@ def member(owner: object, name: str) -> object:
         return owner.get(name)
     if isinstance(owner, HostObject):
         return owner.template_property(name)
-    if name == "empty" and isinstance(owner, (str, list)):
+    if name == "empty" and isinstance(owner, (str, list)) and type(owner) is not Char:
         return not owner
     return None
 
 
 def index(owner: object, key: object) -> object:
     """`owner[key]`."""
+    if owner is None:
+        return None
     if isinstance(owner, dict):
         return owner.get(key_of(_from_end(owner, key)))
+    if isinstance(owner, Loop):
+        return owner.stored(key_of(_from_end(owner.entries, key)))
     if isinstance(owner, list) and not isinstance(owner, JavaSet) and type(key) is int:
         at = _from_end(owner, key)
         if not 0 <= at < len(owner):
@@ -178,7 +196,7 @@ def _method(owner: object, name: str) -> Callable[..., Any] | None:
     """The method of a value or an object. Raises Failure for one that Java has and templates may not call."""
     kind = type(owner)
     if kind not in METHODS and isinstance(owner, HostObject):
-        METHODS[kind] = owner.methods
+        METHODS[kind] = {**_ANY_OBJECT, **owner.methods}
     if name in METHODS.get(kind, ()):
         return METHODS[kind][name]
     if name in NOT_OFFERED.get(kind, ()):
@@ -204,7 +222,7 @@ def assign_index(owner: object, key: object, value: object) -> None:
             raise Failure(f"index {key} of a list of {len(owner)}")
         owner[at] = value
     elif isinstance(owner, Loop):
-        owner.store(key_of(key), value)
+        owner.store(key_of(_from_end(owner.entries, key)), value)
     elif owner is not None and type(key) is int and key < 0 and not isinstance(owner, list):
         raise Failure(f"index {key} of what has no size")
 
@@ -328,6 +346,8 @@ def items(value: object) -> list[Any] | None:
         found = [*value.values()]
     elif isinstance(value, list):
         found = [*value]
+    elif isinstance(value, JavaIterator):
+        found = value.rest()
     else:
         return None
     if len(found) > MAX_ITERATIONS:
@@ -342,68 +362,32 @@ def keys_of(owner: object) -> list[Any] | None:
     return items(call_bare(owner, "keySet"))
 
 
-class Counted:
-    """One rendering of a template with loops: how many iterations there were, over all its loops."""
-
-    __slots__ = ("steps",)
-
-    def __init__(self) -> None:
-        self.steps = 0
-
-    def pieces(self) -> Pieces:
-        return Pieces(self)
+def given(value: object) -> object:
+    """What has no value is the empty string where a value is needed."""
+    return "" if value is None else value
 
 
-class Pieces(list[str]):
-    """Output that grows in loops. Each loop calls `enter`, and then `look` now and then: nothing grows unseen."""
-
-    __slots__ = ("_counted", "_length", "_rendering")
-
-    def __init__(self, rendering: Counted) -> None:
-        self._rendering = rendering
-        self._counted = self._length = 0
-
-    def enter(self, items: list[Any]) -> int:
-        """The last index of what a loop will go over."""
-        count = len(items)
-        rendering = self._rendering
-        rendering.steps += count
-        if rendering.steps > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
-        if len(self) - self._counted > TURN * 4:
-            self.look()
-        return count - 1
-
-    def look(self) -> None:
-        self._length += sum(map(len, self[self._counted :]))
-        self._counted = len(self)
-        if self._length > MAX_TEXT:
-            raise Failure(f"an output of more than {MAX_TEXT} characters")
+def bounded(shown: str) -> str:
+    if len(shown) > MAX_TEXT:
+        raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return shown
 
 
-def show(value: object, literal: str) -> str:
-    """How a reference prints where it may be a block: as it was written when the block is inside itself."""
-    if type(value) is Block:
-        shown = value.rendered()
-        return literal if shown is None else shown
-    return text(value)
-
-
-def show_in_string(value: object, literal: str) -> str:
-    """The same inside a string: what was put out when the template stops is lost with the string."""
-    try:
-        return show(value, literal)
-    except Stopped:
-        raise Stopped from None
+def joined(values: tuple[object, ...]) -> str:
+    """Values put together as a string; each may be as long as a text may be."""
+    shown, length = [], 0
+    for value in values:
+        shown.append(text(value))
+        length += len(shown[-1])
+        if length > MAX_TEXT:
+            raise Failure(f"a text of more than {MAX_TEXT} characters")
+    return "".join(shown)
 
 
 NAMESPACE: Final[dict[str, object]] = {
-    "Block": Block,
     "JavaList": JavaList,
     "Loop": Loop,
     "Counted": Counted,
-    "list": list,
-    "Stopped": Stopped,
     "empty": "",
     "dict": dict,
     "enumerate": enumerate,
@@ -418,9 +402,10 @@ NAMESPACE: Final[dict[str, object]] = {
     "index": index,
     "member": member,
     "key_of": key_of,
-    "show": show,
-    "show_in_string": show_in_string,
     "text": text,
+    "bounded": bounded,
+    "given": given,
+    "joined": joined,
     "assign_index": assign_index,
     "assign_property": assign_property,
     "items": items,

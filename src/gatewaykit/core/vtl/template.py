@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Final
 
-from gatewaykit.core.vtl.generator import Generated, Generator, TooComplex, generate
-from gatewaykit.core.vtl.parser import TemplateProblem, parse
+from gatewaykit.core.vtl.generator import Generated, Generator, TooComplex
+from gatewaykit.core.vtl.parser import Parsed, TemplateProblem, parse
 from gatewaykit.core.vtl.runtime import NAMESPACE
+from gatewaykit.core.vtl.scoped_code import ScopedGenerator
+from gatewaykit.core.vtl.scopes import SCOPED, MacroBody, Program, run, run_inside
+from gatewaykit.core.vtl.uses import Uses
 from gatewaykit.core.vtl.values import MAX_TEXT, Failure
 
 __all__ = [
-    "MAX_TEMPLATE_BYTES", "PREPARE", "Template", "TemplateFailure", "TemplateProblem", "compile_template",
-    "generate_template", "make_template",
+    "MAX_TEMPLATE_BYTES", "Kind", "Template", "TemplateFailure", "TemplateProblem", "compile_template",
+    "generate_template",
 ]  # fmt: skip
 
 MAX_TEMPLATE_BYTES: Final = 300 * 1024
 """Size of a mapping template (developer guide, "Quotas")."""
 
-PREPARE: Final = "#prepare"
-"""Under this name, which none can have in a template, the variables may hold a function of themselves. It is called
-before a rendering that may do more with `$context` than read what is in it by name."""
+MAX_REMEMBERED: Final = 4096
+"""How long a text may be for #evaluate to keep what it compiled."""
 
 _FILE: Final = "<mapping template>"
 
@@ -38,20 +40,28 @@ class TemplateFailure:
 
 
 class Template:
-    """A compiled template. `render` walks nothing: it calls the function that was made of the text."""
+    """A compiled template. `render` walks nothing: it calls the function that was made of the text.
 
-    __slots__ = ("_places", "_prepares", "_render", "text")
+    `reaches_overrides`: it may do more with `$context` than read what is in it by name.
+    """
 
-    def __init__(self, text: str, render: Callable[[Mapping[str, object]], str], places: list[tuple[int, int]]) -> None:
+    __slots__ = ("_places", "_render", "reaches_overrides", "text")
+
+    def __init__(
+        self,
+        text: str,
+        render: Callable[[Mapping[str, object]], str],
+        places: list[tuple[int, int]],
+        *,
+        reaches_overrides: bool,
+    ) -> None:
         self.text = text
+        self.reaches_overrides = reaches_overrides
         self._render = render
         self._places = places
-        self._prepares = _MORE_THAN_READ.search(text) is not None
 
     def render(self, variables: Mapping[str, object]) -> str | TemplateFailure:
         """The text, or why there is none. Maps and lists among the variables may be changed by the template."""
-        if self._prepares and PREPARE in variables:
-            variables[PREPARE](variables)  # type: ignore[operator]  # see PREPARE
         try:
             rendered = self._render(variables)
         except Failure as failure:
@@ -71,42 +81,87 @@ class Template:
         return TemplateFailure(line, column, reason)
 
 
-# `context` before anything but a name that is no method, or that leads to overrides or just to the identity; and code
-# that is put together as text, which may hold anything
-_NAME: Final = r"\.[A-Za-z][A-Za-z0-9_-]*(?![A-Za-z0-9_(-])"
-_MORE_THAN_READ: Final = re.compile(
-    rf"evaluate|context(?!{_NAME})|context\.(?:requestOverride|responseOverride|identity(?!{_NAME}))"
-)
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """What writes the code of templates: of usual ones, of those with scopes, and of what #evaluate runs in them.
+
+    `names` is what such code sees besides what all code does.
+    """
+
+    usual: type[Generator] = Generator
+    scoped: type[ScopedGenerator] = ScopedGenerator
+    evaluated: type[ScopedGenerator] = ScopedGenerator
+    names: Mapping[str, object] = field(default_factory=dict)
 
 
-def compile_template(text: str) -> Template | TemplateProblem:
+USUAL: Final = Kind()
+
+
+def compile_template(text: str, kind: Kind = USUAL) -> Template | TemplateProblem:
     """The template, or the first problem in it. Any text gives one of the two."""
-    generated = generate_template(text)
-    return generated if isinstance(generated, TemplateProblem) else make_template(text, generated)
+    generated = generate_template(text, kind)
+    if isinstance(generated, TemplateProblem):
+        return generated
+    uses, places = generated.uses, generated.places
+    if uses.scoped:
+        render: Callable[[Mapping[str, object]], str] = partial(run, _program(generated, _FILE, kind))
+    else:
+        render = _namespace(generated, _FILE, kind)["render"]
+    return Template(text, render, places, reaches_overrides=uses.reaches_overrides)
 
 
-def generate_template(text: str, generator: type[Generator] | None = None) -> Generated | TemplateProblem:
-    """The Python source of a template, by the usual generator or a kind of it."""
+def generate_template(text: str, kind: Kind = USUAL) -> Generated | TemplateProblem:
+    """The Python source of a template."""
     if len(text) > MAX_TEMPLATE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_TEMPLATE_BYTES:
         return TemplateProblem(1, 1, f"a template of more than {MAX_TEMPLATE_BYTES} bytes")
-    statements = parse(text)
-    if isinstance(statements, TemplateProblem):
-        return statements
+    parsed = parse(text)
+    if isinstance(parsed, TemplateProblem):
+        return parsed
+    uses = Uses(parsed)
+    generator = kind.scoped(uses, parsed, is_open=parsed.evaluates) if uses.scoped else kind.usual(uses)
+    return _generated(text, parsed, generator)
+
+
+def _generated(text: str, parsed: Parsed, generator: Generator) -> Generated | TemplateProblem:
     try:
-        return generate(statements, generator)
+        return generator.generated(parsed.statements)
     except TooComplex as problem:
         lines = text.split("\n")
         return TemplateProblem(problem.line, problem.column, problem.message, lines[min(problem.line, len(lines)) - 1])
 
 
-def make_template(text: str, generated: Generated, names: Mapping[str, object] | None = None) -> Template:
-    """A template of generated source, which sees `names` besides the usual ones."""
-    return Template(text, _function(generated, names or {}), generated.places)
+def _program(generated: Generated, file: str, kind: Kind) -> Program:
+    namespace = _namespace(generated, file, kind)
+    macros = {name: MacroBody(parameters, namespace[body]) for name, (body, parameters) in generated.macros.items()}
+    return Program(namespace["body"], macros)
 
 
-def _function(generated: Generated, names: Mapping[str, object]) -> Callable[[Mapping[str, object]], str]:
-    namespace: dict[str, Any] = {**NAMESPACE, **names, **generated.constants, "__builtins__": {}}
-    code = compile(generated.source, _FILE, "exec")
+def _namespace(generated: Generated, file: str, kind: Kind) -> dict[str, Any]:
+    evaluate = partial(run_inside, partial(_compiled, kind))
+    namespace: dict[str, Any] = {
+        **NAMESPACE, **SCOPED, "evaluate": evaluate, **kind.names, **generated.constants, "__builtins__": {},
+    }  # fmt: skip
+    code = compile(generated.source, file, "exec")
     exec(code, namespace)  # noqa: S102 - our own generator's source, in which no text of a template stands
-    render: Callable[[Mapping[str, object]], str] = namespace["render"]
-    return render
+    return namespace
+
+
+def _evaluated(kind: Kind, text: str, macros: frozenset[str]) -> Program | str:
+    """What #evaluate runs, or why it cannot. `macros` are those that the template has already."""
+    parsed = parse(text, macros)
+    generated = (
+        parsed
+        if isinstance(parsed, TemplateProblem)
+        else _generated(text, parsed, kind.evaluated(Uses(parsed), parsed, is_open=True))
+    )
+    if isinstance(generated, TemplateProblem):
+        return f"{generated.message} (line {generated.line}, column {generated.column} of the evaluated text)"
+    return _program(generated, "<evaluated text>", kind)
+
+
+_remembered: Final = lru_cache(maxsize=64)(_evaluated)
+
+
+def _compiled(kind: Kind, text: str, macros: frozenset[str]) -> Program | str:
+    is_remembered = kind is USUAL and len(text) <= MAX_REMEMBERED
+    return (_remembered if is_remembered else _evaluated)(kind, text, macros)

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from gatewaykit.core.vtl.expression_code import ExpressionGenerator
 from gatewaykit.core.vtl.generator import Generator
 from gatewaykit.core.vtl.nodes import Accessor, Constant, Expression, Index, Property, Reference
-from gatewaykit.core.vtl.template import Template, TemplateProblem, generate_template, make_template
+from gatewaykit.core.vtl.scoped_code import ScopedGenerator
+from gatewaykit.core.vtl.scopes import Block
+from gatewaykit.core.vtl.template import Kind, Template, TemplateProblem, compile_template
 from gatewaykit.core.vtl.values import Failure, HostObject, text
 
 __all__ = ["Read", "Trace", "compile_traced", "spelled"]
 
 MAX_READS: Final = 10_000
+MAX_LOOKED_INTO: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """A reference that was read by the directive or output at `line` and `column` (1-based).
 
-    `value` is its text at that moment; None where it led nowhere.
+    `value` is its text at that moment; None where it led nowhere. `evaluated`: the place is one in a text that
+    #evaluate ran.
     """
 
     line: int
     column: int
     reference: str
     value: str | None
+    evaluated: bool = False
 
 
 class Trace:
@@ -40,9 +47,9 @@ class Trace:
         self.reads: list[Read] = []
         self.more = 0
 
-    def note(self, reference: str, line: int, column: int, value: object) -> object:
+    def note(self, reference: str, line: int, column: int, value: object, *, evaluated: bool = False) -> object:
         if len(self.reads) < MAX_READS:
-            self.reads.append(Read(line, column, reference, _shown(value)))
+            self.reads.append(Read(line, column, reference, _shown(value), evaluated))
         else:
             self.more += 1
         return value
@@ -50,17 +57,34 @@ class Trace:
 
 def compile_traced(template: str, trace: Trace) -> Template | TemplateProblem:
     """A template that notes in `trace` what it reads."""
-    generated = generate_template(template, _Noting)
-    if isinstance(generated, TemplateProblem):
-        return generated
-    return make_template(template, generated, {"note": trace.note})
+    names = {"note": trace.note, "note_evaluated": partial(trace.note, evaluated=True)}
+    return compile_template(template, Kind(_Noting, _NotingScoped, _NotingEvaluated, names))
 
 
-class _Noting(Generator):
+class _Notes(ExpressionGenerator):
+    """Writes the call that notes a reference round each one. A part of the kinds of generators below."""
+
+    _note = "note"
+
     def _chain(self, root: str, accessors: list[Accessor]) -> str:
         line, column = self._function.place
         name = self._constant(spelled(root, accessors))
-        return f"note({name}, {line}, {column}, {super()._chain(root, accessors)})"
+        return f"{self._note}({name}, {line}, {column}, {super()._chain(root, accessors)})"
+
+    def _names(self, reference: Reference) -> str:
+        return self._chain(reference.root, reference.accessors)  # nothing is held: each reference is one that is read
+
+
+class _Noting(_Notes, Generator):
+    pass
+
+
+class _NotingScoped(_Notes, ScopedGenerator):
+    pass
+
+
+class _NotingEvaluated(_NotingScoped):
+    _note = "note_evaluated"
 
 
 def spelled(root: str, accessors: list[Accessor]) -> str:
@@ -87,7 +111,22 @@ def _shown(value: object) -> str | None:
         return None
     if isinstance(value, HostObject):
         return ""
+    if _may_run(value):
+        return "…"
     try:
         return text(value)
     except (Failure, RecursionError):
         return "…"
+
+
+def _may_run(value: object) -> bool:
+    """Whether there is a block in a value, which would run once more to be shown, or so much that nobody knows."""
+    containers = [value]
+    for container in containers:  # which grows on the way
+        inner = container.values() if isinstance(container, dict) else container if isinstance(container, list) else ()
+        for item in inner:
+            if type(item) is Block or len(containers) > MAX_LOOKED_INTO:
+                return True
+            if isinstance(item, (dict, list)):
+                containers.append(item)
+    return False

@@ -7,14 +7,17 @@ from typing import Final
 from gatewaykit.core.vtl.nodes import (
     Accessor,
     Binary,
+    Break,
     Call,
     Define,
+    Evaluate,
     Expression,
     Foreach,
     If,
     Index,
     Interpolation,
     ListLiteral,
+    MacroCall,
     MapLiteral,
     Not,
     Output,
@@ -24,29 +27,44 @@ from gatewaykit.core.vtl.nodes import (
     Set,
     Statement,
     Stop,
-    Text,
 )
+from gatewaykit.core.vtl.parser import Parsed
 
 __all__ = ["COUNTERS", "Uses"]
 
 COUNTERS: Final = frozenset(("index", "count", "hasNext", "first", "last"))
 """Properties of `$foreach` that need no object."""
 
+_KEPT_BY_LOOPS: Final = ("foreach", "velocityCount", "velocityHasNext")
+
+_OVERRIDES: Final = (Property("requestOverride"), Property("responseOverride"))
+_IDENTITY: Final = Property("identity")
+
+MAX_LOOP_DEPTH: Final = 8
+"""Loops inside one another in one Python function, which takes 20 blocks at most."""
+
 
 class Uses:
-    """What a template uses, anywhere in it."""
+    """What a template uses, anywhere in it.
 
-    def __init__(self, statements: list[Statement]) -> None:
+    `scoped`: it needs variables by name, because code runs elsewhere than it stands (macros, blocks, strings with
+    directives, #evaluate), or because it does with a loop what local variables cannot. `reaches_overrides`: it may do
+    more with `$context` than read what is in it by name.
+    """
+
+    def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
-        self.blocks = self.loops = self.inner_functions = self.stops_inside = False
-        self.foreach_counters = self.foreach_as_object = False
-        self._loops = 0
-        self._inside = False
-        self._body(statements)
+        self.outputs = self.references = 0
+        self.loops = self.loop_objects = self.scoped = self.reaches_overrides = False
+        self._macros = parsed.macros
+        self._variables: list[str] = []  # of the loops around
+        self._body(parsed.statements)
+        self.reaches_overrides |= self.scoped  # what runs elsewhere has not been looked into
 
     def _body(self, statements: list[Statement]) -> None:
         for statement in statements:
             if isinstance(statement, Output):
+                self.outputs += 1
                 self._expression(statement.reference)
             elif isinstance(statement, Set):
                 self._target(statement.target)
@@ -57,60 +75,64 @@ class Uses:
                         self._expression(condition)
                     self._body(body)
             elif isinstance(statement, Foreach):
-                self.loops = True
-                self._name(statement.variable)
-                self._expression(statement.iterable)
-                self._loops += 1
-                self._body(statement.body)
-                self._loops -= 1
-            elif isinstance(statement, Define):
-                self.blocks = True
-                self._name(statement.name)
-                self._function(statement.body)
+                self._loop(statement)
             elif isinstance(statement, Stop):
-                self.stops_inside |= self._inside
+                self._expressions([] if statement.message is None else [statement.message])
+            else:
+                self.scoped |= (
+                    isinstance(statement, (Define, Evaluate))
+                    or (isinstance(statement, MacroCall) and statement.name in self._macros)
+                    or (isinstance(statement, Break) and statement.loop is not None)
+                )
 
-    def _function(self, body: list[Statement]) -> None:
-        self.inner_functions = True
-        outer, self._inside = self._inside, True
-        self._body(body)
-        self._inside = outer
-
-    def _name(self, name: str) -> None:
-        self.names.add(name)
-        self.foreach_as_object |= name == "foreach"
+    def _loop(self, loop: Foreach) -> None:
+        self.loops = True
+        self.scoped |= loop.variable in (*self._variables, *_KEPT_BY_LOOPS) or len(self._variables) == MAX_LOOP_DEPTH
+        self.names.add(loop.variable)
+        self._expression(loop.iterable)
+        self._variables.append(loop.variable)
+        self._body(loop.body)
+        self._variables.pop()
 
     def _target(self, target: Reference) -> None:
-        self._name(target.root)
+        self.scoped |= not target.accessors and target.name_as_written in (*self._variables, *_KEPT_BY_LOOPS)
+        self.loop_objects |= target.root == "foreach"
+        self._name(target)
         self._accessors(target.accessors)
 
+    def _name(self, reference: Reference) -> None:
+        self.names.add(reference.root)
+        if reference.root == "context":
+            first, second = [*reference.accessors, None, None][:2]
+            is_identity = first == _IDENTITY and not isinstance(second, Property)  # which prints in its own way
+            self.reaches_overrides |= not isinstance(first, Property) or first in _OVERRIDES or is_identity
+
+    def _expressions(self, nodes: list[Expression]) -> None:
+        for node in nodes:
+            self._expression(node)
+
     def _expression(self, node: Expression) -> None:
+        while isinstance(node, Binary):  # sums may be long, to the left
+            self._expression(node.right)
+            node = node.left
         if isinstance(node, Reference):
-            self.names.add(node.root)
+            self.references += 1 + len(node.accessors)
+            self._name(node)
             if node.root == "foreach":
                 first = node.accessors[0] if node.accessors else None
-                counter = isinstance(first, Property) and first.name in COUNTERS and self._loops > 0
-                self.foreach_counters |= counter
-                self.foreach_as_object |= not counter
+                counter = isinstance(first, Property) and first.name in COUNTERS and bool(self._variables)
+                self.loop_objects |= not counter
             self._accessors(node.accessors)
         elif isinstance(node, Interpolation):
-            if all(isinstance(statement, (Text, Output)) for statement in node.body):
-                self._body(node.body)
-            else:
-                self._function(node.body)
+            self.scoped |= not node.is_plain
+            self._body(node.body)
         elif isinstance(node, ListLiteral):
-            for item in node.items:
-                self._expression(item)
+            self._expressions(node.items)
         elif isinstance(node, MapLiteral):
             for key, value in node.items:
-                self._expression(key)
-                self._expression(value)
+                self._expressions([key, value])
         elif isinstance(node, Range):
-            self._expression(node.first)
-            self._expression(node.last)
-        elif isinstance(node, Binary):
-            self._expression(node.left)
-            self._expression(node.right)
+            self._expressions([node.first, node.last])
         elif isinstance(node, Not):
             self._expression(node.operand)
 
@@ -119,5 +141,4 @@ class Uses:
             if isinstance(accessor, Index):
                 self._expression(accessor.key)
             elif isinstance(accessor, Call):
-                for argument in accessor.arguments:
-                    self._expression(argument)
+                self._expressions(accessor.arguments)

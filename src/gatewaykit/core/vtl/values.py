@@ -17,13 +17,16 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_TEXT", "MISSING_KEY", "Block", "Entry", "Failure", "HostObject", "JavaList", "JavaSet",
-    "MapKey", "OnceMap", "SilentMap", "Stopped",
+    "MAX_CONTAINERS", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList", "JavaSet",
+    "MapKey", "OnceMap", "SilentMap",
     "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
 """The longest text a template may make: a response may not be larger (developer guide, "Quotas")."""
+
+MAX_CONTAINERS: Final = 1_000_000
+"""Lists and maps in one value that is printed, compared or hashed."""
 
 NULL_IN_MAP: Final = ""
 """How a null value of a printed map looks. Not recorded; undefined references print empty as well."""
@@ -33,12 +36,10 @@ class Failure(Exception):
     """A template fails while it renders. Never leaves the template: it becomes a TemplateFailure."""
 
 
-class Stopped(Exception):
-    """#stop, raised where the code cannot just return. `printed` is what blocks on the way have put out."""
+class Char(str):
+    """One UTF-16 code unit, as `charAt` gives it: no string to Java, though it prints as one."""
 
-    def __init__(self, printed: str = "") -> None:
-        super().__init__()
-        self.printed = printed
+    __slots__ = ()
 
 
 class JavaList(list[Any]):
@@ -76,11 +77,12 @@ class HostObject:
 class MapKey:
     """A map key that Python would confuse with another: True is not 1, and 1.0 is not 1."""
 
-    __slots__ = ("_identity", "value")
+    __slots__ = ("_identity", "shown", "value")
 
     def __init__(self, value: object) -> None:
         self.value = value
-        self._identity = (type(value), value if isinstance(value, (bool, float)) else text(value))
+        self.shown = text(value)
+        self._identity = (type(value), value if isinstance(value, (bool, float)) else self.shown)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MapKey) and self._identity == other._identity
@@ -95,11 +97,15 @@ class Entry(HostObject):
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
         "getKey": lambda entry: entry.key,
         "getValue": lambda entry: entry.value,
+        "equals": lambda entry, other: entry.is_equal(other),
     }
 
     def __init__(self, key: object, value: object) -> None:
         self.key = key
         self.value = value
+
+    def is_equal(self, other: object) -> bool:
+        return type(other) is Entry and java_equals(self.key, other.key) and java_equals(self.value, other.value)
 
     def template_property(self, name: str) -> object:
         return self.key if name == "key" else self.value if name == "value" else None
@@ -108,35 +114,32 @@ class Entry(HostObject):
         return f"{text(self.key)}={_in_map(self.value)}"
 
 
-class Block(HostObject):
-    """What `#define` makes: rendered anew each time it is printed, and not inside itself more than once.
+class JavaIterator(HostObject):
+    """What `iterator()` gives. It goes over the list as it was."""
 
-    `render` appends to the list of pieces it is given, which `new_pieces` makes.
-    """
+    __slots__ = ("_at", "_items")
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "hasNext": lambda iterator: iterator.has_next(),
+        "next": lambda iterator: iterator.next(),
+    }
 
-    MAX_DEPTH: Final = 2
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+        self._at = 0
 
-    def __init__(self, render: Callable[[list[str]], None], new_pieces: Callable[[], list[str]]) -> None:
-        self._render = render
-        self._new_pieces = new_pieces
-        self._depth = 0
+    def has_next(self) -> bool:
+        return self._at < len(self._items)
 
-    def rendered(self) -> str | None:
-        """None when the block is inside itself too often."""
-        if self._depth >= self.MAX_DEPTH:
-            return None
-        self._depth += 1
-        pieces = self._new_pieces()
-        try:
-            self._render(pieces)
-        except Stopped as stop:
-            raise Stopped("".join(pieces) + stop.printed) from None
-        finally:
-            self._depth -= 1
-        return "".join(pieces)
+    def next(self) -> object:
+        if not self.has_next():
+            raise Failure("next() of an iterator that is at its end")
+        self._at += 1
+        return self._items[self._at - 1]
 
-    def template_text(self) -> str:
-        return self.rendered() or ""
+    def rest(self) -> list[Any]:
+        """What is left, which is then no longer left."""
+        left, self._at = self._items[self._at :], len(self._items)
+        return left
 
 
 class _Missing:
@@ -197,6 +200,7 @@ def to_json(value: object) -> str:
         return encode_basestring(value)
     if type(value) is int:
         return str(value)
+    _weigh(value)
     try:
         shown = "".join(_PIECES(value, 0))
     except (ValueError, RecursionError):  # infinite, or it holds itself
@@ -217,6 +221,19 @@ def list_to_json(items: list[object]) -> str:
     return f"[{','.join(shown)}]"
 
 
+def _weigh(value: object) -> None:
+    """Fail on what is larger than any text: a list that holds another one twice doubles it, again and again."""
+    containers = [value] if type(value) in _CONTAINERS else []
+    seen = items = 0
+    for container in containers:  # which grows on the way
+        inner = container.values() if isinstance(container, dict) else container
+        seen += 1
+        items += len(inner)  # type: ignore[arg-type]  # a container has a length
+        if seen > MAX_CONTAINERS or items > MAX_TEXT:
+            raise Failure("a value is too large to be written as JSON")
+        containers += [item for item in inner if type(item) in _CONTAINERS]  # type: ignore[attr-defined]  # as above
+
+
 _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
 """What is round the full stop of a double that Java writes with an exponent; begins with it to be found fast."""
 
@@ -228,7 +245,7 @@ def _may_hold_wide_double(shown: str) -> bool:
 
 def _json(value: object) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join([f"{_ENCODE(text(from_key(key)))}:{_json(item)}" for key, item in value.items()]) + "}"
+        return "{" + ",".join([f"{_ENCODE(_key(key))}:{_json(item)}" for key, item in value.items()]) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"
     if type(value) is float:
@@ -252,8 +269,12 @@ _PIECES: Final[Callable[[object, int], Iterable[str]]] = (
 
 
 def _print_map(value: dict[object, object]) -> str:
-    shown = ", ".join([f"{text(from_key(key))}={_in_map(item)}" for key, item in value.items()])
+    shown = ", ".join([f"{_key(key)}={_in_map(item)}" for key, item in value.items()])
     return _bounded(f"{{{shown}}}")
+
+
+def _key(key: object) -> str:
+    return key.shown if type(key) is MapKey else text(key)
 
 
 def _in_map(value: object) -> str:
@@ -270,8 +291,11 @@ def _bounded(shown: str) -> str:
     return shown
 
 
+_CONTAINERS: Final = frozenset((dict, OnceMap, SilentMap, list, JavaList, JavaSet))
+
 _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
     int: str,
+    Char: str,
     float: java_double,
     bool: lambda value: "true" if value else "false",
     type(None): lambda value: "",
@@ -289,18 +313,31 @@ _PRINTERS: Final[dict[type, Callable[[Any], str]]] = {
 
 def java_equals(left: object, right: object) -> bool:
     """`Object.equals`: of the same type, and equal all the way down."""
+    if not isinstance(left, (dict, list)):
+        return left is right if isinstance(left, HostObject) else type(left) is type(right) and left == right
+    return _equals(left, right, [MAX_CONTAINERS])
+
+
+def _equals(left: object, right: object, left_over: list[int]) -> bool:
+    if left is right:
+        return True
+    if not isinstance(left, (dict, list)):
+        return java_equals(left, right)
+    left_over[0] -= 1
+    if left_over[0] < 0:
+        raise Failure("values that are too large to be compared")
     if isinstance(left, dict):
         return (
             isinstance(right, dict)
             and len(left) == len(right)
-            and all(java_equals(value, right.get(key, MISSING_KEY)) for key, value in left.items())
+            and all(_equals(value, right.get(key, MISSING_KEY), left_over) for key, value in left.items())
         )
     if isinstance(left, JavaSet) and isinstance(right, JavaSet):
         return sorted(map(text, left)) == sorted(map(text, right))
     if isinstance(left, JavaSet) or isinstance(right, JavaSet):
         return False
-    if isinstance(left, list):
-        return isinstance(right, list) and len(left) == len(right) and all(map(java_equals, left, right))
-    if isinstance(left, HostObject):
-        return left is right
-    return type(left) is type(right) and left == right
+    return (
+        isinstance(right, list)
+        and len(left) == len(right)
+        and all(_equals(one, other, left_over) for one, other in zip(left, right))
+    )

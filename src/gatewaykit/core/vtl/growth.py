@@ -1,0 +1,68 @@
+"""How much a rendering may do and put out: one request may not hold up the rest, nor fill the memory."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gatewaykit.core.vtl.values import MAX_TEXT, Failure, text
+
+__all__ = ["MAX_STEPS", "TURN", "Counted", "Pieces"]
+
+MAX_STEPS: Final = 250_000
+"""Iterations of all #foreach of one rendering, calls of macros and so on: what is inside one another multiplies."""
+
+TURN: Final = 16
+"""Iterations between two looks at how much there is; a power of two."""
+
+MAX_UNSEEN: Final = 64
+"""Pieces that nobody needs to look at when a loop begins: most are short, and those that are not are looked at."""
+
+
+class Counted:
+    """One rendering: how many steps there were, over everything in it."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def pieces(self) -> Pieces:
+        return Pieces(self)
+
+    def step(self, steps: int = 1) -> None:
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
+
+
+class Pieces(list[str]):
+    """Output that grows. Loops call `enter`, and `turn` now and then; long pieces `check`: nothing grows unseen."""
+
+    __slots__ = ("_counted", "_length", "_rendering")
+
+    def __init__(self, rendering: Counted) -> None:
+        self._rendering = rendering
+        self._counted = self._length = 0
+
+    def enter(self, items: list[Any]) -> int:
+        """The last index of what a loop will go over. Its first iterations are counted at once."""
+        count = len(items)
+        self._rendering.step(count if count < TURN else TURN)
+        if len(self) - self._counted > MAX_UNSEEN:
+            self.check()
+        return count - 1
+
+    def turn(self) -> None:
+        self._rendering.step(TURN)
+        self.check()
+
+    def write(self, values: tuple[object, ...]) -> None:
+        for value in values:
+            self.append(text(value))
+        self.check()
+
+    def check(self) -> None:
+        self._length += sum(map(len, self[self._counted :]))
+        self._counted = len(self)
+        if self._length > MAX_TEXT:
+            raise Failure(f"an output of more than {MAX_TEXT} characters")
