@@ -27,7 +27,8 @@ from gatewaykit.core.vtl.nodes import (
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = [
-    "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
+    "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null",
+    "may_fail",
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gatewaykit.core.vtl.java_strings import CHARACTER, MAX_ITEMS, STRING, checked, hash_code, is_int, whole
 from gatewaykit.core.vtl.values import (
-    MAX_CONTAINERS,
+    MAX_COMPARED,
     Char,
     Entry,
     Failure,
@@ -145,7 +145,7 @@ _SET: Final[Methods] = {
 
 def _hash(value: object) -> int | None:
     """`Object.hashCode` of what JSON can hold; None where a part has none here."""
-    return _hashed(value, [MAX_CONTAINERS])
+    return _hashed(value, [MAX_COMPARED])
 
 
 def _hashed(value: object, left_over: list[int]) -> int | None:
@@ -311,13 +311,16 @@ def _value_of(value: Any, other: object, *radix: object) -> int:
 
 
 def _double(value: object) -> float:
+    """A parameter of the type `double`, for which any number may stand."""
+    if type(value) is int:
+        return _double_value(value)
     if type(value) is not float:
         raise TypeError
     return value
 
 
 def _double_of(value: object, other: object) -> float:
-    return other if type(other) is float else _parsed_double(value, checked(other))
+    return _parsed_double(value, other) if type(other) is str else _double(other)
 
 
 def _parsed_double(value: object, digits: str) -> float:

@@ -16,16 +16,19 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_CONTAINERS", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList", "JavaSet",
-    "MapKey", "OnceMap", "SilentMap",
-    "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
+    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList",
+    "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals", "key_of", "list_to_json",
+    "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
 """The longest text a template may make: a response may not be larger (developer guide, "Quotas")."""
 
 MAX_CONTAINERS: Final = 1_000_000
-"""Lists and maps in one value that is printed, compared or hashed."""
+"""Lists and maps in one value that is printed as JSON."""
+
+MAX_COMPARED: Final = 200_000
+"""Lists and maps in one value that is compared or hashed."""
 
 NULL_IN_MAP: Final = ""
 """How a null value of a printed map looks. Not recorded; undefined references print empty as well."""
@@ -221,10 +224,9 @@ def list_to_json(items: list[object]) -> str:
 def _weigh(value: object) -> None:
     """Fail on what is larger than any text: a list that holds another one twice doubles it, again and again."""
     containers = [value] if type(value) in _CONTAINERS else []
-    seen = items = 0
-    for container in containers:  # which grows on the way
+    items = 0
+    for seen, container in enumerate(containers):  # which grow on the way
         inner = container.values() if isinstance(container, dict) else container
-        seen += 1
         items += len(inner)  # type: ignore[arg-type]  # a container has a length
         if seen > MAX_CONTAINERS or items > MAX_TEXT:
             raise Failure("a value is too large to be written as JSON")
@@ -304,7 +306,7 @@ def java_equals(left: object, right: object) -> bool:
     """`Object.equals`: of the same type, and equal all the way down."""
     if not isinstance(left, (dict, list)):
         return left is right if isinstance(left, HostObject) else type(left) is type(right) and left == right
-    return _equals(left, right, [MAX_CONTAINERS])
+    return _equals(left, right, [MAX_COMPARED])
 
 
 def _equals(left: object, right: object, left_over: list[int]) -> bool:
