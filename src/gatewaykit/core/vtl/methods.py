@@ -26,6 +26,7 @@ from gatewaykit.core.vtl.values import (
     from_key,
     java_equals,
     key_of,
+    put_inside,
     text,
 )
 
@@ -45,7 +46,7 @@ def _get(value: list[Any], at: int) -> object:
 
 def _set(value: list[Any], at: int, item: object) -> object:
     before = _get(value, at)
-    value[at] = item
+    value[at] = put_inside(item)
     return before
 
 
@@ -54,12 +55,12 @@ def _add(value: list[Any], first: object, *rest: object) -> object:
     if len(value) >= MAX_ITEMS:
         raise Failure(f"a list of more than {MAX_ITEMS} items")
     if not rest:
-        value.append(first)
+        value.append(put_inside(first))
         return True
     (item,) = rest if len(rest) == 1 else _too_many()
     if not 0 <= whole(first) <= len(value):
         raise Failure(f"index {first} of a list of {len(value)}")
-    value.insert(whole(first), item)
+    value.insert(whole(first), put_inside(item))
     return ""
 
 
@@ -74,7 +75,7 @@ def _add_all(value: list[Any], other: object) -> bool:
     if len(value) + len(items) > MAX_ITEMS:
         raise Failure(f"a list of more than {MAX_ITEMS} items")
     added = bool(items)
-    value.extend([*items])
+    value.extend([put_inside(item) for item in items])
     return added
 
 
@@ -188,7 +189,7 @@ def _put(value: dict[Any, Any], key: object, item: object) -> object:
     if type(value) is OnceMap and key in value:
         raise Failure(f"{text(key)} is overridden twice")
     before = value.get(key)
-    value[key] = item
+    value[key] = put_inside(item)
     return before
 
 

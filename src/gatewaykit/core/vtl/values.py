@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 __all__ = [
     "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList",
     "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals", "key_of", "list_to_json",
-    "text", "to_json",
+    "put_inside", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
@@ -200,7 +200,8 @@ def to_json(value: object) -> str:
         return encode_basestring(value)
     if type(value) is int:
         return str(value)
-    _weigh(value)
+    if _SHARED:
+        _weigh(value)
     try:
         shown = _ENCODE(value)
     except ValueError:  # infinite, or it holds itself
@@ -219,6 +220,17 @@ def list_to_json(items: list[object]) -> str:
         if length > MAX_TEXT:
             raise Failure(f"a text of more than {MAX_TEXT} characters")
     return f"[{','.join(shown)}]"
+
+
+_SHARED: Final[list[bool]] = []
+"""Not empty once any template has put a list or map into another. Before that each is a tree, and as large as it was."""
+
+
+def put_inside(value: object) -> object:
+    """The value, on its way into a list or map of a template."""
+    if type(value) in _CONTAINERS and not _SHARED:
+        _SHARED.append(True)
+    return value
 
 
 def _weigh(value: object) -> None:
