@@ -200,10 +200,8 @@ def to_json(value: object) -> str:
         return encode_basestring(value)
     if type(value) is int:
         return str(value)
-    if _SHARED:
-        _weigh(value)
     try:
-        shown = _ENCODE(value)
+        shown = _ENCODE(_weighed(value) if _SHARED else value)
     except ValueError:  # infinite, or it holds itself
         raise Failure("a value cannot be written as JSON") from None
     except TypeError:  # a key or a value that only a template can make
@@ -233,8 +231,8 @@ def put_inside(value: object) -> object:
     return value
 
 
-def _weigh(value: object) -> None:
-    """Fail on what is larger than any text: a list that holds another one twice doubles it, again and again."""
+def _weighed(value: object) -> object:
+    """The value, unless it is larger than any text: a list that holds another one twice doubles it, and so on."""
     containers = [value] if type(value) in _CONTAINERS else []
     items = 0
     for seen, container in enumerate(containers):  # which grow on the way
@@ -243,6 +241,7 @@ def _weigh(value: object) -> None:
         if seen > MAX_CONTAINERS or items > MAX_TEXT:
             raise Failure("a value is too large to be written as JSON")
         containers += [item for item in inner if type(item) in _CONTAINERS]  # type: ignore[attr-defined]  # as above
+    return value
 
 
 _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
