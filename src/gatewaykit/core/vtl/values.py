@@ -221,7 +221,7 @@ def list_to_json(items: list[object]) -> str:
 
 
 _SHARED: Final[list[bool]] = []
-"""Not empty once any template has put a list or map into another. Before that each is a tree, and as large as it was."""
+    """The value, unless it is larger than any text: lists that hold others twice double what there is."""
 
 
 def put_inside(value: object) -> object:
