@@ -221,7 +221,7 @@ def list_to_json(items: list[object]) -> str:
 
 
 _SHARED: Final[list[bool]] = []
-    """The value, unless it is larger than any text: lists that hold others twice double what there is."""
+"""Not empty once any template has put a list or map into another. Before, each is a tree, as large as it came."""
 
 
 def put_inside(value: object) -> object:
