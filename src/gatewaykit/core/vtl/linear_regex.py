@@ -1,8 +1,8 @@
 """Regular expressions in time that the text's length bounds: all ways through the pattern at once, as a set of threads.
 
-Python's engine tries one way after the other; `(a+)+$` on thirty letters takes it minutes. Where a pattern may do that on
-a text, this engine takes its place: slower by far on what is harmless, with the same matches and groups. It takes the
-tree that Python's own parser makes of a pattern, and leaves single characters and anchors to Python's engine.
+Python's engine tries one way after the other; `(a+)+$` on thirty letters takes it minutes. Where a pattern may do that
+on a text, this engine takes its place: slower by far on what is harmless, with the same matches and groups. It takes
+the tree that Python's own parser makes of a pattern, and leaves single characters and anchors to Python's engine.
 """
 
 from __future__ import annotations

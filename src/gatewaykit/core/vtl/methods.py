@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gatewaykit.core.vtl.java_strings import CHARACTER, MAX_ITEMS, STRING, checked, hash_code, is_int, whole
 from gatewaykit.core.vtl.values import (
-    MAX_CONTAINERS,
+    MAX_COMPARED,
     Char,
     Entry,
     Failure,
@@ -27,6 +27,7 @@ from gatewaykit.core.vtl.values import (
     from_key,
     java_equals,
     key_of,
+    put_inside,
     text,
 )
 
@@ -46,7 +47,7 @@ def _get(value: list[Any], at: int) -> object:
 
 def _set(value: list[Any], at: int, item: object) -> object:
     before = _get(value, at)
-    value[at] = item
+    value[at] = put_inside(item)
     return before
 
 
@@ -55,12 +56,12 @@ def _add(value: list[Any], first: object, *rest: object) -> object:
     if len(value) >= MAX_ITEMS:
         raise Failure(f"a list of more than {MAX_ITEMS} items")
     if not rest:
-        value.append(first)
+        value.append(put_inside(first))
         return True
     (item,) = rest if len(rest) == 1 else _too_many()
     if not 0 <= whole(first) <= len(value):
         raise Failure(f"index {first} of a list of {len(value)}")
-    value.insert(whole(first), item)
+    value.insert(whole(first), put_inside(item))
     return ""
 
 
@@ -75,7 +76,7 @@ def _add_all(value: list[Any], other: object) -> bool:
     if len(value) + len(items) > MAX_ITEMS:
         raise Failure(f"a list of more than {MAX_ITEMS} items")
     added = bool(items)
-    value.extend([*items])
+    value.extend([put_inside(item) for item in items])
     return added
 
 
@@ -146,7 +147,7 @@ _SET: Final[Methods] = {
 
 def _hash(value: object) -> int | None:
     """`Object.hashCode` of what JSON can hold; None where a part has none here."""
-    return _hashed(value, [MAX_CONTAINERS])
+    return _hashed(value, [MAX_COMPARED])
 
 
 def _hashed(value: object, left_over: list[int]) -> int | None:
@@ -189,7 +190,7 @@ def _put(value: dict[Any, Any], key: object, item: object) -> object:
     if type(value) is OnceMap and key in value:
         raise Failure(f"{text(key)} is overridden twice")
     before = value.get(key)
-    value[key] = item
+    value[key] = put_inside(item)
     return before
 
 
@@ -312,13 +313,16 @@ def _value_of(value: Any, other: object, *radix: object) -> int:
 
 
 def _double(value: object) -> float:
+    """A parameter of the type `double`, for which any number may stand."""
+    if type(value) is int:
+        return _double_value(value)
     if type(value) is not float:
         raise TypeError
     return value
 
 
 def _double_of(value: object, other: object) -> float:
-    return other if type(other) is float else _parsed_double(value, checked(other))
+    return _parsed_double(value, other) if type(other) is str else _double(other)
 
 
 def _parsed_double(value: object, digits: str) -> float:

@@ -24,6 +24,7 @@ from gatewaykit.core.vtl.values import (
     OnceMap,
     java_equals,
     key_of,
+    put_inside,
     text,
 )
 
@@ -215,12 +216,12 @@ def assign_index(owner: object, key: object, value: object) -> None:
         key = key_of(_from_end(owner, key))
         if type(owner) is OnceMap and key in owner:
             raise Failure(f"{text(key)} is overridden twice")
-        owner[key] = value
+        owner[key] = put_inside(value)
     elif isinstance(owner, list) and not isinstance(owner, JavaSet) and is_int(key):
         at = _from_end(owner, key)
         if not 0 <= at < len(owner):
             raise Failure(f"index {key} of a list of {len(owner)}")
-        owner[at] = value
+        owner[at] = put_inside(value)
     elif isinstance(owner, Loop):
         owner.store(key_of(_from_end(owner.entries, key)), value)
     elif owner is not None and type(key) is int and key < 0 and not isinstance(owner, list):

@@ -1,7 +1,7 @@
 """A parsed template to Python functions of a scope and of the pieces of output: `body`, macros, blocks, strings.
 
-For templates whose code runs elsewhere than it stands. What is written here runs on `scopes`, where variables are looked
-up by name.
+For templates whose code runs elsewhere than it stands. What is written here runs on `scopes`, where variables are
+looked up by name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What templates with macros, blocks or #evaluate run on: variables by name, in the scopes of Velocity 1.7.
 
-A macro gets its arguments by name: each is evaluated where it is used, in the scope of the call. What a macro sets is set
-everywhere: in its own scope, in those of its callers and for the template. A block sees the variables of the place that
-prints it.
+A macro gets its arguments by name: each is evaluated where it is used, in the scope of the call. What a macro sets is
+set everywhere: in its own scope, in those of its callers and for the template. A block sees the variables of the place
+that prints it.
 """
 
 from __future__ import annotations

@@ -17,16 +17,19 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_CONTAINERS", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList", "JavaSet",
-    "MapKey", "OnceMap", "SilentMap",
-    "from_key", "java_double", "java_equals", "key_of", "list_to_json", "text", "to_json",
+    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList",
+    "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals", "key_of", "list_to_json",
+    "put_inside", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
 """The longest text a template may make: a response may not be larger (developer guide, "Quotas")."""
 
 MAX_CONTAINERS: Final = 1_000_000
-"""Lists and maps in one value that is printed, compared or hashed."""
+"""Lists and maps in one value that is printed as JSON."""
+
+MAX_COMPARED: Final = 200_000
+"""Lists and maps in one value that is compared or hashed."""
 
 NULL_IN_MAP: Final = ""
 """How a null value of a printed map looks. Not recorded; undefined references print empty as well."""
@@ -200,9 +203,8 @@ def to_json(value: object) -> str:
         return encode_basestring(value)
     if type(value) is int:
         return str(value)
-    _weigh(value)
     try:
-        shown = "".join(_PIECES(value, 0))
+        shown = "".join(_PIECES(_weighed(value) if _SHARED else value, 0))
     except (ValueError, RecursionError):  # infinite, or it holds itself
         raise Failure("a value cannot be written as JSON") from None
     except TypeError:  # a key or a value that only a template can make
@@ -221,17 +223,35 @@ def list_to_json(items: list[object]) -> str:
     return f"[{','.join(shown)}]"
 
 
-def _weigh(value: object) -> None:
-    """Fail on what is larger than any text: a list that holds another one twice doubles it, again and again."""
+_SHARED: Final[list[bool]] = []
+"""Not empty once any template has put a list, a map or much text into another. Before, each is as large as it came."""
+
+SHORT: Final = 64
+"""Characters of a text that is not much, however often a list holds it."""
+
+
+def put_inside(value: object) -> object:
+    """The value, on its way into a list or map of a template."""
+    if not _SHARED and (type(value) in _CONTAINERS or (type(value) is str and len(value) > SHORT)):
+        _SHARED.append(True)
+    return value
+
+
+def _weighed(value: object) -> object:
+    """The value, unless it is larger than any text: a list that holds another one twice doubles it, and so on."""
     containers = [value] if type(value) in _CONTAINERS else []
-    seen = items = 0
-    for container in containers:  # which grows on the way
+    size = 0
+    for seen, container in enumerate(containers):  # which grow on the way
         inner = container.values() if isinstance(container, dict) else container
-        seen += 1
-        items += len(inner)  # type: ignore[arg-type]  # a container has a length
-        if seen > MAX_CONTAINERS or items > MAX_TEXT:
+        size += len(inner)  # type: ignore[arg-type]  # a container has a length
+        for item in inner:  # type: ignore[attr-defined]  # as above
+            if type(item) is str:
+                size += len(item)
+            elif type(item) in _CONTAINERS:
+                containers.append(item)
+        if seen > MAX_CONTAINERS or size > MAX_TEXT:
             raise Failure("a value is too large to be written as JSON")
-        containers += [item for item in inner if type(item) in _CONTAINERS]  # type: ignore[attr-defined]  # as above
+    return value
 
 
 _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
@@ -315,7 +335,7 @@ def java_equals(left: object, right: object) -> bool:
     """`Object.equals`: of the same type, and equal all the way down."""
     if not isinstance(left, (dict, list)):
         return left is right if isinstance(left, HostObject) else type(left) is type(right) and left == right
-    return _equals(left, right, [MAX_CONTAINERS])
+    return _equals(left, right, [MAX_COMPARED])
 
 
 def _equals(left: object, right: object, left_over: list[int]) -> bool:
