@@ -120,11 +120,34 @@ def test_code_is_the_python_that_the_template_becomes(run: Run, template: str) -
     text = run("render", template, "--code")
     as_json = json.loads(run("render", template, "--code", "--json").out)
 
-    assert (text.code, text.out.splitlines()[0]) == (0, "k0 = 'path'")
+    constants = [line.split(" = ")[1] for line in text.out.splitlines() if line.startswith("k")]
+    assert (text.code, {"'path'", "'$'", "'stage'"} - {*constants}) == (0, set())
     assert "def render(variables):" in text.out
     assert text.out.endswith(as_json["code"] + "\n")
     compile(text.out, "shown", "exec")
-    assert as_json["constants"]["k0"] == "'path'"
+    assert list(as_json["constants"].values()) == constants
+
+
+def test_code_of_a_template_with_macros_is_that_of_each_macro_and_the_rest(run: Run, here: Path) -> None:
+    (here / "t.vtl").write_text("#macro(greet $who)hello $who#end\n#greet('ada')")
+
+    ran = run("render", "t.vtl", "--code")
+
+    assert run("render", "t.vtl").out == "hello ada\n"
+    assert ran.out.count("def ") == 2
+    assert "call_macro(" in ran.out
+
+
+def test_trace_tells_what_was_read_by_a_text_that_is_evaluated(run: Run, here: Path) -> None:
+    (here / "t.vtl").write_text("#evaluate(' $context.stage')")
+
+    traced = run("render", "t.vtl", "--trace")
+    as_json = json.loads(run("render", "t.vtl", "--trace", "--json").out)
+
+    assert traced.out.splitlines()[2].split() == ["1:2", "of", "#evaluate", "$context.stage", '"prod"']
+    assert as_json["trace"] == [
+        {"line": 1, "column": 2, "reference": "$context.stage", "value": "prod", "evaluated": True}
+    ]
 
 
 def test_code_of_an_empty_template_is_code_too(run: Run, here: Path) -> None:
@@ -148,7 +171,8 @@ def test_a_trace_shows_how_far_a_template_came_that_fails(run: Run, template: st
     assert as_json == {
         "result": None, "override": {},
         "failure": {"line": 2, "column": 3, "reason": "parseJson() of what is not JSON"},
-        "trace": [{"line": 1, "column": 1, "reference": "$context.stage", "value": "prod"}], "more": 0,
+        "trace": [{"line": 1, "column": 1, "reference": "$context.stage", "value": "prod", "evaluated": False}],
+        "more": 0,
     }  # fmt: skip
 
 

@@ -273,8 +273,33 @@ def test_a_template_that_reaches_further_finds_room_for_overrides(text: str, exp
     assert set(context) == {"stage", "identity", "requestOverride", "responseOverride"}
 
 
-def test_the_look_for_what_reaches_further_is_linear() -> None:
-    assert isinstance(compile_template("context." * 37_000 + "("), Template)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("text", False, id="nothing"),
+        pytest.param("$context.stage$context.identity.user", False, id="names"),
+        pytest.param(
+            "#if($context.stage == 'a')$context.authorizer.get('x')#end", False, id="a method of what is in it"
+        ),
+        pytest.param("## $context", False, id="a comment"),
+        pytest.param("$input.path('$.context').requestOverride", False, id="something else of that name"),
+        pytest.param("#if($context)a#end", True, id="a condition"),
+        pytest.param("#foreach($x in $context)a#end", True, id="a loop"),
+        pytest.param('#set($x = "$context")', True, id="a string"),
+        pytest.param("#set($x = {'a': [$context]})", True, id="a literal"),
+        pytest.param("$util.urlEncode($context)$x[$context]", True, id="an argument"),
+        pytest.param("#set($context.requestOverride.header.a = 1)", True, id="an override"),
+        pytest.param("#set($context.responseOverride.status = 1)", True, id="an override of the response"),
+        pytest.param("#set($context['a'] = 1)", True, id="what is written by a computed name"),
+        pytest.param("#macro(m $x)$x#end#m($context)", True, id="a macro"),
+        pytest.param("#define($x)$context#end$x", True, id="a block"),
+        pytest.param("#evaluate($x)", True, id="a text that is evaluated"),
+    ],
+)
+def test_a_template_says_whether_it_may_do_more_with_the_context_than_read_by_name(text: str, expected: bool) -> None:
+    template = compile_template(text)
+
+    assert getattr(template, "reaches_overrides", None) is expected
 
 
 def test_response_overrides_carry_over_to_the_response_template() -> None:  # row 36

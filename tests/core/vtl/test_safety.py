@@ -254,6 +254,11 @@ DOUBLING = "#set($a = [])#foreach($i in [1..60])#set($a = [$a, $a])#end"
             "#foreach($i in [1..59])#set($p = $i - 1)$l[$i].add($l[$p])$l[$i].add($l[$p])#end$l[59]",
             {"l": [[] for _ in range(60)]}, "a value is too large to be written as JSON", id="lists from JSON",
         ),
+        pytest.param(
+            "#foreach($i in $n)$l[0].add($s)#end$l",
+            {"l": [[]], "n": [0] * 1000, "s": "x" * 2**20}, "a value is too large to be written as JSON",
+            id="one text many times in a list in a list",
+        ),
         pytest.param("#set($a = {})#foreach($i in [1..60])#set($a = {$a: $a})#end", {}, LARGE, id="a map as a key"),
         pytest.param(
             "#foreach($i in $l)#set($s = $s.replaceAll('x', 'xxxx'))#end",

@@ -88,6 +88,13 @@ def test_a_recorded_template_renders_as_on_aws(text: str, variables: dict[str, A
         pytest.param("#if(true)" * 61, 1, 527, "nested deeper than 60 levels", id="deep blocks"),
         pytest.param("#set($x = " + "(" * 61, 1, 70, "nested deeper than 60 levels", id="deep expression"),
         pytest.param("#set($x = " + "!" * 61 + "$y)", 1, 69, "nested deeper than 60 levels", id="many negations"),
+        pytest.param(
+            ("#if(false)" + "#elseif(false)" * 50 + "#else ") * 58 + "#end" * 58,
+            1,
+            33_653,
+            "directives are nested too deeply",
+            id="many branches in one another",
+        ),
         pytest.param("$x" + "[$x" * 60 + "]" * 60, 1, 181, "nested deeper than 60 levels", id="deep index"),
         pytest.param("$x" + "[$x" * 40 + "]" * 40, 1, 1, "an expression is too deeply nested", id="brackets"),
         pytest.param("x" * (300 * 1024 + 1), 1, 1, "a template of more than 307200 bytes", id="a large template"),

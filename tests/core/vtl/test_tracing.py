@@ -12,6 +12,7 @@ from gatewaykit.core.template_variables import Params, variables
 from gatewaykit.core.vtl import tracing
 from gatewaykit.core.vtl.template import Template, TemplateProblem, compile_template
 from gatewaykit.core.vtl.tracing import Read, Trace, compile_traced
+from gatewaykit.core.vtl.values import text
 from tests.oracle import grammar
 
 
@@ -64,6 +65,22 @@ def traced(text: str, body: str = "") -> tuple[Any, list[tuple[int, int, str, st
             id="what is written into",
         ),
         pytest.param("$input", [(1, 1, "$input", "")], id="an object of ours"),
+        pytest.param(
+            "#macro(m $p)$p#end\n#m($context.stage)",
+            [(2, 1, "$context.stage", "prod"), (1, 13, "$p", "prod")],
+            id="a macro",
+        ),
+        pytest.param(
+            "#define($b)$context.stage#end#set($l = [$b])$l$b",
+            [
+                (1, 30, "$b", ""),
+                (1, 45, "$l", "…"),
+                (1, 12, "$context.stage", "prod"),
+                (1, 47, "$b", ""),
+                (1, 12, "$context.stage", "prod"),
+            ],
+            id="a block",
+        ),
         pytest.param("\\$context.stage", [], id="what is escaped"),
     ],
 )
@@ -86,6 +103,27 @@ def test_a_trace_changes_nothing(template: str, given: dict[str, Any]) -> None:
     assert watched.render(copy.deepcopy(given)) == plain.render(copy.deepcopy(given))
 
 
+def test_what_a_text_reads_that_is_evaluated_is_noted_with_its_place_there() -> None:
+    trace = Trace()
+    template = compile_traced("#set($t = '  $context.stage')\n#evaluate($t)", trace)
+    assert isinstance(template, Template)
+
+    assert template.render(seen()) == "  prod"
+    assert trace.reads == [
+        Read(2, 1, "$t", "  $context.stage"),
+        Read(1, 3, "$context.stage", "prod", evaluated=True),
+    ]
+
+
+@pytest.mark.parametrize("value", [[], [[1], {"a": [2]}], {"a": {}}], ids=["empty", "lists", "maps"])
+def test_a_list_or_map_is_noted_as_it_prints(value: Any) -> None:
+    trace = Trace()
+
+    trace.note("$a", 1, 1, value)
+
+    assert trace.reads == [Read(1, 1, "$a", text(value))]
+
+
 def test_a_value_is_noted_as_it_was() -> None:
     _, reads = traced("#set($a = [1])$a#set($b = $a.add(2))$a")
 
@@ -99,8 +137,17 @@ def test_a_template_that_fails_has_noted_what_it_read_until_then() -> None:
 
 
 def test_a_value_too_large_to_be_shown_is_a_mark() -> None:
+    trace = Trace()
+
+    trace.note("$a", 1, 1, ["x" * 2**20] * 20)
+
+    assert trace.reads == [Read(1, 1, "$a", "…")]
+
+
+@pytest.mark.parametrize("depth", [5_000, 100_000])
+def test_a_value_too_deep_to_be_shown_is_a_mark(depth: int) -> None:
     deep: Any = []
-    for _ in range(100_000):
+    for _ in range(depth):
         deep = [deep]
     trace = Trace()
 

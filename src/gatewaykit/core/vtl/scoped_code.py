@@ -130,6 +130,9 @@ class ScopedGenerator(Generator):
         elif not isinstance(statement, Macro):
             super()._statement(statement)
 
+    def _if(self, node: If) -> None:
+        self._branches(node.branches)  # each asks anew: an argument or a block may change what it gives
+
     def _assign(self, name: str, value: str) -> None:
         self._function.emit(f"{self._scope}.put({self._constant(name)}, {value})")
 
