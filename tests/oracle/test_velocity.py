@@ -1,4 +1,4 @@
-"""The template language against Velocity 1.7 itself: the same bytes, or both refuse.
+"""The template language against Velocity 1.7 itself (reference 08 row 52): the same bytes, or both refuse.
 
 `GATEWAYKIT_FUZZ_EXAMPLES=20000` makes the run long.
 """

@@ -91,6 +91,11 @@ class ScopedGenerator(Generator):
             raw = f"({raw}, {self._scope}.literal({literal}))[1]"
         return f"{function}({target}, {raw}, {prefix}, {literal})"
 
+    def _truth(self, node: Expression) -> str:
+        if is_rooted(node):
+            return f"holds({self._chain(node.root, node.accessors)})"
+        return super()._truth(node)
+
     def _interpolation(self, node: Interpolation) -> str:
         if node.is_plain:
             return super()._interpolation(node)

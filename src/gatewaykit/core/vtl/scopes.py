@@ -193,10 +193,13 @@ class Block(HostObject):
         self._depth -= 1
         return True
 
-    def template_text(self) -> str:
+    def rendered(self) -> str | None:
+        """As a string, in the scope in which the block was made."""
         pieces = self._scope.rendering.pieces()
-        self.write(pieces, self._scope)
-        return "".join(pieces)
+        return "".join(pieces) if self.write(pieces, self._scope) else None
+
+    def template_text(self) -> str:
+        return self.rendered() or ""
 
 
 def put(pieces: Pieces, scope: Scope, value: object, prefix: str, literal: str) -> None:
@@ -206,6 +209,11 @@ def put(pieces: Pieces, scope: Scope, value: object, prefix: str, literal: str) 
             pieces.append(prefix + scope.literal(literal))
     else:
         pieces.append(prefix + text(value))
+
+
+def holds(value: object) -> bool:
+    """Whether a reference holds as a condition: a block is rendered for that, and what it does is done."""
+    return value.rendered() is not None if type(value) is Block else value is not False
 
 
 def shown(scope: Scope, value: object, prefix: str, literal: str) -> str:
@@ -372,6 +380,7 @@ SCOPED: Final[dict[str, object]] = {
     "Stopped": Stopped,
     "break_loop": break_loop,
     "call_macro": call_macro,
+    "holds": holds,
     "put": put,
     "shown": shown,
 }
