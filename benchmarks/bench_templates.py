@@ -76,7 +76,7 @@ def _ours(text: str, body: str) -> Callable[[], Any]:
     template = _compiled(text)
     params = Params(templates.PATH, templates.QUERY, templates.HEADERS)
     context, stage_variables = templates.fresh_context(), templates.STAGE_VARIABLES
-    render, reaches_overrides = template.render, template.reaches_overrides
+    render, only_reads = template.render, template.only_reads
 
     def case() -> object:
         return render(
@@ -85,7 +85,7 @@ def _ours(text: str, body: str) -> Callable[[], Any]:
                 params=params,
                 context=context,
                 stage_variables=stage_variables,
-                reaches_overrides=reaches_overrides,
+                only_reads=only_reads,
             )
         )
 

@@ -84,7 +84,7 @@ def compile_mapping(text: str) -> Any:
                 params=params,
                 context={},
                 stage_variables={},
-                reaches_overrides=template.reaches_overrides,
+                only_reads=template.only_reads,
             )
         )
         return rendered.encode() if isinstance(rendered, str) else None

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     template = compile_traced(text, trace) if arguments.trace else compile_template(text)
     if isinstance(template, TemplateProblem):
         return _problem(output, name, text, template)
-    result = template.render(variables(**given, reaches_overrides=template.reaches_overrides))
+    result = template.render(variables(**given, only_reads=template.only_reads))
     failure = result if isinstance(result, TemplateFailure) else None
     if output.as_json:
         output.json(_as_json(result, context, arguments, trace))

@@ -69,7 +69,7 @@ class Exchange:
                 params=self._params,
                 context=self.context,
                 stage_variables=self._stage_variables,
-                reaches_overrides=template.reaches_overrides,
+                only_reads=template.only_reads,
             )
         )
         if isinstance(rendered, TemplateFailure):

@@ -44,15 +44,16 @@ def variables(
     params: Params,
     context: dict[str, Any],
     stage_variables: Mapping[str, str],
-    reaches_overrides: bool = True,
+    only_reads: bool = False,
 ) -> dict[str, object]:
     """The variables of one rendering. `context` is used as it is: overrides are written into it.
 
-    `reaches_overrides` is what the template says of itself: most read a few plain values of `$context`, for which there
-    need be no room for overrides.
+    `only_reads` is what the template says of itself. Most do: then there need be no room for overrides, nor a copy of
+    the stage variables, which the next request has too.
     """
-    if reaches_overrides:
+    if not only_reads:
         _prepare(context)
+        stage_variables = {**stage_variables}
     return {
         "input": Input(body, params),
         "util": UTIL,

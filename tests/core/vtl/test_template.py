@@ -322,6 +322,12 @@ def test_a_template_renders_again_and_again_from_fresh_variables() -> None:
         pytest.param("#set($n = 1" + "+1" * 20 + ")$n", "21", id="a sum of many"),
         pytest.param("#set($n = 99" + " - 1" * 20 + ")$n", "79", id="from the left"),
         pytest.param("#set($m = {'a': 5})#set($m.a = $m)$m" + ".a" * 20 + ".b|", "|", id="a property of many"),
+        pytest.param(
+            "#set($m = {'a': 1, 'b': 1})#foreach($e in $m.entrySet())"
+            "#foreach($f in $m.entrySet())$e.equals($f) $e.equals('a=1') #end#end",
+            "true false false false false false true false ",
+            id="entries that are equal",
+        ),
         pytest.param("$!x$!{x}${x}", "", id="every form of an undefined reference"),
         pytest.param("#set($x = 0.0)#set($y = -0.0)$x $y", "0.0 -0.0", id="zeros with a sign"),
         pytest.param("a$s.concat('#stop')b#set($s = 'x')$s.concat(\"#stop\")c", "ab", id="a string that stops"),

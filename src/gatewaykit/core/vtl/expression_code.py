@@ -112,6 +112,13 @@ class ExpressionGenerator:
         self._function.temporaries += 1
         return f"t{self._function.temporaries}"
 
+    def _hold(self, code: str) -> tuple[str, str]:
+        """A variable for what is used more than once, and the code that gives it its value, at the first use."""
+        if code.isidentifier():
+            return code, code
+        temporary = self._temporary()
+        return temporary, f"({temporary} := {code})"
+
     def _unique(self, letter: str) -> str:
         self._serial += 1
         return f"{letter}{self._serial}"
@@ -146,8 +153,7 @@ class ExpressionGenerator:
             if prefix in self._held:
                 holder, is_map = self._held[prefix]
             else:
-                holder, flag = code if code.isidentifier() else self._temporary(), self._temporary()
-                value = code if code == holder else f"({holder} := {code})"
+                (holder, value), flag = self._hold(code), self._temporary()
                 self._held[prefix] = holder, flag
                 is_map = f"({flag} := type({value}) is dict)"
             code = f"({holder}.get({name}) if {is_map} else member({holder}, {name}))"
@@ -169,8 +175,8 @@ class ExpressionGenerator:
             name = self._constant(accessor.name)
             if self._is_large:
                 return f"member({owner}, {name})"
-            temporary = self._temporary()
-            return f"({temporary}.get({name}) if type({temporary} := {owner}) is dict else member({temporary}, {name}))"
+            holder, value = self._hold(owner)
+            return f"({holder}.get({name}) if type({value}) is dict else member({holder}, {name}))"
         arguments = [accessor.key] if isinstance(accessor, Index) else accessor.arguments
         shown = [self._value(argument) for argument in arguments]
         if isinstance(accessor, Index):
@@ -180,13 +186,13 @@ class ExpressionGenerator:
             shown.insert(0, self._constant(accessor.name))
         if self._is_large and all(is_harmless(argument) for argument in arguments):
             return f"{function}({owner}, {', '.join(shown)})"
-        temporary = self._temporary()  # what null is asked for is not evaluated
-        found = f"{function}({temporary}, {', '.join(shown)})"
+        holder, value = self._hold(owner)  # what null is asked for is not evaluated
+        found = f"{function}({holder}, {', '.join(shown)})"
         if isinstance(accessor, Call) and accessor.name == "get" and len(arguments) == 1 and not self._is_large:
             key = self._temporary()  # of a map by name, which most are
-            is_name = f"type({key} := {shown[1]}) is str and type({temporary}) is dict"
-            found = f"{temporary}.get({key}) if {is_name} else call_one({temporary}, {shown[0]}, {key})"
-        return f"(None if ({temporary} := {owner}) is None else {found})"
+            is_name = f"type({key} := {shown[1]}) is str and type({holder}) is dict"
+            found = f"{holder}.get({key}) if {is_name} else call_one({holder}, {shown[0]}, {key})"
+        return f"(None if {value} is None else {found})"
 
     def _printed(self, reference: Reference, *, is_next: bool = False) -> str:
         """What the reference prints, with the text that was read along with it: a string, or an integer to format.
@@ -204,11 +210,11 @@ class ExpressionGenerator:
         elif self._is_large:
             printed = f"text({raw})"
         else:
-            name = raw if raw.isidentifier() else self._temporary()
-            value = raw if name == raw else f"{name} := {raw}"
+            name, value = self._hold(raw)
             kind = self._temporary()
             printed = (
                 f"({name} if ({kind} := type({value})) is str or {kind} is int"
+                f" else str({name}) if {kind} is float and least <= {name} < most"
                 f" else empty if {name} is None else text({name}))"
             )
         return f"({self._constant(reference.prefix)} + text({printed}))" if reference.prefix else printed
@@ -251,10 +257,8 @@ class ExpressionGenerator:
         raw = self._chain(node.root, node.accessors)
         if self._is_large:
             return f"given({raw})"
-        if raw.isidentifier():
-            return f"(empty if {raw} is None else {raw})"
-        temporary = self._temporary()
-        return f"(empty if ({temporary} := {raw}) is None else {temporary})"
+        holder, value = self._hold(raw)
+        return f"(empty if {value} is None else {holder})"
 
     def _binary(self, node: Binary) -> str:
         operations: list[Binary] = []

@@ -8,7 +8,7 @@ in the template that it came from. A template whose code runs elsewhere than it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Final, TypeGuard
@@ -48,7 +48,7 @@ BRANCHES: Final = 50
 """Branches in one Python statement, which nests them: a long #if becomes several."""
 
 MAX_WRITTEN: Final = 512
-"""Values in one call of `Pieces.write`."""
+"""References in one call of `Pieces.write`."""
 
 LARGE: Final = 16_384
 """A piece of output that is worth a look at how much there is."""
@@ -57,6 +57,21 @@ LARGE: Final = 16_384
 def may_change(statement: Text | Output | If) -> bool:
     """Whether putting this out may fail or change what is put out after it."""
     return isinstance(statement, Output) and may_fail(statement.reference)
+
+
+def _cut(run: list[Text | Output | If], most: int) -> Iterator[list[Text | Output | If]]:
+    """Runs with at most so many references each."""
+    some: list[Text | Output | If] = []
+    references = 0
+    for statement in run:
+        if isinstance(statement, Output):
+            if references == most:
+                yield some
+                some, references = [], 0
+            references += 1
+        some.append(statement)
+    if some:
+        yield some
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,7 @@ class Generator(ExpressionGenerator):
     def __init__(self, uses: Uses) -> None:
         super().__init__(uses)
         self._uses = uses
+        self._own: set[str] = set()  # variables that the template sets before it reads them, whatever happens
         self._counts = uses.names & {"velocityCount", "velocityHasNext"}
         self._watched = uses.loops or uses.outputs > MAX_FORMATTED or self._is_large
 
@@ -88,9 +104,10 @@ class Generator(ExpressionGenerator):
         if self._variables:
             lines.append((1, "get = variables.get", (1, 1)))
         for name, variable in self._variables.items():
-            lines.append((1, f"{variable} = get({self._constant(name)})", (1, 1)))
+            if name not in self._own:
+                lines.append((1, f"{variable} = get({self._constant(name)})", (1, 1)))
         if not single:
-            lines.append((1, f"pieces = {'Counted().pieces()' if self._watched else '[]'}", (1, 1)))
+            lines.append((1, f"pieces = {'Pieces()' if self._watched else '[]'}", (1, 1)))
             lines.append((1, "append = pieces.append", (1, 1)))
         lines += self._function.lines
         if not single:
@@ -160,10 +177,8 @@ class Generator(ExpressionGenerator):
     def _append(self, run: list[Text | Output | If]) -> None:
         function = self._function
         written = self._is_large and not any(may_change(statement) for statement in run)
-        size = MAX_WRITTEN if written else MAX_FORMATTED
-        for start in range(0, len(run), size):
+        for some in _cut(run, MAX_WRITTEN if written else MAX_FORMATTED):
             function.temporaries = 0
-            some = run[start : start + size]
             if written:
                 values = [self._piece(piece, is_inlined=False) for piece in some]
                 function.emit(f"pieces.write(({', '.join(values)},))")
@@ -229,6 +244,8 @@ class Generator(ExpressionGenerator):
             self._function.emit(self._value(statement.message))
 
     def _assign(self, name: str, value: str) -> None:
+        if name not in self._variables and self._function.indent == 1:
+            self._own.add(name)
         self._function.emit(f"{self._variable(name)} = {value}")
 
     def _set(self, node: Set) -> None:

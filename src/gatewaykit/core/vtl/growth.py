@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gatewaykit.core.vtl.values import MAX_TEXT, Failure, text
 
-__all__ = ["MAX_STEPS", "TURN", "Counted", "Pieces"]
+__all__ = ["MAX_STEPS", "TURN", "Counted", "Part", "Pieces"]
 
 MAX_STEPS: Final = 250_000
 """Iterations of all #foreach of one rendering, calls of macros and so on: what is inside one another multiplies."""
@@ -18,42 +18,48 @@ MAX_UNSEEN: Final = 64
 """Pieces that nobody needs to look at when a loop begins: most are short, and those that are not are looked at."""
 
 
+def counted(steps: int) -> int:
+    if steps > MAX_STEPS:
+        raise Failure(f"more than {MAX_STEPS} iterations")
+    return steps
+
+
 class Counted:
-    """One rendering: how many steps there were, over everything in it."""
+    """A rendering of many outputs: how many steps there were, over everything in it."""
 
     __slots__ = ("_steps",)
 
     def __init__(self) -> None:
         self._steps = 0
 
-    def pieces(self) -> Pieces:
-        return Pieces(self)
-
     def step(self, steps: int = 1) -> None:
-        self._steps += steps
-        if self._steps > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
+        self._steps = counted(self._steps + steps)
 
 
 class Pieces(list[str]):
-    """Output that grows. Loops call `enter`, and `turn` now and then; long pieces `check`: nothing grows unseen."""
+    """Output that grows. Loops call `enter`, and `turn` now and then; long pieces `check`: nothing grows unseen.
 
-    __slots__ = ("_counted", "_length", "_rendering")
+    This is the one output of a rendering, and counts for all of it.
+    """
 
-    def __init__(self, rendering: Counted) -> None:
-        self._rendering = rendering
-        self._counted = self._length = 0
+    __slots__ = ("_counted", "_length", "_steps")
+
+    def __init__(self) -> None:
+        self._counted = self._length = self._steps = 0
+
+    def step(self, steps: int) -> None:
+        self._steps = counted(self._steps + steps)
 
     def enter(self, items: list[Any]) -> int:
         """The last index of what a loop will go over. Its first iterations are counted at once."""
         count = len(items)
-        self._rendering.step(count if count < TURN else TURN)
+        self.step(count if count < TURN else TURN)
         if len(self) - self._counted > MAX_UNSEEN:
             self.check()
         return count - 1
 
     def turn(self) -> None:
-        self._rendering.step(TURN)
+        self.step(TURN)
         self.check()
 
     def write(self, values: tuple[object, ...]) -> None:
@@ -66,3 +72,16 @@ class Pieces(list[str]):
         self._counted = len(self)
         if self._length > MAX_TEXT:
             raise Failure(f"an output of more than {MAX_TEXT} characters")
+
+
+class Part(Pieces):
+    """One of many outputs of a rendering."""
+
+    __slots__ = ("_rendering",)
+
+    def __init__(self, rendering: Counted) -> None:
+        super().__init__()
+        self._rendering = rendering
+
+    def step(self, steps: int) -> None:
+        self._rendering.step(steps)

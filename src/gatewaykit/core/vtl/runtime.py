@@ -9,11 +9,13 @@ from operator import mul as _times
 from operator import sub as _minus
 from typing import Any, ClassVar, Final
 
-from gatewaykit.core.vtl.growth import MAX_STEPS, Counted
+from gatewaykit.core.vtl.growth import MAX_STEPS, Pieces
 from gatewaykit.core.vtl.java_strings import is_int
 from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED, int_value
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
+    PLAIN_LEAST,
+    PLAIN_MOST,
     Char,
     Failure,
     HostObject,
@@ -388,9 +390,12 @@ def joined(values: tuple[object, ...]) -> str:
 NAMESPACE: Final[dict[str, object]] = {
     "JavaList": JavaList,
     "Loop": Loop,
-    "Counted": Counted,
+    "Pieces": Pieces,
     "empty": "",
     "dict": dict,
+    "float": float,
+    "least": PLAIN_LEAST,
+    "most": PLAIN_MOST,
     "enumerate": enumerate,
     "int": int,
     "join": "".join,

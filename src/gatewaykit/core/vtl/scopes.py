@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gatewaykit.core.vtl.growth import TURN, Counted, Pieces
+from gatewaykit.core.vtl.growth import TURN, Counted, Part, Pieces
 from gatewaykit.core.vtl.runtime import Loop, items
 from gatewaykit.core.vtl.values import Failure, HostObject, text
 
@@ -66,6 +66,9 @@ class Rendering(Counted):
         self.depth = 0  # of macros; one that #break or #stop ends is never counted out, as in Velocity
         self.evaluations = 0  # inside one another
         self.evaluated = 0  # characters
+
+    def pieces(self) -> Pieces:
+        return Part(self)
 
 
 class Scope:

@@ -42,10 +42,10 @@ class TemplateFailure:
 class Template:
     """A compiled template. `render` walks nothing: it calls the function that was made of the text.
 
-    `reaches_overrides`: it may do more with `$context` than read what is in it by name.
+    `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name.
     """
 
-    __slots__ = ("_places", "_render", "reaches_overrides", "text")
+    __slots__ = ("_places", "_render", "only_reads", "text")
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class Template:
         render: Callable[[Mapping[str, object]], str],
         places: list[tuple[int, int]],
         *,
-        reaches_overrides: bool,
+        only_reads: bool,
     ) -> None:
         self.text = text
-        self.reaches_overrides = reaches_overrides
+        self.only_reads = only_reads
         self._render = render
         self._places = places
 
@@ -107,7 +107,7 @@ def compile_template(text: str, kind: Kind = USUAL) -> Template | TemplateProble
         render: Callable[[Mapping[str, object]], str] = partial(run, _program(generated, _FILE, kind))
     else:
         render = _namespace(generated, _FILE, kind)["render"]
-    return Template(text, render, places, reaches_overrides=uses.reaches_overrides)
+    return Template(text, render, places, only_reads=uses.only_reads)
 
 
 def generate_template(text: str, kind: Kind = USUAL) -> Generated | TemplateProblem:

@@ -39,6 +39,7 @@ _KEPT_BY_LOOPS: Final = ("foreach", "velocityCount", "velocityHasNext")
 
 _OVERRIDES: Final = (Property("requestOverride"), Property("responseOverride"))
 _IDENTITY: Final = Property("identity")
+_READING: Final = frozenset(("containsKey", "entrySet", "get", "isEmpty", "keySet", "size", "values"))
 
 MAX_LOOP_DEPTH: Final = 8
 """Loops inside one another in one Python function, which takes 20 blocks at most."""
@@ -48,18 +49,19 @@ class Uses:
     """What a template uses, anywhere in it.
 
     `scoped`: it needs variables by name, because code runs elsewhere than it stands (macros, blocks, strings with
-    directives, #evaluate), or because it does with a loop what local variables cannot. `reaches_overrides`: it may do
-    more with `$context` than read what is in it by name.
+    directives, #evaluate), or because it does with a loop what local variables cannot. `only_reads`: it does no more
+    with `$context` and `$stageVariables` than read what is in them by name.
     """
 
     def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
         self.outputs = self.references = 0
-        self.loops = self.loop_objects = self.scoped = self.reaches_overrides = False
+        self.loops = self.loop_objects = self.scoped = False
+        self.only_reads = True
         self._macros = parsed.macros
         self._variables: list[str] = []  # of the loops around
         self._body(parsed.statements)
-        self.reaches_overrides |= self.scoped  # what runs elsewhere has not been looked into
+        self.only_reads &= not self.scoped  # what runs elsewhere has not been looked into
 
     def _body(self, statements: list[Statement]) -> None:
         for statement in statements:
@@ -97,15 +99,19 @@ class Uses:
     def _target(self, target: Reference) -> None:
         self.scoped |= not target.accessors and target.name_as_written in (*self._variables, *_KEPT_BY_LOOPS)
         self.loop_objects |= target.root == "foreach"
+        self.only_reads &= target.root != "stageVariables"
         self._name(target)
         self._accessors(target.accessors)
 
     def _name(self, reference: Reference) -> None:
         self.names.add(reference.root)
+        first, second = [*reference.accessors, None, None][:2]
         if reference.root == "context":
-            first, second = [*reference.accessors, None, None][:2]
             is_identity = first == _IDENTITY and not isinstance(second, Property)  # which prints in its own way
-            self.reaches_overrides |= not isinstance(first, Property) or first in _OVERRIDES or is_identity
+            self.only_reads &= isinstance(first, Property) and first not in _OVERRIDES and not is_identity
+        elif reference.root == "stageVariables":
+            is_reading = isinstance(first, Call) and first.name in _READING
+            self.only_reads &= isinstance(first, (Property, Index)) or is_reading
 
     def _expressions(self, nodes: list[Expression]) -> None:
         for node in nodes:

@@ -17,9 +17,9 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "Char", "Entry", "Failure", "HostObject", "JavaIterator", "JavaList",
-    "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals", "key_of", "list_to_json",
-    "put_inside", "text", "to_json",
+    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "PLAIN_LEAST", "PLAIN_MOST", "Char", "Entry", "Failure", "HostObject",
+    "JavaIterator", "JavaList", "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals",
+    "key_of", "list_to_json", "put_inside", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
@@ -30,6 +30,10 @@ MAX_CONTAINERS: Final = 1_000_000
 
 MAX_COMPARED: Final = 200_000
 """Lists and maps in one value that is compared or hashed."""
+
+PLAIN_LEAST: Final = 1e-3
+PLAIN_MOST: Final = 1e7
+"""Between them Java prints a double without an exponent, as Python does."""
 
 NULL_IN_MAP: Final = ""
 """How a null value of a printed map looks. Not recorded; undefined references print empty as well."""
@@ -169,7 +173,7 @@ def text(value: object) -> str:
     kind = type(value)
     if kind is str:
         return value  # type: ignore[return-value]  # mypy does not follow type(value) is str
-    if kind is float and 1e-3 <= value < 1e7:  # type: ignore[operator]  # nor this
+    if kind is float and PLAIN_LEAST <= value < PLAIN_MOST:  # type: ignore[operator]  # nor this
         return repr(value)  # as java_double has it
     printer = _PRINTERS.get(kind)
     if printer is not None:
@@ -185,7 +189,7 @@ def java_double(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
+    if value == 0 or PLAIN_LEAST <= abs(value) < PLAIN_MOST:
         shown = repr(value)
         return shown if "e" not in shown else f"{value:f}"
     mantissa, _, exponent = f"{value!r}".partition("e")
