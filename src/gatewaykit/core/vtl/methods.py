@@ -294,7 +294,9 @@ def _parsed(bits: int) -> Callable[..., int]:
 def _to_string(value: object, *others: Any) -> str:
     """The number itself, or the static `toString(number)` and `toString(number, base)`."""
     if len(others) < 2:
-        return text(others[0] if others else value)
+        if others and not (is_int(others[0]) if type(value) is int else type(others[0]) in (int, float)):
+            raise Failure("toString() takes no arguments")
+        return text(float(others[0]) if others and type(value) is float else others[0] if others else value)
     number, radix = others
     if not 2 <= whole(radix) <= 36:
         radix = 10

@@ -128,6 +128,7 @@ class JavaIterator(HostObject):
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
         "hasNext": lambda iterator: iterator.has_next(),
         "next": lambda iterator: iterator.next(),
+        "remove": lambda iterator: iterator.remove(),
     }
 
     def __init__(self, items: list[Any]) -> None:
@@ -142,6 +143,9 @@ class JavaIterator(HostObject):
             raise Failure("next() of an iterator that is at its end")
         self._at += 1
         return self._items[self._at - 1]
+
+    def remove(self) -> object:
+        raise Failure("remove() of an iterator is not supported")
 
     def rest(self) -> list[Any]:
         """What is left, which is then no longer left."""
