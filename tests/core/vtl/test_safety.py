@@ -277,6 +277,43 @@ def test_nothing_runs_or_grows_beyond_its_bound(
     assert reason is None or rendered.reason == reason
 
 
+class Printed(HostObject):
+    """Prints a new text each time, and counts."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.times = 0
+
+    def template_text(self) -> str:
+        self.times += 1
+        return "x" * self.size
+
+
+@pytest.mark.parametrize(
+    ("template", "size"),
+    [
+        pytest.param("$o" * 5000, 2**20, id="references"),
+        pytest.param("#if($o)$o#end" * 300, 2**20, id="in conditions"),
+        pytest.param("#macro(m)#end#m()" + "$o" * 300, 2**20, id="beside a macro"),
+        pytest.param("#macro(m)" + "$o" * 300 + "#end#m()", 2**20, id="in a macro"),
+        pytest.param("#evaluate('" + "$o" * 300 + "')", 2**20, id="in an evaluated text"),
+        pytest.param("#foreach($i in [1..99])" + "#if($o)$o#end" * 900 + "#end", 8000, id="small ones in a loop"),
+        pytest.param("#foreach($i in [1..99])" + "$o" * 2500 + "#end", 8000, id="many in a loop"),
+        pytest.param(
+            "#macro(m)#foreach($i in [1..99])" + "$o" * 1500 + "#end#end#m()", 8000, id="in a loop in a macro"
+        ),
+    ],
+)
+def test_output_is_not_made_far_beyond_its_bound(template: str, size: int) -> None:
+    printed = Printed(size)
+
+    rendered = render(template, {"o": printed})
+
+    assert isinstance(rendered, TemplateFailure)
+    assert rendered.reason == OUTPUT
+    assert printed.times * size < 6 * MAX_TEXT
+
+
 def test_a_string_may_be_as_long_as_a_text() -> None:
     assert render('#set($x = "$s$s")$x.length()', {"s": "x" * (MAX_TEXT // 2)}) == str(MAX_TEXT)
 

@@ -24,7 +24,7 @@ from gatewaykit.core.vtl.expression_code import (
     may_be_null,
     may_fail,
 )
-from gatewaykit.core.vtl.growth import TURN
+from gatewaykit.core.vtl.growth import LARGE, TURN
 from gatewaykit.core.vtl.nodes import (
     Break,
     Call,
@@ -50,8 +50,8 @@ BRANCHES: Final = 50
 MAX_WRITTEN: Final = 512
 """References in one call of `Pieces.write`."""
 
-LARGE: Final = 16_384
-"""A piece of output that is worth a look at how much there is."""
+MAX_OF_TURN: Final = 32 * 1024 * 1024
+"""Characters of output between two turns of a loop that nobody has looked at, at most."""
 
 
 def may_change(statement: Text | Output | If) -> bool:
@@ -92,6 +92,7 @@ class Generator(ExpressionGenerator):
         self._uses = uses
         self._own: set[str] = set()  # variables that the template sets before it reads them, whatever happens
         self._counts = uses.names & {"velocityCount", "velocityHasNext"}
+        self._large = min(LARGE, MAX_OF_TURN // (TURN * (uses.outputs + 1)))
         self._watched = uses.loops or uses.outputs > MAX_FORMATTED or self._is_large
 
     # -------------------------------------------------------------------------------------------- the function
@@ -188,7 +189,7 @@ class Generator(ExpressionGenerator):
                 continue
             if self._watched and any(isinstance(statement, Output) for statement in some):
                 function.emit(f"append(piece := {joined})")
-                function.emit(f"if len(piece) > {LARGE}: pieces.check()")
+                function.emit(f"if len(piece) > {self._large}: pieces.check()")
             else:
                 function.emit(f"append({joined})")
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gatewaykit.core.vtl.values import MAX_TEXT, Failure, text
 
-__all__ = ["MAX_STEPS", "TURN", "Counted", "Part", "Pieces"]
+__all__ = ["LARGE", "MAX_STEPS", "TURN", "Counted", "Part", "Pieces"]
 
 MAX_STEPS: Final = 250_000
 """Iterations of all #foreach of one rendering, calls of macros and so on: what is inside one another multiplies."""
@@ -14,8 +14,11 @@ MAX_STEPS: Final = 250_000
 TURN: Final = 16
 """Iterations between two looks at how much there is; a power of two."""
 
+LARGE: Final = 16_384
+"""A piece of output that is worth a look at how much there is."""
+
 MAX_UNSEEN: Final = 64
-"""Pieces that nobody needs to look at when a loop begins: most are short, and those that are not are looked at."""
+"""Pieces that are not large and that nobody needs to look at."""
 
 
 def counted(steps: int) -> int:
@@ -64,8 +67,12 @@ class Pieces(list[str]):
 
     def write(self, values: tuple[object, ...]) -> None:
         for value in values:
-            self.append(text(value))
-        self.check()
+            self.put(text(value))
+
+    def put(self, shown: str) -> None:
+        self.append(shown)
+        if len(shown) > LARGE or len(self) - self._counted > MAX_UNSEEN:
+            self.check()
 
     def check(self) -> None:
         self._length += sum(map(len, self[self._counted :]))

@@ -209,9 +209,9 @@ def put(pieces: Pieces, scope: Scope, value: object, prefix: str, literal: str) 
     """Print a reference, `prefix` being what was read along with it."""
     if type(value) is Block:
         if not value.write(pieces, scope):
-            pieces.append(prefix + scope.literal(literal))
+            pieces.put(prefix + scope.literal(literal))
     else:
-        pieces.append(prefix + text(value))
+        pieces.put(prefix + text(value))
 
 
 def holds(value: object) -> bool:
