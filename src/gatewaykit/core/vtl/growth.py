@@ -21,12 +21,6 @@ MAX_UNSEEN: Final = 64
 """Pieces that are not large and that nobody needs to look at."""
 
 
-def counted(steps: int) -> int:
-    if steps > MAX_STEPS:
-        raise Failure(f"more than {MAX_STEPS} iterations")
-    return steps
-
-
 class Counted:
     """A rendering of many outputs: how many steps there were, over everything in it."""
 
@@ -36,7 +30,9 @@ class Counted:
         self._steps = 0
 
     def step(self, steps: int = 1) -> None:
-        self._steps = counted(self._steps + steps)
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
 
 
 class Pieces(list[str]):
@@ -50,19 +46,20 @@ class Pieces(list[str]):
     def __init__(self) -> None:
         self._counted = self._length = self._steps = 0
 
-    def step(self, steps: int) -> None:
-        self._steps = counted(self._steps + steps)
-
     def enter(self, items: list[Any]) -> int:
         """The last index of what a loop will go over. Its first iterations are counted at once."""
         count = len(items)
-        self.step(count if count < TURN else TURN)
+        self._steps += count if count < TURN else TURN
+        if self._steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
         if len(self) - self._counted > MAX_UNSEEN:
             self.check()
         return count - 1
 
     def turn(self) -> None:
-        self.step(TURN)
+        self._steps += TURN
+        if self._steps > MAX_STEPS:
+            raise Failure(f"more than {MAX_STEPS} iterations")
         self.check()
 
     def write(self, values: tuple[object, ...]) -> None:
@@ -82,7 +79,7 @@ class Pieces(list[str]):
 
 
 class Part(Pieces):
-    """One of many outputs of a rendering."""
+    """One of many outputs of a rendering, which counts for all of them."""
 
     __slots__ = ("_rendering",)
 
@@ -90,5 +87,10 @@ class Part(Pieces):
         super().__init__()
         self._rendering = rendering
 
-    def step(self, steps: int) -> None:
-        self._rendering.step(steps)
+    def enter(self, items: list[Any]) -> int:
+        self._rendering.step(min(len(items), TURN))
+        return len(items) - 1
+
+    def turn(self) -> None:
+        self._rendering.step(TURN)
+        self.check()
