@@ -77,8 +77,9 @@ def test_output_that_grows_in_short_loops_is_seen() -> None:
     assert failure.reason.startswith("an output of more than")
 
 
-def test_short_loops_in_one_another_are_counted() -> None:
-    loops = "".join(f"#foreach($i{number} in $l)" for number in range(9)) + "#end" * 9
+@pytest.mark.parametrize("depth", [7, 9])
+def test_short_loops_in_one_another_are_counted(depth: int) -> None:
+    loops = "".join(f"#foreach($i{number} in $l)" for number in range(depth)) + "#end" * depth
 
     failure = render(loops, l=[*itertools.repeat(1, 10)])
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gatewaykit.core.vtl.lexer import Kind, Lexer, Token
+from gatewaykit.core.vtl.lexer import Lexer
 from gatewaykit.core.vtl.nodes import (
     Accessor,
     Binary,
@@ -24,6 +24,7 @@ from gatewaykit.core.vtl.nodes import (
     Reference,
     Statement,
 )
+from gatewaykit.core.vtl.tokens import Kind, Token
 
 __all__ = ["ARGUMENT_STARTS", "MAX_DEPTH", "ExpressionParser", "TemplateProblem", "Unparsable"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from gatewaykit.core.vtl.expressions import ARGUMENT_STARTS, ExpressionParser, TemplateProblem, Unparsable
-from gatewaykit.core.vtl.lexer import Kind, Lexer, Token, TokenProblem
+from gatewaykit.core.vtl.lexer import Lexer
 from gatewaykit.core.vtl.nodes import (
     Break,
     Constant,
@@ -30,6 +30,7 @@ from gatewaykit.core.vtl.nodes import (
     Stop,
     Text,
 )
+from gatewaykit.core.vtl.tokens import Kind, Token, TokenProblem
 
 __all__ = ["Parsed", "TemplateProblem", "parse"]
 
