@@ -136,7 +136,7 @@ _RULES: Final[dict[Mode, dict[str, _Rules]]] = {
 
 
 class Lexer:
-    """Gives tokens one by one. `peek(n)` looks ahead, `mark` and `rewind` let the parser try a reading."""
+    """Gives tokens one by one. `peek(n)` looks ahead."""
 
     def __init__(self, text: str, line: int = 1, column: int = 1) -> None:
         self._text = text

@@ -135,7 +135,9 @@ class _Parser(ExpressionParser):
         directive = token.image[slashes + 1 :]
         name = directive[1:].strip("{}")
         known = name in _CONTROL or self._is_known(name)
-        return [Text(token.line, token.column, token.image[: slashes // 2] + directive if known else token.image)]
+        if known:  # also where it turns out to be a part of what is printed as it was written
+            token.image = token.image[: slashes // 2] + directive
+        return [Text(token.line, token.column, token.image)]
 
     def _escapes(self) -> list[Statement]:
         first = self._lexer.peek()
