@@ -186,7 +186,8 @@ class ExpressionGenerator(ABC):
             kind = self._temporary("c")
             printed = (
                 f"({name} if ({kind} := type({value})) is str or {kind} is int"
-                f" else empty if {name} is None else text({name}))"
+                f" else empty if {name} is None"
+                f" else repr({name}) if {kind} is float and 0.001 <= {name} < 10000000.0 else text({name}))"
             )
         return f"({self._constant(reference.prefix)} + text({printed}))" if reference.prefix else printed
 
