@@ -75,6 +75,13 @@ class Reason(Enum):
     STAGE_NOT_FOUND = ("no such stage", _T.DEFAULT_4XX, 403, "Forbidden", "ForbiddenException")
     ROUTE_NOT_FOUND = ("route not found", _T.MISSING_AUTHENTICATION_TOKEN)
     METHOD_NOT_FOUND = ("the resource has no such method", _T.MISSING_AUTHENTICATION_TOKEN)
+    SIGNATURE_INCOMPLETE = (
+        "Authorization holds no AWS signature",
+        _T.MISSING_AUTHENTICATION_TOKEN,
+        403,
+        None,
+        "IncompleteSignatureException",
+    )
     MALFORMED_REQUEST = ("malformed request", _T.DEFAULT_4XX)
 
     API_KEY_MISSING = ("no API key was sent", _T.INVALID_API_KEY)
@@ -115,6 +122,7 @@ class Reason(Enum):
         "Internal server error",
     )
     FUNCTION_FAILED = ("the function raised or failed", _T.INTEGRATION_FAILURE, 502, "Internal server error")
+    FUNCTION_EVENT_TOO_LARGE = ("the event is over what a function may be sent", _T.REQUEST_TOO_LARGE)
     FUNCTION_BUSY = ("every worker of the function is busy", _T.INTEGRATION_FAILURE, 500, "Internal server error")
     ENDPOINT_INVALID = ("invalid endpoint address", _T.API_CONFIGURATION_ERROR)
     MAPPING_FAILED = ("a mapping failed", _T.API_CONFIGURATION_ERROR)
