@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError
-from gatewaykit.integrations.lambda_context import LambdaContext
 from gatewaykit.integrations.lambda_ import AwsLambda, LambdaProxy, parse_function_uri
+from gatewaykit.integrations.lambda_context import LambdaContext
 from gatewaykit.ports import Endpoint
 from tests.integrations.making import PNG, a_request, call, deps_for, endpoint, received, response
 

@@ -76,6 +76,14 @@ NO_MAPPING = "is no source of a mapping here"
             id="gateway response status",
         ),
         pytest.param(
+            root(
+                "x-amazon-apigateway-gateway-responses:\n"
+                "  THROTTLED: {responseParameters: {'gatewayresponse.header.a:b': \"'y'\"}}"
+            ),
+            "api.yaml:4:36: 'gatewayresponse.header.a:b' is no target of a mapping here",
+            id="gateway response header that is none",
+        ),
+        pytest.param(
             root("x-amazon-apigateway-gateway-responses: {THROTTLED: {responseParameters: {header.x: \"'y'\"}}}"),
             "api.yaml:3:74: 'header.x' is no target of a mapping here. Write gatewayresponse.header.name",
             id="gateway response target",

@@ -75,13 +75,6 @@ class Reason(Enum):
     STAGE_NOT_FOUND = ("no such stage", _T.DEFAULT_4XX, 403, "Forbidden", "ForbiddenException")
     ROUTE_NOT_FOUND = ("route not found", _T.MISSING_AUTHENTICATION_TOKEN)
     METHOD_NOT_FOUND = ("the resource has no such method", _T.MISSING_AUTHENTICATION_TOKEN)
-    SIGNATURE_INCOMPLETE = (
-        "Authorization holds no AWS signature",
-        _T.MISSING_AUTHENTICATION_TOKEN,
-        403,
-        None,
-        "IncompleteSignatureException",
-    )
     MALFORMED_REQUEST = ("malformed request", _T.DEFAULT_4XX)
 
     API_KEY_MISSING = ("no API key was sent", _T.INVALID_API_KEY)
@@ -153,10 +146,10 @@ _NO_FACTS: Final[Mapping[str, Any]] = {}
 class Refusal:
     """A request that goes no further. The client sees what `reason` maps to; `detail` is for the operator only.
 
-    `message` replaces the default message of the response type. `headers` are added to the response under the web
-    profile only (Retry-After, WWW-Authenticate, RateLimit). `facts` feed `$context.error.*` (`validationErrorString`).
-    `status` replaces the reason's status; it is for a refusal that relays another party's choice. `cause` is the
-    exception behind a failure; its traceback goes to the operator's log.
+    `message` replaces the default message of the response type, `error_type` its `x-amzn-ErrorType`. `headers` are
+    added to the response under the web profile only (Retry-After, WWW-Authenticate, RateLimit). `facts` feed
+    `$context.error.*` (`validationErrorString`). `status` replaces the reason's status; it is for a refusal that relays
+    another party's choice. `cause` is the exception behind a failure; its traceback goes to the operator's log.
     """
 
     reason: Reason
@@ -166,3 +159,4 @@ class Refusal:
     facts: Mapping[str, Any] = field(default_factory=lambda: _NO_FACTS)
     status: int | None = None
     cause: BaseException | None = None
+    error_type: str | None = None

@@ -48,7 +48,9 @@ _RESPONSE_TARGET: Final = re.compile(rf"method\.response\.(?:header|multivaluehe
 _RESPONSE_SOURCE: Final = re.compile(
     rf"integration\.response\.(?:(?:header|multivalueheader)\.{_NAME}|body(?:[.\[].*)?)|{_ELSEWHERE}", re.DOTALL
 )
-_GATEWAY_TARGET: Final = re.compile(rf"gatewayresponse\.(?:header|querystring|path)\.{_NAME}")
+_GATEWAY_TARGET: Final = re.compile(
+    rf"gatewayresponse\.(?:header\.[!#$%&'*+.^_`|~0-9A-Za-z-]+|(?:querystring|path)\.{_NAME})"
+)
 _GATEWAY_SOURCE: Final = re.compile(rf"{_FROM_METHOD}|{_ELSEWHERE}", re.DOTALL)
 
 

@@ -259,7 +259,7 @@ class _Compiler:
             (target, tuple(policy for policy in policies if policy.phase in ("access_log", "cors")))
             for target, policies in self._listed
         ]
-        missing = Missing(router, self._options.stage)
+        missing = Missing(router, self._options.stage, checks_signatures=self._runtime.profile == "aws")
         summary = RouteSummary(verb="", resource="", integration="", policies=(), api_key_required=False)
         return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
