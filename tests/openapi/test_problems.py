@@ -58,13 +58,11 @@ NO_MAPPING = "is no source of a mapping here"
             id="row 137: text",
         ),
         pytest.param(
-            root("x-amazon-apigateway-cors: {}"),
-            "api.yaml:3:1: 'x-amazon-apigateway-cors' belongs to HTTP APIs: this document is read as a REST API",
-            id="cors",
+            integration("$ref: '#/components/x-amazon-apigateway-integrations/a'"),
+            "api.yaml:6:9: '$ref' belongs to HTTP APIs: this document is read as a REST API",
+            id="shared integration",
         ),
-        pytest.param(
-            root("components: {x-amazon-apigateway-integrations: {}}"), "belongs to HTTP APIs", id="shared integrations"
-        ),
+        pytest.param(operation("security:"), "security has to be a list: it is empty", id="security left empty"),
         pytest.param(
             root("x-amazon-apigateway-gateway-responses: {THROTLED: {}}"),
             "api.yaml:3:41: the gateway response type 'THROTLED' is not known (did you mean 'THROTTLED'?)",
@@ -477,8 +475,8 @@ def test_all_problems_come_at_once_in_the_order_of_the_document() -> None:
             get:
               parameters: [{$ref: 'other.yaml#/x'}]
               x-amazon-apigateway-integration: {type: mock, timeoutInMillis: 1}
-        x-amazon-apigateway-cors: {}
-        x-amazon-apigateway-cors: {}
+        x-amazon-apigateway-request-validator: none
+        x-amazon-apigateway-request-validator: none
         """
     )
 
