@@ -57,6 +57,14 @@ def test_default_statuses(name: str, status: int) -> None:
             id="row 13",
         ),
         pytest.param(
+            Reason.INTERNAL_ERROR, 500, b'{"message":"Internal server error"}', "InternalFailureException",
+            id="01 §4: an error of no type",
+        ),
+        pytest.param(
+            Reason.BODY_MAPPING_INVALID, 400, b'{"message":"Bad Request"}', "BadRequestException",
+            id="01 §4: a client's error of no type",
+        ),
+        pytest.param(
             Reason.BODY_INVALID, 400, b'{"message":"Invalid request body"}', "BadRequestException", id="row 18",
         ),
         pytest.param(

@@ -536,6 +536,10 @@ def test_swagger_bodies_have_the_media_types_that_the_operation_consumes(
         pytest.param(
             root("x-amazon-apigateway-authorizer: {}"), ("unknown", "", True), id="a known key in the wrong place"
         ),
+        pytest.param(paths("/pets: {x-gatewaykit: {app: a}}"), ("unknown", "", False), id="our own key in a path"),
+        pytest.param(
+            paths("/pets: {x-gatewaykit: {policies: []}}"), ("unknown", "", True), id="policies that nothing reads"
+        ),
         pytest.param(root("sevrers: []"), ("unknown", "servers", False), id="a plain key"),
         pytest.param(root("x-codegen-package: y"), ("ignored", "", False), id="another tool's extension"),
         pytest.param(root("x-amazon-apigateway-security-policy: TLS_1_2"), ("ignored", "", True), id="TLS policy"),

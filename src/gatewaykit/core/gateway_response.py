@@ -67,7 +67,7 @@ def compile_renderer(
     def render(request: Request, refusal: Refusal) -> Response:
         reason = refusal.reason
         prepared = ready.get(reason)
-        if prepared is not None and refusal.message is refusal.status is refusal.error_type is None:
+        if prepared is not None and (refusal.message, refusal.status, refusal.error_type) == (None, None, None):
             status, headers, body = prepared
             return Response(status, headers.copy(), body)
         if reason is Reason.BODY_TOO_LARGE:

@@ -57,7 +57,7 @@ class ResponseType(Enum):
     UNSUPPORTED_MEDIA_TYPE = ("UNSUPPORTED_MEDIA_TYPE", 415, "BadRequestException", "Unsupported Media Type")
     WAF_FILTERED = ("WAF_FILTERED", 403, "ForbiddenException", "Forbidden")
     DEFAULT_4XX = ("DEFAULT_4XX", 400, "BadRequestException", "Bad Request")
-    DEFAULT_5XX = ("DEFAULT_5XX", 500, "InternalServerErrorException", "Internal server error")
+    DEFAULT_5XX = ("DEFAULT_5XX", 500, "InternalFailureException", "Internal server error")
 
     def __init__(self, type_name: str, status: int, error_type: str, message: str | None) -> None:
         self.type_name = type_name

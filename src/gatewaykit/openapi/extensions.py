@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from gatewaykit.definition.checks import BAD_COMPRESSION_SIZE
 from gatewaykit.definition.model import GatewayResponse, Integration, IntegrationResponse, RequestValidator
 from gatewaykit.openapi.document import Node
-from gatewaykit.openapi.reading import CONTAINER, HTTP_API, READ, Known, Reader, Section, Table
+from gatewaykit.openapi.reading import CONTAINER, HTTP_API, OWN, READ, Known, Reader, Section, Table
 
 __all__ = ["ANY_METHOD", "EXTENSIONS", "Extension", "extensions_of"]
 
@@ -278,7 +278,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
     "x-amazon-apigateway-request-validators": Extension(("root",), CONTAINER, read_request_validators),
     "x-amazon-apigateway-security-policy": Extension(("root",), _TLS),
     "x-amazon-apigateway-tag-value": Extension(("tag",), _METADATA),
-    "x-gatewaykit": Extension(("root", "operation"), CONTAINER, read_own, "extensions"),
+    OWN: Extension(("root", "operation"), CONTAINER, read_own, "extensions"),
 }
 
 

@@ -25,7 +25,7 @@ from gatewaykit.openapi.extensions import (
     read_own,
     read_validator_name,
 )
-from gatewaykit.openapi.reading import CONTAINER, DESCRIBES, HTTP_API, READ, Known, Reader, Section, Table
+from gatewaykit.openapi.reading import CONTAINER, DESCRIBES, HTTP_API, OWN, READ, Known, Reader, Section, Table
 from gatewaykit.openapi.schemas import Models
 from gatewaykit.openapi.security import Security
 
@@ -91,7 +91,6 @@ _MEDIA_TYPE: Final[Table] = {
     "examples": DESCRIBES,
     "encoding": Known("API Gateway does not look at it"),
 }
-_OWN: Final = "x-gatewaykit"
 _VALIDATOR: Final = "x-amazon-apigateway-request-validator"
 _INTEGRATION: Final = "x-amazon-apigateway-integration"
 _AUTH: Final = "x-amazon-apigateway-auth"
@@ -154,7 +153,7 @@ class Operations:
         asked = self.security.of(section.entries.get("security"))
         section.feeds("api_key_required", *asked.api_key, *asked.nothing)
         section.feeds("security", *asked.nothing)
-        own = section.entries.get(_OWN)
+        own = section.entries.get(OWN)
         extensions = {} if own is None else read_own(reader, own)
         if own is not None and isinstance(own.value, dict):
             section.keep_places(own)
@@ -319,7 +318,7 @@ class Operations:
         """The policies of our own key, each a mapping; taken out of the other extensions."""
         if own is None or extensions.pop("policies", None) is None:
             return ()
-        node = self.reader.mapping(own, _OWN)["policies"]
+        node = self.reader.mapping(own, OWN)["policies"]
         section.feeds("policies", node.place)
         return tuple(
             {key: child.plain() for key, child in self.reader.mapping(item, "a policy").items()}

@@ -17,11 +17,12 @@ from gatewaykit.errors import Problem
 from gatewaykit.openapi.document import Node
 
 __all__ = [
-    "BESIDE_REFERENCE", "CONTAINER", "DESCRIBES", "EXTENSION_PREFIX", "HTTP_API", "Known", "READ", "Reader", "Section",
-    "Table",
+    "BESIDE_REFERENCE", "CONTAINER", "DESCRIBES", "EXTENSION_PREFIX", "HTTP_API", "Known", "OWN", "READ", "Reader",
+    "Section", "Table",
 ]  # fmt: skip
 
 EXTENSION_PREFIX: Final = "x-amazon-apigateway-"
+OWN: Final = "x-gatewaykit"
 _NEAR_BUDGET: Final = 200_000  # comparisons for near misses in one document; a comparison takes some microseconds
 
 
@@ -184,7 +185,9 @@ class Reader:
         key = node.key
         if elsewhere := self._extensions.get(key):
             note = f"this key is not read in {what}"
-            self.ledger.key(node.place, key, status=UNKNOWN, note=note, security=elsewhere.security)
+            holds_policies = isinstance(node.value, dict) and "policies" in node.value
+            security = elsewhere.security or (key == OWN and holds_policies)
+            self.ledger.key(node.place, key, status=UNKNOWN, note=note, security=security)
             return
         near = self._near_extension(key) if key.lower().startswith("x-") else self.near(key, table)
         known = self._extensions.get(near) or table.get(near) or READ
