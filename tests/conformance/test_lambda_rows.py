@@ -140,6 +140,19 @@ async def test_row_62_the_front_end_adds_forwarding_headers_and_a_trace() -> Non
     assert headers["X-Amzn-Trace-Id"].startswith("Root=1-")
 
 
+@pytest.mark.parametrize(
+    ("trusted", "scheme", "port"), [((), "http", "80"), (("127.0.0.1",), "https", "443")], ids=["anyone", "trusted"]
+)
+async def test_row_62_a_trusted_proxy_where_tls_ends_says_so(trusted: tuple[str, ...], scheme: str, port: str) -> None:
+    api = gateway({"/x": {"get": proxy()}}, functions={"echo": echo}, trusted_proxies=trusted)
+
+    async with api:
+        answer = await Client(api).get("/dev/x", headers={"host": "api.example", "x-forwarded-proto": "https"})
+
+    headers = answer.json()["headers"]
+    assert (headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]) == (scheme, port)
+
+
 async def test_row_63_the_request_context_and_the_twelve_keys_of_an_identity() -> None:
     context = (await event_of("/dev/x", headers={"user-agent": "curl/8"}))["requestContext"]
 
