@@ -85,6 +85,8 @@ def test_around_an_app_they_show_the_path_the_caller_and_the_time_it_took(name: 
         ("responseLatency", {}, "12"),
         ("responseLength", {"sent_bytes": 0}, "0"),
         ("status", {"status": 0}, "-"),
+        ("status", {"status": 1000}, "1000"),
+        ("protocol", {"http_version": "9\n"}, "HTTP/9"),
         ("stage", {}, "prod"),
         ("domainName", {}, "api.example"),
         ("identity.userAgent", {}, "curl/8"),

@@ -118,8 +118,11 @@ def _identity(request: Request) -> dict[str, Any]:
         "userAgent": None if user_agent is None else user_agent.decode("latin-1"),
         "user": None,
     }
-    if request.identity is not None and request.identity.key_id is not None:
-        identity["apiKeyId"] = request.identity.key_id
+    caller = request.identity
+    if caller is not None and caller.key_id is not None:
+        # Only its digest is kept: the key itself is where the caller, or the authorizer, gave it.
+        identity["apiKey"] = caller.claims.get("usageIdentifierKey") or request.header("x-api-key")
+        identity["apiKeyId"] = caller.key_id
     return identity
 
 
