@@ -120,6 +120,32 @@ async def test_a_target_reaches_the_app_in_origin_form(protocol: Any, target: by
 
 
 @BOTH
+async def test_a_refusal_of_a_body_that_was_not_sent_ends_the_connection(protocol: Any) -> None:
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    expecting = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n"
+    async with serving(refuse, protocol) as port:
+        answer = await exchange(port, expecting)
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"connection: close\r\n" in answer.lower()
+
+
+@BOTH
+async def test_a_body_that_was_asked_for_leaves_the_connection_open(protocol: Any) -> None:
+    app = Recorder()
+    expecting = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    async with serving(app, protocol) as port:
+        answer = await exchange(port, expecting, b"abc" + last)
+
+    assert (answer.count(b"HTTP/1.1 100 "), answer.count(b"HTTP/1.1 200 ")) == (1, 2)
+    assert app.bodies == [b"abc", b""]
+
+
+@BOTH
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -8,6 +8,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.limits import HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._messages += 1
         self._in_head, self._head_bytes = True, 0
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        super()._start_asgi_task(cycle, closing_unless_asked(app, cycle) if cycle.waiting_for_100_continue else app)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
