@@ -66,6 +66,11 @@ class Opened:
 
     def find(self, path: str) -> tuple[Gateway, str]:
         """The gateway that serves a path, and the rest of the path."""
+        if path and path[0] not in "/?":
+            mend = "Write it without scheme and host" if "://" in path else ""
+            raise UsageError(
+                f"the PATH {path!r} does not begin with a slash", near="" if mend else f"/{path}", mend=mend
+            )
         for mount in sorted(self.gateways, key=len, reverse=True):
             prefix = mount.rstrip("/")
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/", "?"):
@@ -94,8 +99,8 @@ def open_source(
     `unbound`: apps need not be bound, as they are not called. `unenforced`: a key that protects the API
     and is not enforced does not stop it, as it is only looked at. `log` is put first where nothing else logs.
     """
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # modules of functions are looked up from here
+    if "" not in sys.path:
+        _look_up_modules_in(Path.cwd(), 0)
     if (arguments.file is None) == (arguments.upstream is None):
         raise UsageError("give either a FILE or --upstream URL")
     options = _options(arguments)
@@ -108,7 +113,9 @@ def open_source(
     if is_config(root):
         if given := [name for name, value in _definition_options(arguments) if value]:
             raise UsageError(f"{given[0]} is for a definition; {arguments.file} is a gateway.yaml: write it there")
-        config = config_of(root, problems, Path(arguments.file).parent)
+        directory = Path(arguments.file).parent
+        _look_up_modules_in(directory.resolve(), 1)  # what a file names may stand beside it, as definitions do
+        config = config_of(root, problems, directory)
         return _configured(arguments.file, config, unenforced, log)
     return _definition(arguments, options, root.plain(), unbound, unenforced, log)
 
@@ -235,6 +242,7 @@ def _settings(arguments: argparse.Namespace) -> Config | None:
     from gatewaykit.openapi.document import load
 
     root, problems = load(Path(arguments.config))
+    _look_up_modules_in(Path(arguments.config).resolve().parent, 1)
     if isinstance(root.value, dict) and not {"openapi", "swagger"}.isdisjoint(root.value):
         raise UsageError(f"--config: {arguments.config} is an API definition; give it as FILE")
     config = config_of(root, problems, Path(arguments.config).parent)
@@ -265,6 +273,11 @@ def _options(arguments: argparse.Namespace) -> _Options:
     if problems:
         raise ConfigError(problems)
     return options
+
+
+def _look_up_modules_in(directory: Path, index: int) -> None:
+    if str(directory) not in sys.path:
+        sys.path.insert(index, str(directory))
 
 
 def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any], ...]:

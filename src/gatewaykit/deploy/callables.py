@@ -23,7 +23,7 @@ def load_callable(text: object) -> Callable[..., Any]:
         found: Any = import_module(module_name)
     except ModuleNotFoundError as error:
         raise ValueError(f"{text!r}: there is no module {error.name!r}; modules are looked up from here") from None
-    except Exception as error:  # noqa: BLE001 - a module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything, or exit, while it is imported
         raise ValueError(f"{text!r}: importing {module_name!r} raised {type(error).__name__}: {error}") from None
     for name in attribute.split("."):
         if not hasattr(found, name):

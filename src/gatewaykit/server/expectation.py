@@ -6,7 +6,7 @@ would be read as that body.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +22,7 @@ class Cycle(Protocol):
     waiting_for_100_continue: bool
 
 
-def closing_unless_asked(app: ASGIApp, cycle: Cycle) -> ASGIApp:
+def closing_unless_asked(app: ASGIApp, cycle: Cycle) -> Any:  # uvicorn has types of its own for an app
     """`app`, whose response closes the connection where the client was not asked for its body before."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
