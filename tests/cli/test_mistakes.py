@@ -55,6 +55,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a function that nothing calls": (
         ["routes", "shop.yaml", "--function", "ordrs=shop_handlers:orders"], "(did you mean 'orders'?)",
     ),
+    "an app that nothing names": (
+        ["routes", "shop.yaml", "--app", "catalog=shop_handlers:orders"], "--app: no operation names an app 'catalog'",
+    ),
     "an unknown profile": (["check", "shop.yaml", "--profile", "awz"], "no --profile 'awz' (did you mean 'aws'?)"),
     "a port out of range": (["serve", "open.yaml", "--port", "70000"], "'70000' is no port from 0 to 65535"),
     "a host of nobody": (["serve", "open.yaml", "--host", "no.such.host.invalid"], "cannot listen on no.such.host"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, VirtualClock
+from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, Refusal, VirtualClock
 from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 
@@ -45,6 +45,26 @@ def test_a_rule_holds_for_its_route_only() -> None:
 
     assert verdicts == [True, False]
     assert gateway.decide("GET", "/login").allowed
+
+
+def test_a_function_is_named_where_the_file_may_name_code() -> None:
+    entry = {"authenticate": {"authorizer": f"{__name__}:nobody", "challenge": "Bearer"}}
+
+    (policy,) = build_policies([entry], "policies", code=True)
+
+    gateway = PolicyMiddleware(app, policies=[policy])
+    assert gateway.decide("GET", "/").reason is Reason.UNAUTHENTICATED
+
+
+def nobody(request: Any) -> Refusal:
+    return Refusal(Reason.UNAUTHENTICATED)
+
+
+def test_a_definition_may_not_name_code() -> None:
+    assert problems_of([{"authenticate": {"authorizer": "os:abort"}}]) == [
+        f"{FIRST}.authenticate: 'authenticate' cannot be written in a definition: a definition may come from anywhere, "
+        "and this names Python code. List it under policies in a gateway.yaml, or give it in policies=[…]"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.settings import Scalar
 
-__all__ = ["load_callable"]
+__all__ = ["Function", "load_callable"]
 
 
 def load_callable(text: object) -> Callable[..., Any]:
@@ -33,3 +34,7 @@ def load_callable(text: object) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{text!r} is no function but {type(found).__name__}")
     return found  # type: ignore[no-any-return]  # callable, as just checked
+
+
+Function = Annotated[Any, Scalar(load_callable, {"type": "string", "pattern": r"^[\w.]+:[\w.]+$"})]
+"""The setting of a configuration that names a callable."""
