@@ -37,10 +37,12 @@ def test_a_target_reads_as(text: str, target: Target) -> None:
         ("/{}", "is a whole segment"),
         ("/a}", "is a whole segment"),
         ("/{p+}/a", "must be the last segment"),
+        ("GET /a?b=1", "ends before the '?'"),
+        ("/a#b", "ends before the '#'"),
     ],
 )
 def test_a_malformed_target_is_refused_with_the_reason(text: str, says: str) -> None:
-    with pytest.raises(ValueError, match=r"has no path|method|segment") as caught:
+    with pytest.raises(ValueError, match=r"has no path|method|segment|ends before") as caught:
         parse_target(text)
 
     assert says in str(caught.value)

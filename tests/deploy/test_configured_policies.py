@@ -50,7 +50,7 @@ def test_a_rule_holds_for_its_route_only() -> None:
 def test_a_function_is_named_where_the_file_may_name_code() -> None:
     entry = {"authenticate": {"authorizer": f"{__name__}:nobody", "challenge": "Bearer"}}
 
-    (policy,) = build_policies([entry], "policies", code=True)
+    (policy,) = build_policies([entry], "policies", trusted=True)
 
     gateway = PolicyMiddleware(app, policies=[policy])
     assert gateway.decide("GET", "/").reason is Reason.UNAUTHENTICATED
@@ -60,10 +60,18 @@ def nobody(request: Any) -> Refusal:
     return Refusal(Reason.UNAUTHENTICATED)
 
 
-def test_a_definition_may_not_name_code() -> None:
-    assert problems_of([{"authenticate": {"authorizer": "os:abort"}}]) == [
-        f"{FIRST}.authenticate: 'authenticate' cannot be written in a definition: a definition may come from anywhere, "
-        "and this names Python code. List it under policies in a gateway.yaml, or give it in policies=[…]"
+@pytest.mark.parametrize(
+    ("policy", "option", "value"),
+    [
+        pytest.param("authenticate", "authorizer", "os:abort", id="code"),
+        pytest.param("access_log", "sink", "/tmp/elsewhere", id="a file"),
+    ],
+)
+def test_a_definition_names_neither_code_nor_files(policy: str, option: str, value: str) -> None:
+    assert problems_of([{policy: {option: value}}]) == [
+        f"{FIRST}.{policy}.{option}: {option!r} cannot be written in a definition: a definition may come from "
+        f"anywhere, and this names code to run or a file to write. List {policy} under policies in a gateway.yaml, "
+        "or give it in policies=[…]"
     ]
 
 

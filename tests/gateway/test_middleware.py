@@ -108,6 +108,17 @@ def test_a_malformed_target_is_a_configuration_error(target: str) -> None:
         rule(target, refuse())
 
 
+def test_a_rule_inside_a_rule_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match="a rule stands inside a rule"):
+        rule("/items", rule("/items/{id}", refuse()))  # type: ignore[arg-type]  # the mistake under test
+
+
+@pytest.mark.parametrize("store", [None, 5, "memory", object()], ids=["None", "number", "text", "object"])
+def test_what_is_no_store_is_a_configuration_error(store: object) -> None:
+    with pytest.raises(ConfigError, match="is no store this version has"):
+        PolicyMiddleware(hello, store=store)  # type: ignore[arg-type]  # the mistake under test
+
+
 def test_all_problems_of_the_settings_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         PolicyMiddleware(hello, store="redis://nowhere", profile="azure", max_body_bytes=-1)

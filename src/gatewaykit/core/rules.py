@@ -36,6 +36,8 @@ def parse_target(text: str) -> Target:
         )
     if verb and verb not in _VERBS:
         raise ValueError(f"{text!r}: {verb!r} is no HTTP method")
+    if mark := next((mark for mark in "?#" if mark in path), ""):
+        raise ValueError(f"{text!r}: a rule is for a path, which ends before the {mark!r}")
     parts = tuple(part for part in path.split("/") if part)
     for position, part in enumerate(parts):
         match = _PART.fullmatch(part)

@@ -85,7 +85,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     raw = data if isinstance(data, Mapping) else {}
     keys: list[ApiKey] | None = _built(reading, "keys", raw, build_keys) if "keys" in raw else []
     policies = _built(
-        reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys, code=True)
+        reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys, trusted=True)
     )
     apis = raw.get("apis")
     own: dict[str, list[Policy | Rule]] = {}
@@ -94,7 +94,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
             path = ("apis", name)
             _check_api(reading, api, path)
             listed = _built(
-                reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys, code=True), path
+                reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys, trusted=True), path
             )
             own[str(name)] = listed or []
     if config is not None:

@@ -37,7 +37,10 @@ def _parse_key(text: object) -> KeyFunction:
     if kind in _PLAIN_KEYS and not colon:
         return getattr(by, kind)  # type: ignore[no-any-return]  # each is a KeyFunction
     if kind in _NAMED_KEYS and name.strip():
-        return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
+        try:
+            return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
+        except ConfigError as error:
+            raise ValueError(error.problems[0].what) from None
     near = near_miss(kind, (*_PLAIN_KEYS, *_NAMED_KEYS))
     hint = f" (did you mean {near!r}?)" if near and near != kind else ""
     raise ValueError(f"{text!r} says not what to count by{hint}; write one of {_key_choices()}")
@@ -132,29 +135,29 @@ _SETTINGS: Final[dict[str, type]] = {
 }
 
 
-_CODE: Final = frozenset({"authenticate"})
-"""Policies that name Python code to be imported. An API definition may come from anywhere, so it may not do that."""
+_REACHES_OUT: Final = {"authenticate": "authorizer", "access_log": "sink"}
+"""Options that name Python code to import, or a file to write. A definition may come from anywhere, so it may not."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the file offers its policies: its keys, None where they are wrong, and whether it may name code."""
+    """What the file gives its policies: its keys, None where they are wrong, and whether it may name code and files."""
 
     api_keys: Sequence[ApiKey] | None
-    code: bool
+    trusted: bool
 
 
 def build_policies(
-    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), code: bool = False
+    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), trusted: bool = False
 ) -> list[Policy | Rule]:
     """The policies of a list, in its order. Raises ConfigError with every problem in it.
 
     `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
-    `api_key` lets through; None where they are not known, because they have problems of their own. `code` lets
-    entries name Python callables.
+    `api_key` lets through; None where they are not known, because they have problems of their own. Entries of a
+    `trusted` file may name Python callables to import, and files to write.
     """
     reading = Reading(spelt(where) if isinstance(where, str) else where)
-    listed = list(_entries(reading, data, (), _Source(api_keys, code), inside_rule=False))
+    listed = list(_entries(reading, data, (), _Source(api_keys, trusted), inside_rule=False))
     if reading.problems:
         raise ConfigError(reading.problems)
     return listed
@@ -228,10 +231,11 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         near = near_miss(name, (*_SETTINGS, "rule"))
         reading.problem(path, f"there is no policy {name!r}", near=near, mend="" if near else _known())
         return
-    if name in _CODE and not source.code:
-        why = "a definition may come from anywhere, and this names Python code"
-        mend = "List it under policies in a gateway.yaml, or give it in policies=[…]"
-        reading.problem(path, f"{name!r} cannot be written in a definition", why=why, mend=mend)
+    option = _REACHES_OUT.get(name, "")
+    if not source.trusted and isinstance(options, Mapping) and option in options:
+        why = "a definition may come from anywhere, and this names code to run or a file to write"
+        mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
+        reading.problem((*path, option), f"{option!r} cannot be written in a definition", why=why, mend=mend)
         return
     settings = reading.read(_SETTINGS[name], options, path)
     if settings is None or (name == "api_key" and source.api_keys is None):

@@ -32,10 +32,17 @@ def rule(target: str, *policies: Policy) -> Rule:
     Without a verb it holds for all of them; a rule for GET holds for HEAD too. Where several rules fit a request, all
     apply, in the order they are listed. Raises ConfigError for a malformed target.
     """
+    problems = []
+    if any(isinstance(each, Rule) for each in policies):
+        what, mend = f"{target!r}: a rule stands inside a rule", "Give its policies to the outer one"
+        problems.append(Problem(where="rule", what=what, mend=mend))
     try:
-        return Rule(parse_target(target), policies)
+        parsed = parse_target(target)
     except ValueError as error:
-        raise ConfigError(Problem(where="rule", what=str(error))) from None
+        problems.append(Problem(where="rule", what=str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return Rule(parsed, policies)
 
 
 Listed = tuple["Target | None", "tuple[Policy, ...]"]
