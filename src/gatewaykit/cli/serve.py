@@ -83,7 +83,10 @@ def _app(opened: Opened) -> ASGIApp:
         return opened.gateways["/"]
     from gatewaykit.gateway.mounts import Mounts
 
-    return Mounts(opened.gateways)
+    config = opened.config
+    assert config is not None  # gateways elsewhere than at the root come from a gateway.yaml
+    logs = [policy for policy in config.policies if getattr(policy, "phase", "") == "access_log"]
+    return Mounts(opened.gateways, logs=logs, apps=list(config.apps.values()), trusted_proxies=config.trusted_proxies)
 
 
 def _access_log(arguments: argparse.Namespace) -> Policy | None:
