@@ -53,6 +53,7 @@ def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Lis
     """The list with every policy bound. Raises ConfigError, with all problems, for entries that are no policies."""
     listed: list[Listed] = []
     problems: list[Problem] = []
+    once: dict[int, Policy] = {}  # one object is one policy, wherever it is listed
     for position, entry in enumerate(policies):
         target, members = (entry.target, entry.policies) if isinstance(entry, Rule) else (None, (entry,))
         bound = []
@@ -62,7 +63,9 @@ def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Lis
                 problems.append(Problem(where=f"policies[{position}]", what=f"{policy!r} is no policy", mend=mend))
                 continue
             try:
-                bound.append(bind_policy(policy, runtime))
+                if id(policy) not in once:
+                    once[id(policy)] = bind_policy(policy, runtime)
+                bound.append(once[id(policy)])
             except ConfigError as error:
                 problems.extend(error.problems)
         listed.append((target, tuple(bound)))
@@ -94,11 +97,11 @@ class RuleChains:
 
     def chain(self, request: Request) -> Chain:
         """The chain for a request, with the path parameters of its rules written."""
-        path = request.path
-        applying = self._rules.applying(request.method, path)
+        path, raw_path = request.path, request.raw_path
+        applying = self._rules.applying(request.method, path, raw_path)
         preflight: tuple[int, ...] = ()
         if request.method == "OPTIONS" and (asked := request.headers.get(b"access-control-request-method")):
-            preflight = self._rules.applying(asked.decode("latin-1"), path)
+            preflight = self._rules.applying(asked.decode("latin-1"), path, raw_path)
         if applying and not request.resource:  # a gateway has routed it already
             request.path_parameters = self._rules.parameters(applying, path)
             request.resource = self._rules.resource(applying)
@@ -109,7 +112,10 @@ class RuleChains:
         return chain
 
     def _policies(self, applying: tuple[int, ...], preflight: tuple[int, ...]) -> list[Policy]:
-        """A preflight asks on behalf of another verb: the cross-origin policies of that verb's rules answer it."""
+        """A preflight asks on behalf of another verb: the cross-origin policies of that verb's rules answer it.
+
+        A policy that stands in several rules which fit acts once, where it stands first.
+        """
         full = {self._positions[rule] for rule in applying}
         cors_only = {self._positions[rule] for rule in preflight} - full
         chosen: list[Policy] = []
@@ -118,4 +124,4 @@ class RuleChains:
                 chosen.extend(policies)
             elif at in cors_only:
                 chosen.extend(policy for policy in policies if policy.answers_preflight)
-        return chosen
+        return list({id(policy): policy for policy in chosen}.values())
