@@ -149,6 +149,39 @@ def test_all_problems_of_the_settings_come_at_once() -> None:
     assert {problem.where for problem in caught.value.problems} == {"store", "profile", "max_body_bytes"}
 
 
+class NeverReturns(Policy):
+    def bind(self, runtime: Any) -> Policy:
+        self.on_end = None
+        return None  # type: ignore[return-value]  # the mistake under test
+
+
+class Misspelt(Policy):
+    def on_requests(self, request: Request) -> Request:
+        return request
+
+
+class HasItsOwn(Policy):
+    def on_shop_closed(self, request: Request) -> Request:
+        return request
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        pytest.param(Misspelt(), "Misspelt: 'on_requests' is no hook: .* .did you mean 'on_request'", id="misspelt"),
+        pytest.param(Misspelt, "Misspelt is a class, not a policy", id="a class"),
+        pytest.param(NeverReturns(), "NeverReturns: bind.. gave None", id="bind without a return"),
+    ],
+)
+def test_a_policy_that_would_never_be_asked_is_a_configuration_error(policy: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        PolicyMiddleware(hello, policies=[policy])
+
+
+def test_a_policy_may_have_methods_that_look_like_no_hook() -> None:
+    assert PolicyMiddleware(hello, policies=[HasItsOwn()]).decide("GET", "/").allowed
+
+
 def test_what_is_no_policy_is_named_with_its_place() -> None:
     with pytest.raises(ConfigError) as caught:
         PolicyMiddleware(hello, policies=[refuse(), lambda request: request, rule("/", "throttle")])  # type: ignore[list-item, arg-type]  # the mistake under test

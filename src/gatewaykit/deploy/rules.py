@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gatewaykit.core.rules import RuleSet, Target, parse_target
+from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies import by
 
@@ -45,6 +46,8 @@ def rule(target: str, *policies: Policy) -> Rule:
     return Rule(parsed, policies)
 
 
+_HOOKS: Final = ("on_request", "on_head", "on_body", "wrap_body", "on_end")
+
 Listed = tuple["Target | None", "tuple[Policy, ...]"]
 """One entry of a list of policies, bound: its target (None: everywhere) and its policies."""
 
@@ -58,9 +61,14 @@ def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Lis
         target, members = (entry.target, entry.policies) if isinstance(entry, Rule) else (None, (entry,))
         bound = []
         for policy in members:
-            if not hasattr(policy, "bind"):
-                mend = "Write a policy such as throttle(...), or a subclass of gatewaykit.Policy."
-                problems.append(Problem(where=f"policies[{position}]", what=f"{policy!r} is no policy", mend=mend))
+            if isinstance(policy, type) or not hasattr(policy, "bind"):
+                what, mend = (
+                    f"{policy!r} is no policy",
+                    "Write a policy such as throttle(...), or a subclass of gatewaykit.Policy.",
+                )
+                if isinstance(policy, type):
+                    what, mend = f"{policy.__name__} is a class, not a policy", f"Write {policy.__name__}(…)"
+                problems.append(Problem(where=f"policies[{position}]", what=what, mend=mend))
                 continue
             try:
                 if id(policy) not in once:
@@ -75,8 +83,15 @@ def bind_listed(policies: Sequence[Policy | Rule], runtime: Runtime) -> list[Lis
 
 
 def bind_policy(policy: Policy, runtime: Runtime) -> Policy:
-    """What `bind` gives, with what the policy says of itself."""
-    bound = policy.bind(runtime)
+    """What `bind` gives, with what the policy says of itself. Raises ConfigError for what would never be called."""
+    bound: Policy | None = policy.bind(runtime)
+    if bound is None:
+        mend = "Return the object with the hooks: self, if it has them itself"
+        raise ConfigError(Problem(where=type(policy).__name__, what="bind() gave None", mend=mend))
+    for name in dir(bound):
+        if name not in _HOOKS and name.startswith(("on_", "wrap_")) and (near := near_miss(name, _HOOKS)):
+            why = "it would never be called, and everybody let in"
+            raise ConfigError(Problem(where=type(bound).__name__, what=f"{name!r} is no hook", why=why, near=near))
     bound.phase = bound.phase or policy.phase
     bound.counts_by_api_key = getattr(policy, "key", None) is by.api_key
     bound.answers_preflight = bound.answers_preflight or policy.answers_preflight
