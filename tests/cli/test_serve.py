@@ -244,7 +244,8 @@ def test_who_will_not_wait_for_it_is_told_so_in_a_line(serve: Serve, here: Path)
 
 def _refuses(url: str) -> bool:
     try:
-        httpx2.Client(trust_env=False).get(url)
+        with httpx2.Client(trust_env=False) as client:
+            client.get(url)
     except httpx2.HTTPError:
         return True
     return False
