@@ -248,7 +248,7 @@ class _Compiler:
                     Problem(
                         where=str(method.origin.place),
                         what=f"{method.verb} {method.path} is served by the app {name!r}, which is not bound",
-                        mend=f"Give it in apps={{{name!r}: …}}",
+                        mend=f"Give it in apps={{{name!r}: …}}, with --app, or under apps in a gateway.yaml",
                         near=near_miss(name, self._options.apps),
                     )
                 )

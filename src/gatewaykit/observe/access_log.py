@@ -106,12 +106,15 @@ def access_log(
                 problems = list(compiled)
             else:
                 formats[profile] = compiled
-    if problems:
-        raise ConfigError(problems)
     if sink is None:
         sink = BufferedSink(sys.stdout)
     elif not isinstance(sink, BufferedSink) and (isinstance(sink, (str, PathLike)) or hasattr(sink, "write")):
-        sink = BufferedSink(sink)
+        try:
+            sink = BufferedSink(sink)
+        except ConfigError as error:
+            problems += [Problem(where="access_log.sink", what=problem.what) for problem in error.problems]
     elif not callable(sink) and not isinstance(sink, BufferedSink):
-        raise ConfigError(Problem(where="access_log.sink", what=f"{sink!r} is no path, stream, function or sink"))
+        problems.append(Problem(where="access_log.sink", what=f"{sink!r} is no path, stream, function or sink"))
+    if problems or isinstance(sink, (str, PathLike)) or not (callable(sink) or isinstance(sink, BufferedSink)):
+        raise ConfigError(problems)
     return AccessLog(formats=formats, sink=sink)
