@@ -164,7 +164,12 @@ def amending(rules: CorsRules) -> Callable[[Request, Head], None]:
     def on_head(request: Request, head: Head) -> None:
         origin = request.headers.get(b"origin")
         fields = without_origin if origin is None else listed(origin) or fields_for(origin)
-        head.headers = merged(head.headers, fields)
+        headers = head.headers
+        for name, _ in headers:
+            if len(name) == 4 or len(name) > 26:  # it may be Vary, or a field of ours: a look in one more function
+                head.headers = merged(headers, fields)
+                return
+        headers += fields
 
     return on_head
 

@@ -48,26 +48,23 @@ class _BoundAccessLog(Policy):
     def __init__(self, format: Format, sink: BufferedSink | Callable[[str], object], runtime: Runtime) -> None:
         self._sink = sink
         write = sink.write if isinstance(sink, BufferedSink) else sink
-        line, clock = format.line, runtime.clock
+        log, clock = format.writer(write), runtime.clock
         wall, monotonic = clock.wall, clock.monotonic
 
         def on_request(request: Request) -> Request:  # around an app nobody else has read the clock
             request.received_s = wall()
             return request
 
-        def on_end(request: Request) -> None:
-            write(line(request, 0.0))
-
         def on_timed_request(request: Request) -> Request:
             request.received_s, request.received_monotonic_s = wall(), monotonic()
             return request
 
         def on_timed_end(request: Request) -> None:
-            write(line(request, monotonic() - request.received_monotonic_s))
+            log(request, monotonic() - request.received_monotonic_s)
 
         self.on_request = on_timed_request if format.shows_latency else on_request
         if not runtime.look_only:
-            self.on_end = on_timed_end if format.shows_latency else on_end
+            self.on_end = on_timed_end if format.shows_latency else log
 
     async def aclose(self) -> None:
         if isinstance(self._sink, BufferedSink):
