@@ -57,7 +57,7 @@ class CorsRules:
 
 def rule_problems(rules: CorsRules) -> Iterator[Problem]:
     """Everything wrong with a set of rules."""
-    if not rules.origins and rules.origin_regex is None:
+    if not rules.origins and not rules.origin_regex:
         yield Problem(where="cors.origins", what="no origin is allowed", mend="Give origins=[…] or origin_regex=…")
     for origin in rules.origins:
         yield from _origin_problems(origin)
