@@ -41,6 +41,7 @@ def _answers_alike() -> None:
     allowed = facts.ORIGIN.encode()
     for scope, body, stacks in (
         (_GET, b"", (ours.four(), fused.four(), fastapi_stack.four())),
+        (_POST, facts.ORDER, (ours.six_on_core(), fused.six(), fastapi_stack.six())),
         (_POST, facts.ORDER, (ours.six(), fused.six(), fastapi_stack.six())),
     ):
         facts.LINES.clear()
@@ -86,7 +87,8 @@ def _in_process(quick: bool) -> list[Line]:
     six = measure(
         {
             "bare": request_to(facts.echo, _POST, facts.ORDER),
-            "six": request_to(ours.six(), _POST, facts.ORDER),
+            "six": request_to(ours.six_on_core(), _POST, facts.ORDER),
+            "six fast": request_to(ours.six(), _POST, facts.ORDER),
             "fused": request_to(fused.six(), _POST, facts.ORDER),
             "fastapi": request_to(fastapi_stack.plain_post(), _POST, facts.ORDER),
             "fastapi stack": request_to(fastapi_stack.six(), _POST, facts.ORDER),
@@ -107,8 +109,12 @@ def _in_process(quick: bool) -> list[Line]:
         line("chain", f"{_SIX} / fused by hand, added", six.added_ratios("six", "fused", "bare")),
         line(
             "chain", f"{stack} + fastjsonschema + airspeed / {_SIX}, added",
-            six.added_ratios("fastapi stack", "six", "fastapi", "bare"), at_least(8),
-            note="each over its own empty app",
+            six.added_ratios("fastapi stack", "six fast", "fastapi", "bare"), at_least(8),
+            note="each over its own empty app; ours with the extra fast",
+        ),
+        line(
+            "chain", f"the same stack / {_SIX} on core dependencies, added",
+            six.added_ratios("fastapi stack", "six", "fastapi", "bare"),
         ),
         line(
             "chain", f"the same stack / {_SIX} fused by hand, added",
@@ -137,7 +143,7 @@ def _under_uvicorn(rounds: int, seconds: int, script: Path) -> list[Line]:
     say("  under uvicorn: six policies")
     six = e2e.cpu_per_request(
         [_uvicorn(name, target, "/orders", post) for name, target in (
-            ("bare", "facts:echo"), ("six", "ours:six()"), ("fused", "fused:six()"),
+            ("bare", "facts:echo"), ("six", "ours:six_on_core()"), ("six fast", "ours:six()"), ("fused", "fused:six()"),
             ("fastapi", "fastapi_stack:plain_post()"), ("fastapi stack", "fastapi_stack:six()"),
         )], rounds=rounds, seconds=seconds,
     )  # fmt: skip
@@ -151,8 +157,8 @@ def _under_uvicorn(rounds: int, seconds: int, script: Path) -> list[Line]:
         line("chain", f"FastAPI stack / {_SIX}, {where}", six.ratios("fastapi stack", "six")),
         line(
             "chain", f"FastAPI stack / {_SIX}, {where}, added",
-            six.added_ratios("fastapi stack", "six", "fastapi", "bare"), at_least(8),
-            note="each over its own empty app",
+            six.added_ratios("fastapi stack", "six fast", "fastapi", "bare"), at_least(8),
+            note="each over its own empty app; ours with the extra fast",
         ),
         line(
             "chain", f"FastAPI stack / {_SIX} fused by hand, {where}, added",

@@ -160,7 +160,7 @@ def _branches(rounds: int) -> list[Line]:
         return []
     cases = {}
     for number in (0, _BRANCHES - 1):
-        given = {"context": {"stage": str(number)}}
+        given: dict[str, object] = {"context": {"stage": str(number)}}
         if template.render(given) != f"branch {number}\n":
             raise RuntimeError(f"branch {number} gives {template.render(given)!r}")
         cases[str(number)] = _rendering(template, given)

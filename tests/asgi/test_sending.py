@@ -38,7 +38,8 @@ async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
         pytest.param("HEAD", 200, [], b"abc", b"3", b"", id="HEAD of a body"),
         pytest.param("HEAD", 200, [(b"content-length", b"9")], b"", b"9", b"", id="HEAD with a length of its own"),
         pytest.param("GET", 204, [], b"", None, b"", id="204"),
-        pytest.param("GET", 304, [(b"content-length", b"9")], b"", b"9", b"", id="304 may say a length"),
+        pytest.param("GET", 204, [(b"content-length", b"9")], b"abc", None, b"", id="204 with a body"),
+        pytest.param("GET", 304, [(b"Content-Length", b"9")], b"", None, b"", id="304 with a length"),
     ],
 )
 async def test_a_whole_response_is_sent(
@@ -57,6 +58,12 @@ async def test_a_stream_is_sent_as_it_comes(headers: Any, method: str) -> None:
 
     assert rules.headers == headers
     assert rules.body == (b"abc" if method == "GET" else b"")
+
+
+async def test_a_streamed_response_without_a_body_says_no_length() -> None:
+    rules = await sent(Response(304, [(b"content-length", b"3"), (b"etag", b"x")], stream(b"abc")))
+
+    assert (rules.headers, rules.body) == ([(b"etag", b"x")], b"")
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])

@@ -60,7 +60,7 @@ async def test_a_body_over_the_limit_is_refused(path: str, declared: bool, caplo
     assert (transport.requests, failures(caplog)) == ([], [])
 
 
-@pytest.mark.parametrize("path", ["/http-proxy", "/aws-proxy"])
+@pytest.mark.parametrize("path", ["/http-proxy", "/http"])
 @pytest.mark.parametrize("declared", [True, False], ids=["with a Content-Length", "without one"])
 async def test_a_body_of_exactly_the_limit_passes(path: str, declared: bool) -> None:
     api, transport = four_kinds()
@@ -69,8 +69,21 @@ async def test_a_body_of_exactly_the_limit_passes(path: str, declared: bool) -> 
     async with api:
         answer = await Client(api).post(path, headers=framing, feed=[b"a" * (LIMIT // 2), b"b" * (LIMIT // 2)])
 
-    passed = answer.body if path == "/aws-proxy" else b"%d" % len(transport.requests[0].body)  # type: ignore[arg-type]
-    assert (answer.status, passed) == (200, b"%d" % LIMIT)
+    (sent,) = transport.requests
+    assert isinstance(sent.body, bytes)
+    assert (answer.status, len(sent.body)) == (200, LIMIT)
+
+
+@pytest.mark.parametrize("path", ["/aws-proxy", "/aws"])
+async def test_a_body_within_the_limit_may_be_too_long_for_a_function(path: str) -> None:  # 01 §2
+    api, _ = four_kinds()
+
+    async with api:
+        refused = await Client(api).post(path, headers=JSON, body=b'"' + b"a" * (LIMIT - 2) + b'"')
+        passed = await Client(api).post(path, headers=JSON, body=b'"' + b"a" * (LIMIT // 2) + b'"')
+
+    assert (refused.status, refused.body) == (413, b'{"message":"Request Too Long"}')
+    assert passed.status == 200
 
 
 async def test_a_body_that_is_announced_as_too_long_is_never_asked_for() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import Gateway
+from gatewaykit import Gateway, api_key, rule
 from gatewaykit.testing import Client, Reply, ScriptedTransport
 from tests.attacks.checks import a_gateway, failures, http, leaks_nothing, message
 from tests.conformance.documents import mock, proxy
@@ -151,6 +151,25 @@ async def test_a_parameter_reaches_a_function_as_it_was_sent() -> None:
     answer = await client.get("/files/..%2f..%2Fetc%2Fpasswd")
 
     assert answer.json() == ["/files/..%2f..%2Fetc%2Fpasswd", {"name": "..%2f..%2Fetc%2Fpasswd"}]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "/admin/users", "//admin//users/", "/ADMIN/Users", "/./admin/users", "/x/../admin/users",
+        "/x/%2e%2E/admin/users", "/admin;v=1/users", "/x/..;/admin/users", "/x\\..\\admin\\users", "/%61dmin/users",
+        "/admin%2Fusers",
+        "/admin/users%2f", "/admin/./users", "/x%2f..%2fadmin/users",
+    ],
+)  # fmt: skip
+async def test_a_service_behind_is_reached_past_its_rule_by_no_spelling(spelling: str) -> None:
+    transport = ScriptedTransport(lambda _: Reply(body=b"ok"))
+    locked = rule("/admin/{name}", api_key({"acme": "acme-key-0123456789"}))
+    client = Client(Gateway.from_upstream("http://back.test", policies=[locked], transport=transport))
+
+    answer = await client.get(spelling)
+
+    assert (answer.status, transport.requests) == (403, [])
 
 
 NO_UTF8 = b"/caf\xe9"

@@ -126,6 +126,57 @@ def test_invoke_sends_the_body_that_was_given(run: Run, here: Path, source: str,
     assert json.loads(ran.out)["body"] == expected
 
 
+APPS = """\
+openapi: 3.0.1
+info: {title: apps, version: "1"}
+paths:
+  /items:
+    get: {x-gatewaykit: {app: catalog}}
+"""
+CATALOG = """\
+from gatewaykit import Identity, Reason, Refusal
+
+async def catalog(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"[]"})
+
+def who(request):
+    return Identity(principal="alice") if request.header("x-user") else Refusal(Reason.UNAUTHENTICATED)
+"""
+
+
+def test_an_app_is_bound_by_its_name(run: Run, here: Path) -> None:
+    (here / "apps.yaml").write_text(APPS)
+    (here / "catalog_app.py").write_text(CATALOG)
+
+    ran = run("invoke", "apps.yaml", "GET", "/items", "--app", "catalog=catalog_app:catalog", "--json")
+
+    assert (ran.code, json.loads(ran.out)["body"]) == (0, "[]")
+
+
+@pytest.mark.parametrize("verb", [["check"], ["routes"], ["explain", "GET", "/items"]], ids=lambda verb: verb[0])
+def test_what_calls_no_app_needs_none(run: Run, here: Path, verb: list[str]) -> None:
+    (here / "apps.yaml").write_text(APPS)
+    (here / "gateway.yaml").write_text("apis: {a: {definition: apps.yaml}}")
+
+    assert [run(verb[0], file, *verb[1:]).code for file in ("apps.yaml", "gateway.yaml")] == [0, 0]
+
+
+def test_a_configuration_names_code_that_stands_beside_it(run: Run, here: Path, tmp_path: Path) -> None:
+    directory = here / "inner"
+    directory.mkdir()
+    (directory / "apps.yaml").write_text(APPS)
+    (directory / "beside_it.py").write_text(CATALOG)
+    (directory / "gateway.yaml").write_text(
+        "apis: {a: {definition: apps.yaml}}\napps: {catalog: 'beside_it:catalog'}\n"
+        "policies: [{authenticate: {authorizer: 'beside_it:who'}}]\n"
+    )
+
+    codes = [run("invoke", "inner/gateway.yaml", "GET", "/items", *user).code for user in ((), ("-H", "x-user: a"))]
+
+    assert codes == [1, 0]
+
+
 def test_invoke_of_a_stage_prefix(run: Run) -> None:
     ran = run("invoke", "shop.yaml", "GET", "/blue/hello", *POLICY, "--stage", "blue", "--stage-prefix", "--json")
 

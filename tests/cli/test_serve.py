@@ -219,6 +219,38 @@ def test_a_request_in_flight_is_finished_before_it_stops(serve: Serve, here: Pat
     assert server.process.returncode == -signal.SIGTERM
 
 
+def test_who_will_not_wait_for_it_is_told_so_in_a_line(serve: Serve, here: Path) -> None:
+    os.mkfifo(here / "started")
+    (here / "shop_handlers.py").write_text(
+        "import asyncio\n"
+        "async def orders(event, context):\n"
+        "    open('started', 'w').close()\n"
+        "    await asyncio.Event().wait()\n"
+    )
+    server = serve("shop.yaml", *POLICY, "--function", "orders=shop_handlers:orders", "--log", "off")
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(server.get, "/pets/1")
+        (here / "started").open().close()
+
+        server.process.send_signal(signal.SIGINT)
+        while not _refuses(server.said["url"]):  # it has taken the first
+            pass
+        code, _, said = server.stop(signal.SIGINT)
+
+        assert answer.exception() is not None or answer.result().status_code == 500
+    assert (code, "Traceback" in said) == (0, False)
+    assert "a request was cut off: the server stops" in said
+
+
+def _refuses(url: str) -> bool:
+    try:
+        with httpx2.Client(trust_env=False) as client:
+            client.get(url)
+    except httpx2.HTTPError:
+        return True
+    return False
+
+
 def test_what_it_cannot_say_does_not_stop_it(here: Path, free_port: int) -> None:
     command = [sys.executable, "-m", "gatewaykit", "serve", "shop.yaml", *POLICY, "--port", str(free_port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=here) as process:

@@ -140,6 +140,19 @@ async def test_row_62_the_front_end_adds_forwarding_headers_and_a_trace() -> Non
     assert headers["X-Amzn-Trace-Id"].startswith("Root=1-")
 
 
+@pytest.mark.parametrize(
+    ("trusted", "scheme", "port"), [((), "http", "80"), (("127.0.0.1",), "https", "443")], ids=["anyone", "trusted"]
+)
+async def test_row_62_a_trusted_proxy_where_tls_ends_says_so(trusted: tuple[str, ...], scheme: str, port: str) -> None:
+    api = gateway({"/x": {"get": proxy()}}, functions={"echo": echo}, trusted_proxies=trusted)
+
+    async with api:
+        answer = await Client(api).get("/dev/x", headers={"host": "api.example", "x-forwarded-proto": "https"})
+
+    headers = answer.json()["headers"]
+    assert (headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]) == (scheme, port)
+
+
 async def test_row_63_the_request_context_and_the_twelve_keys_of_an_identity() -> None:
     context = (await event_of("/dev/x", headers={"user-agent": "curl/8"}))["requestContext"]
 
@@ -159,6 +172,27 @@ async def test_row_63_the_request_context_and_the_twelve_keys_of_an_identity() -
     }
     assert (context["resourcePath"], context["httpMethod"], context["stage"]) == ("/{proxy+}", "GET", "dev")
     assert (context["requestTime"], context["requestTimeEpoch"]) == ("01/Jan/2026:00:00:00 +0000", 1767225600000)
+
+
+async def test_the_identity_of_a_keyed_method_shows_the_key_and_its_id() -> None:  # 04 §1
+    key = "0123456789abcdefghij"
+    keyed = {"security": [{"key": []}], "x-amazon-apigateway-integration": proxy()}
+    schemes = {"securitySchemes": {"key": {"type": "apiKey", "name": "x-api-key", "in": "header"}}}
+    api = gateway(
+        {"/x": {"get": keyed, "post": proxy()}},
+        functions={"echo": echo},
+        root={"components": schemes},
+        api_keys={"acme": key},
+    )
+
+    async with api:
+        with_key = (await Client(api).get("/dev/x", headers={"x-api-key": key})).json()
+        unasked = (await Client(api).request("POST", "/dev/x", headers={"x-api-key": key})).json()
+
+    identity = with_key["requestContext"]["identity"]
+    assert (identity["apiKey"], identity["apiKeyId"]) == (key, "acme")
+    assert "authorizer" not in with_key["requestContext"]
+    assert "apiKey" not in unasked["requestContext"]["identity"]
 
 
 async def test_row_64_a_function_is_invoked_by_post_only() -> None:

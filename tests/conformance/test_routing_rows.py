@@ -33,6 +33,44 @@ async def test_what_fits_no_route_is_a_missing_authentication_token(method: str,
     assert answer.header("content-type") == "application/json"
 
 
+@pytest.mark.parametrize("path", ["/dev/nowhere", "/dev/test"], ids=["no resource", "no method"])
+@pytest.mark.parametrize(
+    ("authorization", "error_type", "message"),
+    [
+        pytest.param(
+            "Bearer abc",
+            "IncompleteSignatureException",
+            "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with "
+            "Base64): 'w1Xc6WwWEogNEZQP/dkBTThsJT4MNlKmzQanIm970rY='.",
+            id="01 §1: a bearer token",
+        ),
+        pytest.param(
+            "AWS4-HMAC-SHA256 Credential=a",
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+            id="01 §1: a signature",
+        ),
+    ],
+)
+async def test_what_fits_no_route_is_looked_at_for_a_signature(
+    path: str, authorization: str, error_type: str, message: str
+) -> None:
+    api = Client(gateway({"/test": {"get": mock()}}))
+
+    answer = await api.request("DELETE", path, headers={"authorization": authorization})
+
+    assert (answer.status, answer.json()) == (403, {"message": message})
+    assert answer.header("x-amzn-errortype") == error_type
+
+
+async def test_the_web_profile_looks_for_no_signature() -> None:
+    api = Client(gateway({"/test": {"get": mock()}}, profile="web"))
+
+    answer = await api.get("/dev/nowhere", headers={"authorization": "Bearer abc"})
+
+    assert answer.json() == {"message": "Missing Authentication Token"}
+
+
 ROUTES = {
     "/test": {"post": says("static")},
     "/test/any": {"any": says("any")},

@@ -85,6 +85,8 @@ def test_around_an_app_they_show_the_path_the_caller_and_the_time_it_took(name: 
         ("responseLatency", {}, "12"),
         ("responseLength", {"sent_bytes": 0}, "0"),
         ("status", {"status": 0}, "-"),
+        ("status", {"status": 1000}, "1000"),
+        ("protocol", {"http_version": "9\n"}, "HTTP/9"),
         ("stage", {}, "prod"),
         ("domainName", {}, "api.example"),
         ("identity.userAgent", {}, "curl/8"),
@@ -118,6 +120,8 @@ def test_around_an_app_they_show_the_path_the_caller_and_the_time_it_took(name: 
         ("identity.clientCert.subjectDN", {"context": lambda request: _CERTIFICATE}, "CN=a"),
         ("authorizer.latency", {"context": lambda request: {"authorizer": {"latency": 7}}}, "7"),
         ("xrayTraceId", {"trace_id": ""}, "-"),
+        ("protocol", {"http_version": "2"}, "HTTP/2"),
+        ("protocol", {"http_version": '1.1"\n'}, "HTTP/11"),
     ],
 )  # fmt: skip
 def test_a_variable(variable: str, facts: dict[str, object], expected: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.core.client_address import compile_client_address
+from gatewaykit.core.client_address import compile_client_address, compile_client_scheme
 from gatewaykit.core.http import Request
 
 TRUSTED = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"]
@@ -83,3 +83,24 @@ def test_an_untrusted_peer_is_the_client_whatever_it_says(spoofed: list[str], pe
 @given(st.binary(max_size=60))
 def test_any_bytes_give_an_address(field: bytes) -> None:
     assert isinstance(address("10.1.1.1", field), str)
+
+
+@pytest.mark.parametrize(
+    ("peer", "written", "scheme"),
+    [
+        pytest.param("10.1.1.1", b"https", "https", id="TLS ends at the proxy"),
+        pytest.param("10.1.1.1", b"HTTPS", "https", id="in any casing"),
+        pytest.param("10.1.1.1", b"https, http", "http", id="the last is the proxy's own"),
+        pytest.param("10.1.1.1", b"gopher", "ws", id="no scheme of requests"),
+        pytest.param("10.1.1.1", b"\xff", "ws", id="no text"),
+        pytest.param("10.1.1.1", None, "ws", id="a proxy that says nothing"),
+        pytest.param("198.51.100.1", b"https", "ws", id="an untrusted peer vouches for nothing"),
+        pytest.param("testclient", b"https", "ws", id="a peer that is no address"),
+        pytest.param(None, b"https", "https", id="a trusted Unix socket"),
+    ],
+)
+def test_the_scheme_is(peer: str | None, written: bytes | None, scheme: str) -> None:
+    fields = [] if written is None else [(b"X-Forwarded-Proto", written)]
+    request = Request("GET", "/", headers=fields, client=None if peer is None else (peer, 1), scheme="ws")
+
+    assert compile_client_scheme([*TRUSTED, "unix"])(request) == scheme

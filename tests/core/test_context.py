@@ -80,6 +80,22 @@ def test_the_id_of_an_api_key_is_part_of_the_identity() -> None:
     assert context_of(a_request(identity=identity), FACTS)["identity"]["apiKeyId"] == "key-1"
 
 
+@pytest.mark.parametrize(
+    ("claims", "shown"),
+    [
+        pytest.param({}, "the key sent", id="04 §1: from the header"),
+        pytest.param({"usageIdentifierKey": "the authorizer's"}, "the authorizer's", id="04 §1: from the authorizer"),
+    ],
+)
+def test_the_api_key_of_a_method_that_needs_one_is_shown(claims: dict[str, str], shown: str) -> None:
+    request = Request("GET", "/pets/7", headers=[(b"x-api-key", b"the key sent")])
+    assert "apiKey" not in context_of(request, FACTS)["identity"]
+
+    request.identity = Identity(principal="k", kind="api_key", key_id="key-1", claims=claims)
+
+    assert context_of(request, FACTS)["identity"]["apiKey"] == shown
+
+
 def test_a_path_that_is_not_ascii_is_percent_encoded() -> None:
     request = Request("GET", "/", raw_path="/ä/%2F".encode())
 

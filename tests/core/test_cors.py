@@ -258,6 +258,7 @@ def test_enforcing_refuses_other_origins(headers: dict[str, str], allowed: bool)
     ("rules", "problem"),
     [
         (CorsRules(), "cors.origins: no origin is allowed"),
+        (CorsRules(origin_regex=""), "cors.origins: no origin is allowed"),
         (
             CorsRules(origins=("*",), credentials=True),
             "cors.origins: '*' with credentials=True: any site could then act",

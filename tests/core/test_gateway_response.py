@@ -57,6 +57,14 @@ def test_default_statuses(name: str, status: int) -> None:
             id="row 13",
         ),
         pytest.param(
+            Reason.INTERNAL_ERROR, 500, b'{"message":"Internal server error"}', "InternalFailureException",
+            id="01 §4: an error of no type",
+        ),
+        pytest.param(
+            Reason.BODY_MAPPING_INVALID, 400, b'{"message":"Bad Request"}', "BadRequestException",
+            id="01 §4: a client's error of no type",
+        ),
+        pytest.param(
             Reason.BODY_INVALID, 400, b'{"message":"Invalid request body"}', "BadRequestException", id="row 18",
         ),
         pytest.param(
@@ -166,6 +174,9 @@ def test_customised_types(customised: dict[str, Customised], reason: Reason, sta
         ("method.request.querystring.q", "2"),
         ("method.request.querystring.z", ""),
         ("method.request.path.id", "7"),
+        ("$method.request.path.id", "7"),
+        ("${method.request.path.id}8", "78"),
+        ("$method.request.header.x-a.", "1."),
         ("a.method.request.path.id", "a.method.request.path.id"),
         ("$input.body #if(true)", "$input.body #if(true)"),
         ("$context.requestId.", "id-1."),
@@ -215,6 +226,30 @@ def test_a_header_parameter_is(expression: str, value: str | None) -> None:
     )
 
     assert (response.header("x-a"), response.header("x-b")) == (value, None)
+
+
+def test_a_header_parameter_replaces_what_the_gateway_would_send() -> None:
+    parameters = {"gatewayresponse.header.Content-Type": "'text/x'", "gatewayresponse.header.x-amzn-ErrorType": "'Own'"}
+
+    response = render(Reason.THROTTLED, {"DEFAULT_4XX": Customised(parameters=parameters)})
+
+    assert response.headers == [(b"Content-Type", b"text/x"), (b"x-amzn-ErrorType", b"Own")]
+
+
+@pytest.mark.parametrize("name", ["Transfer-Encoding", "Content-Length", "Connection", "a:b", "a b", "\u2603", ""])
+def test_a_header_parameter_cannot_frame_the_message_or_be_no_header(name: str) -> None:
+    parameters = {f"gatewayresponse.header.{name}": "'chunked'", "gatewayresponse.header.WWW-Authenticate": "'Basic'"}
+
+    response = render(Reason.UNAUTHENTICATED, {"UNAUTHORIZED": Customised(parameters=parameters)})
+
+    assert [key for key, _ in response.headers] == [b"content-type", b"x-amzn-errortype", b"WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("customised", [None, {"DEFAULT_4XX": Customised(status=418)}], ids=["default", "customised"])
+def test_a_refusal_may_bring_its_own_error_type(customised: dict[str, Customised] | None) -> None:
+    response = render(Reason.ROUTE_NOT_FOUND, customised, error_type="OtherException")
+
+    assert response.header("x-amzn-errortype") == "OtherException"
 
 
 @pytest.mark.parametrize("evil", ["a\r\nset-cookie: b", "a\nb", "a\0b"], ids=["CRLF", "LF", "NUL"])

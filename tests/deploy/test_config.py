@@ -16,7 +16,7 @@ from gatewaykit.gateway.configured import load_config
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "gateway.schema.json"
 
-SETTINGS = "apis, policies, keys, functions, trusted_proxies, store and server"
+SETTINGS = "apis, policies, keys, functions, apps, trusted_proxies, store and server"
 OF_AN_API = "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept and timeout"
 
 WHOLE = """\
@@ -34,6 +34,7 @@ apis:
     timeout: 3s
     profile: web
 functions: {dump: "json:dumps"}
+apps: {dumped: "json:dump"}
 keys:
   plain: 0123456789abcdef
   hashed: {sha256: abababababababababababababababababababababababababababababababab, enabled: false}
@@ -42,6 +43,7 @@ store: memory://
 server: {host: "::1", port: 0}
 policies:
   - access_log
+  - authenticate: {authorizer: "json:loads", timeout_s: 2s, challenge: Bearer}
   - cors: {origins: ["https://shop.example"], credentials: true}
   - rule: POST /login
     policies: [{throttle: {rate: 5/minute, burst: 5, key: address}}]
@@ -72,10 +74,13 @@ def test_a_whole_file_becomes_apis_keys_and_policies(tmp_path: Path) -> None:
     assert (shop.definition, shop.stage, shop.stage_prefix) == (str(tmp_path / "shop.yaml"), "test", True)
     assert (side.upstream, side.path, side.timeout, side.profile) == ("http://127.0.0.1:9000", "/side", 3.0, "web")
     assert [(key.name, key.enabled) for key in config.keys] == [("plain", True), ("hashed", False)]
-    assert config.functions == {"dump": json.dumps}
+    assert (config.functions, config.apps) == ({"dump": json.dumps}, {"dumped": json.dump})
     assert (config.server.host, config.server.port) == ("::1", 0)
-    assert [type(policy).__name__ for policy in config.policies] == ["AccessLog", "Cors", "Rule", "Rule"]
-    assert [type(policy).__name__ for policy in config.policies[3].policies] == [
+    assert [type(policy).__name__ for policy in config.policies] == [
+        "AccessLog", "Authenticate", "Cors", "Rule", "Rule",
+    ]  # fmt: skip
+    assert (config.policies[1].authorizer, config.policies[1].timeout_s) == (json.loads, 2.0)
+    assert [type(policy).__name__ for policy in config.policies[4].policies] == [
         "ApiKeyPolicy", "QuotaPolicy", "Throttle",
     ]  # fmt: skip
 

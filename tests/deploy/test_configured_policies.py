@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, VirtualClock
+from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, Refusal, VirtualClock
 from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 
@@ -45,6 +45,34 @@ def test_a_rule_holds_for_its_route_only() -> None:
 
     assert verdicts == [True, False]
     assert gateway.decide("GET", "/login").allowed
+
+
+def test_a_function_is_named_where_the_file_may_name_code() -> None:
+    entry = {"authenticate": {"authorizer": f"{__name__}:nobody", "challenge": "Bearer"}}
+
+    (policy,) = build_policies([entry], "policies", trusted=True)
+
+    gateway = PolicyMiddleware(app, policies=[policy])
+    assert gateway.decide("GET", "/").reason is Reason.UNAUTHENTICATED
+
+
+def nobody(request: Any) -> Refusal:
+    return Refusal(Reason.UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize(
+    ("policy", "option", "value"),
+    [
+        pytest.param("authenticate", "authorizer", "os:abort", id="code"),
+        pytest.param("access_log", "sink", "/tmp/elsewhere", id="a file"),
+    ],
+)
+def test_a_definition_names_neither_code_nor_files(policy: str, option: str, value: str) -> None:
+    assert problems_of([{policy: {option: value}}]) == [
+        f"{FIRST}.{policy}.{option}: {option!r} cannot be written in a definition: a definition may come from "
+        f"anywhere, and this names code to run or a file to write. List {policy} under policies in a gateway.yaml, "
+        "or give it in policies=[…]"
+    ]
 
 
 @pytest.mark.parametrize(

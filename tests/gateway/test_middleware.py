@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import ConfigError, Identity, Policy, PolicyMiddleware, Reason, Request, Response, rule
+from gatewaykit import (
+    ConfigError,
+    Identity,
+    Policy,
+    PolicyMiddleware,
+    Reason,
+    Request,
+    Response,
+    VirtualClock,
+    by,
+    rule,
+    throttle,
+)
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.testing import Client
 from tests.asgi.apps import Deciding, Noting, ReadsBody, Recorder, hello, refuse
@@ -35,7 +47,7 @@ async def ran(client: Client, method: str, path: str, **options: Any) -> str:
         pytest.param("/items", "GET", "/items/", True, id="a slash at the end"),
         pytest.param("/items", "GET", "//items", True, id="a slash before"),
         pytest.param("/a/b", "GET", "/a///b", True, id="slashes between"),
-        pytest.param("/items", "GET", "/Items", False, id="another casing"),
+        pytest.param("/items", "GET", "/Items", True, id="another casing, as some routers have it"),
         pytest.param("/items", "GET", "/items/1", False, id="deeper"),
         pytest.param("/items", "GET", "/%69tems", True, id="percent-encoded"),
         pytest.param("/items/{id}", "GET", "/items/1", True, id="a parameter"),
@@ -108,11 +120,66 @@ def test_a_malformed_target_is_a_configuration_error(target: str) -> None:
         rule(target, refuse())
 
 
+def test_a_policy_in_several_rules_that_fit_acts_once() -> None:
+    limit = throttle(rate="1/minute", burst=2, key=by.everyone)
+    middleware = PolicyMiddleware(
+        hello, policies=[rule("/a", limit), rule("/{x}", limit), limit], clock=VirtualClock("2026-01-01T00:00Z")
+    )
+
+    verdicts = [middleware.decide("GET", path).allowed for path in ("/a", "/b", "/a")]
+
+    assert verdicts == [True, True, False]
+
+
+def test_a_rule_inside_a_rule_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match="a rule stands inside a rule"):
+        rule("/items", rule("/items/{id}", refuse()))  # type: ignore[arg-type]  # the mistake under test
+
+
+@pytest.mark.parametrize("store", [None, 5, "memory", object()], ids=["None", "number", "text", "object"])
+def test_what_is_no_store_is_a_configuration_error(store: object) -> None:
+    with pytest.raises(ConfigError, match="is no store this version has"):
+        PolicyMiddleware(hello, store=store)  # type: ignore[arg-type]  # the mistake under test
+
+
 def test_all_problems_of_the_settings_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         PolicyMiddleware(hello, store="redis://nowhere", profile="azure", max_body_bytes=-1)
 
     assert {problem.where for problem in caught.value.problems} == {"store", "profile", "max_body_bytes"}
+
+
+class NeverReturns(Policy):
+    def bind(self, runtime: Any) -> Policy:
+        self.on_end = None
+        return None  # type: ignore[return-value]  # the mistake under test
+
+
+class Misspelt(Policy):
+    def on_requests(self, request: Request) -> Request:
+        return request
+
+
+class HasItsOwn(Policy):
+    def on_shop_closed(self, request: Request) -> Request:
+        return request
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        pytest.param(Misspelt(), "Misspelt: 'on_requests' is no hook: .* .did you mean 'on_request'", id="misspelt"),
+        pytest.param(Misspelt, "Misspelt is a class, not a policy", id="a class"),
+        pytest.param(NeverReturns(), "NeverReturns: bind.. gave None", id="bind without a return"),
+    ],
+)
+def test_a_policy_that_would_never_be_asked_is_a_configuration_error(policy: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        PolicyMiddleware(hello, policies=[policy])
+
+
+def test_a_policy_may_have_methods_that_look_like_no_hook() -> None:
+    assert PolicyMiddleware(hello, policies=[HasItsOwn()]).decide("GET", "/").allowed
 
 
 def test_what_is_no_policy_is_named_with_its_place() -> None:

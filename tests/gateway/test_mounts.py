@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import Gateway
+from gatewaykit import Gateway, access_log
 from gatewaykit.gateway.mounts import Mounts
 
 
@@ -27,7 +27,7 @@ def api(name: str) -> Gateway:
     return Gateway.from_openapi({"openapi": "3.0.1", "info": {"title": name, "version": "1"}, "paths": paths})
 
 
-async def call(app: Any, path: str, kind: str = "http", root: str = "") -> list[Any]:
+async def call(app: Any, path: str, kind: str = "http", root: str = "", headers: Any = ()) -> list[Any]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -38,7 +38,7 @@ async def call(app: Any, path: str, kind: str = "http", root: str = "") -> list[
 
     scope = {
         "type": kind, "method": "GET", "path": root + path, "raw_path": (root + path).encode(), "query_string": b"",
-        "headers": [], "root_path": root, "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http",
+        "headers": [*headers], "root_path": root, "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http",
     }  # fmt: skip
     await app(scope, receive, send)
     return sent
@@ -80,3 +80,40 @@ async def test_a_websocket_without_an_api_is_refused() -> None:
     sent = await call(Mounts({"/shop": api("shop")}), "/other", kind="websocket")
 
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_a_request_that_fits_no_api_is_logged_too(kind: str) -> None:
+    lines: list[str] = []
+    log = access_log("$context.identity.sourceIp $context.path $context.status", sink=lines.append)
+    app = Mounts({"/shop": api("shop")}, logs=[log], trusted_proxies=["127.0.0.1"])
+
+    await call(app, "/other", kind=kind, headers=[(b"x-forwarded-for", b"192.0.2.7")])
+
+    assert lines == ["192.0.2.7 /other 403"]
+
+
+async def test_an_app_behind_several_gateways_is_started_once() -> None:
+    events: list[str] = []
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            event = (await receive())["type"]
+            events.append(event)
+            await send({"type": f"{event}.complete"})
+            if event == "lifespan.shutdown":
+                return
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    mounts = Mounts({"/shop": api("shop"), "/eu": api("eu")}, apps=[app, app])
+    await mounts({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    assert events == ["lifespan.startup", "lifespan.shutdown"]
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

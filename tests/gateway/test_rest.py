@@ -41,6 +41,23 @@ def keyed(**options: Any) -> Gateway:
     return gateway({"/x": {"get": KEYED}, "/open": {"get": mock()}}, root=SCHEME, stage_prefix=False, **options)
 
 
+# ---------------------------------------------------------------------------------------------------------- stage
+
+
+@pytest.mark.parametrize("stage", ["", "a/b", "a b", "$default", "x" * 129])
+def test_a_stage_has_a_name_that_can_stand_in_a_path(stage: str) -> None:  # 01 §1
+    with pytest.raises(ConfigError, match="is no name of a stage: a stage is named by letters, digits, _ and -"):
+        gateway({"/x": {"get": mock()}}, stage=stage)
+
+
+@pytest.mark.parametrize("value", [1, None, True])
+def test_a_stage_variable_is_text(value: Any) -> None:
+    http = {"type": "http_proxy", "httpMethod": "GET", "uri": "http://b.test/${stageVariables.tier}"}
+
+    with pytest.raises(ConfigError, match=f"the value of 'tier' is {type(value).__name__}, not text. Write it in quot"):
+        gateway({"/x": {"get": http}}, stage_variables={"tier": value})
+
+
 # ------------------------------------------------------------------------------------------------------- API keys
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import re
 import threading
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,8 +18,8 @@ from hypothesis import strategies as st
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError
-from gatewaykit.integrations.functions import LambdaContext
 from gatewaykit.integrations.lambda_ import AwsLambda, LambdaProxy, parse_function_uri
+from gatewaykit.integrations.lambda_context import LambdaContext
 from gatewaykit.ports import Endpoint
 from tests.integrations.making import PNG, a_request, call, deps_for, endpoint, received, response
 
@@ -148,8 +151,125 @@ async def test_the_context_of_a_call_is_that_of_lambda() -> None:
 
     assert (remaining, context.get_remaining_time_in_millis()) == (500, 0)
     assert context.aws_request_id == "00010203-0405-0607-0809-0a0b0c0d0e0f"
-    assert (context.function_version, context.memory_limit_in_mb, context.identity) == ("$LATEST", "128", None)
+    assert (context.function_version, context.memory_limit_in_mb, context.client_context) == ("$LATEST", "128", None)
+    assert (context.identity.cognito_identity_id, context.identity.cognito_identity_pool_id) == (None, None)
     assert context.log_group_name == "/aws/lambda/orders"
+    assert re.fullmatch(r"[0-9]{4}/[0-9]{2}/[0-9]{2}/\[\$LATEST\][0-9a-f]{32}", context.log_stream_name)
+
+
+@pytest.mark.parametrize(
+    ("qualifier", "version"), [("", "$LATEST"), (":7", "7"), (":live", "$LATEST")], ids=["none", "version", "alias"]
+)
+async def test_the_context_names_the_version_that_was_asked_for(qualifier: str, version: str) -> None:
+    seen: list[LambdaContext] = []
+
+    await call(
+        bound(lambda event, context: seen.append(context), uri=ORDERS.replace(":orders", f":orders{qualifier}")),
+        a_request(),
+    )
+
+    assert seen[0].function_version == version
+    assert f"[{version}]" in seen[0].log_stream_name
+
+
+async def test_a_handler_may_log_and_keep_things_on_its_context(capsys: pytest.CaptureFixture[str]) -> None:
+    def handler(event: Any, context: Any) -> Any:
+        context.of_the_frameworks_own = "kept"
+        context.log("read me")
+        return {"body": context.of_the_frameworks_own}
+
+    assert (await received(await call(bound(handler), a_request())))[2] == b"kept"
+    assert capsys.readouterr().out == "read me\n"
+
+
+async def test_a_sync_handler_finds_an_event_loop_as_on_lambda() -> None:
+    async def answer() -> str:
+        await asyncio.sleep(0)
+        return "from a loop"
+
+    def handler(event: Any, context: LambdaContext) -> Any:
+        return {"body": asyncio.get_event_loop().run_until_complete(answer())}
+
+    def with_a_loop_of_its_own(event: Any, context: LambdaContext) -> Any:
+        asyncio.run(answer())
+        return {}
+
+    target = bound(lambda event, context: handlers[event["httpMethod"]](event, context))
+    handlers = {"GET": handler, "PUT": with_a_loop_of_its_own}
+
+    bodies = [(await received(await call(target, a_request(verb))))[2] for verb in ("GET", "PUT", "GET")]
+
+    assert bodies == [b"from a loop", b"", b"from a loop"]
+
+
+async def test_an_async_handler_behind_a_sync_decorator_is_awaited() -> None:
+    def decorated(event: Any, context: LambdaContext) -> Any:
+        return hello_async(event, context)
+
+    assert (await received(await call(bound(decorated), a_request())))[2] == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("value", "body"),
+    [
+        pytest.param(Decimal(7), b"7", id="whole"),
+        pytest.param(Decimal("7.00"), b"7", id="whole with decimals"),
+        pytest.param(Decimal("3.25"), b"3.25", id="fraction"),
+        pytest.param(Decimal(2**60), b"1152921504606846976", id="more than a float holds"),
+        pytest.param(Decimal("1E+300"), b"1e+300", id="large"),
+    ],
+)
+async def test_a_decimal_is_a_number_as_the_lambda_runtime_has_it(value: Decimal, body: bytes) -> None:
+    assert (await received(await call(bound(lambda event, context: value, "AWS"), a_request())))[2] == body
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), Decimal("1E+400"), datetime(2026, 1, 1)])
+async def test_what_cannot_be_marshalled_is_a_function_error_in_the_runtimes_words(value: object) -> None:
+    answer = await received(await call(bound(lambda event, context: value, "AWS"), a_request()))
+
+    error = json.loads(answer[2])
+    assert error["errorType"] == "Runtime.MarshalError"
+    assert error["errorMessage"].startswith("Unable to marshal response: ")
+
+
+@pytest.mark.parametrize(
+    ("size", "content_type", "fits"),
+    [
+        pytest.param(6 * 1024 * 1024 - 5000, b"text/plain", True, id="under 6 MB"),
+        pytest.param(6 * 1024 * 1024, b"text/plain", False, id="over it with the rest of the event"),
+        pytest.param(5 * 1024 * 1024, b"image/png", False, id="over it in base64"),
+    ],
+)
+async def test_an_event_over_what_lambda_takes_is_a_request_too_long(  # 01 §2
+    size: int, content_type: bytes, fits: bool
+) -> None:
+    request = a_request("POST", headers=[(b"content-type", content_type)], body=b"x" * size)
+
+    outcome = await call(bound(hello, deps={"binary_media_types": PNG}), request)
+
+    if fits:
+        assert (await received(outcome))[2] == b"hello"
+    else:
+        assert isinstance(outcome, Refusal)
+        assert outcome.reason is Reason.FUNCTION_EVENT_TOO_LARGE
+        assert (outcome.reason.status, outcome.reason.message) == (413, "Request Too Long")
+
+
+async def test_a_non_proxy_event_over_what_lambda_takes_is_a_request_too_long() -> None:  # 01 §2
+    refusal = await refused(bound(hello, "AWS"), method="POST", body=b'"' + b"x" * 6 * 1024 * 1024 + b'"')
+
+    assert refusal.reason is Reason.FUNCTION_EVENT_TOO_LARGE
+
+
+@pytest.mark.parametrize("kind", ["AWS_PROXY", "AWS"])
+async def test_a_result_over_what_lambda_gives_is_a_function_error(kind: str) -> None:
+    outcome = await call(bound(lambda event, context: {"body": "x" * 6_291_556}, kind), a_request())
+
+    if kind == "AWS_PROXY":
+        assert isinstance(outcome, Refusal)
+        assert (outcome.reason.status, outcome.reason.message) == (502, "Internal server error")
+    else:
+        assert json.loads((await received(outcome))[2])["errorType"] == "Function.ResponseSizeTooLarge"
 
 
 async def test_mappings_and_templates_do_not_change_the_event() -> None:  # row 76
@@ -543,7 +663,7 @@ async def test_a_failing_mapping_or_missing_function_stops_a_non_proxy_call() ->
 
 
 async def test_a_result_that_is_no_json_selects_by_its_message() -> None:
-    responses = (response(".*is no JSON.*", "500"), response())
+    responses = (response("Unable to marshal response: .*", "500"), response())
     answer = await received(await call(bound(lambda e, c: object(), "AWS", responses=responses), a_request()))
 
     assert answer[0] == 500

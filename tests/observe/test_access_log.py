@@ -77,8 +77,11 @@ def test_a_look_leaves_no_line(runtime: Runtime) -> None:
         ({"format": 5}, "access_log.format: 5 is no text"),
         ({"format": "$context.statuss"}, "access_log.format: $context.statuss is no variable"),
         ({"sink": 5}, "access_log.sink: 5 is no path, stream, function or sink"),
+        ({"sink": "."}, "access_log.sink: '.' is a directory, not a file"),
+        ({"sink": ""}, "access_log.sink: '' names no file"),
+        ({"sink": "no/such/log"}, "access_log.sink: 'no/such/log': there is no directory 'no/such'"),
     ],
-    ids=["name", "no text", "variable", "sink"],
+    ids=["name", "no text", "variable", "sink", "directory", "no path", "no directory"],
 )
 def test_what_is_wrong_with_options(options: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigError) as caught:

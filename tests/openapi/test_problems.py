@@ -58,13 +58,11 @@ NO_MAPPING = "is no source of a mapping here"
             id="row 137: text",
         ),
         pytest.param(
-            root("x-amazon-apigateway-cors: {}"),
-            "api.yaml:3:1: 'x-amazon-apigateway-cors' belongs to HTTP APIs: this document is read as a REST API",
-            id="cors",
+            integration("$ref: '#/components/x-amazon-apigateway-integrations/a'"),
+            "api.yaml:6:9: '$ref' belongs to HTTP APIs: this document is read as a REST API",
+            id="shared integration",
         ),
-        pytest.param(
-            root("components: {x-amazon-apigateway-integrations: {}}"), "belongs to HTTP APIs", id="shared integrations"
-        ),
+        pytest.param(operation("security:"), "security has to be a list: it is empty", id="security left empty"),
         pytest.param(
             root("x-amazon-apigateway-gateway-responses: {THROTLED: {}}"),
             "api.yaml:3:41: the gateway response type 'THROTLED' is not known (did you mean 'THROTTLED'?)",
@@ -74,6 +72,14 @@ NO_MAPPING = "is no source of a mapping here"
             root("x-amazon-apigateway-gateway-responses: {THROTTLED: {statusCode: 42}}"),
             "api.yaml:3:53: a status code is a number from 100 to 599",
             id="gateway response status",
+        ),
+        pytest.param(
+            root(
+                "x-amazon-apigateway-gateway-responses:\n"
+                "  THROTTLED: {responseParameters: {'gatewayresponse.header.a:b': \"'y'\"}}"
+            ),
+            "api.yaml:4:36: 'gatewayresponse.header.a:b' is no target of a mapping here",
+            id="gateway response header that is none",
         ),
         pytest.param(
             root("x-amazon-apigateway-gateway-responses: {THROTTLED: {responseParameters: {header.x: \"'y'\"}}}"),
@@ -469,8 +475,8 @@ def test_all_problems_come_at_once_in_the_order_of_the_document() -> None:
             get:
               parameters: [{$ref: 'other.yaml#/x'}]
               x-amazon-apigateway-integration: {type: mock, timeoutInMillis: 1}
-        x-amazon-apigateway-cors: {}
-        x-amazon-apigateway-cors: {}
+        x-amazon-apigateway-request-validator: none
+        x-amazon-apigateway-request-validator: none
         """
     )
 

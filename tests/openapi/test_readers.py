@@ -582,12 +582,22 @@ def test_swagger_bodies_have_the_media_types_that_the_operation_consumes(
         pytest.param(
             root("x-amazon-apigateway-authorizer: {}"), ("unknown", "", True), id="a known key in the wrong place"
         ),
+        pytest.param(paths("/pets: {x-gatewaykit: {app: a}}"), ("unknown", "", False), id="our own key in a path"),
+        pytest.param(
+            paths("/pets: {x-gatewaykit: {policies: []}}"), ("unknown", "", True), id="policies that nothing reads"
+        ),
         pytest.param(root("sevrers: []"), ("unknown", "servers", False), id="a plain key"),
         pytest.param(root("x-codegen-package: y"), ("ignored", "", False), id="another tool's extension"),
         pytest.param(root("x-amazon-apigateway-security-policy: TLS_1_2"), ("ignored", "", True), id="TLS policy"),
         pytest.param(root("x-amazon-apigateway-endpoint-access-mode: STRICT"), ("ignored", "", True), id="access mode"),
         pytest.param(root("x-amazon-apigateway-policy: {}"), ("ignored", "", True), id="resource policy"),
         pytest.param(root("x-amazon-apigateway-documentation: {}"), ("ignored", "", False), id="documentation"),
+        pytest.param(root("x-amazon-apigateway-cors: {maxAge: 1}"), ("ignored", "", False), id="07: CORS of HTTP APIs"),
+        pytest.param(
+            root("components: {x-amazon-apigateway-integrations: {}}"),
+            ("ignored", "", False),
+            id="07: integrations of HTTP APIs",
+        ),
         pytest.param(
             root("x-amazon-apigateway-importexport-version: '1.0'"), ("ignored", "", False), id="export version"
         ),
@@ -652,6 +662,101 @@ def test_the_report_says_of_each_key_what_it_is(text: str, expected: tuple[str, 
     entries = [entry for entry in read(text).ledger.report() if entry.key not in ("openapi", "/pets", "get", "type")]
 
     assert (entries[0].status, entries[0].near, entries[0].security) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(root("info: {KEY: {}}"), id="info"),
+        pytest.param(root("info: {contact: {KEY: {}}}"), id="deeper"),
+        pytest.param(root("tags: [{name: a, KEY: {}}]"), id="a tag"),
+        pytest.param(root("components: {schemas: {A: {properties: {b: {KEY: 1}}}}}"), id="a schema"),
+        pytest.param(root("components: {responses: {A: {KEY: 1}}}"), id="a response nobody refers to"),
+        pytest.param(root("components: {securitySchemes: {A: {flows: {KEY: 1}}}}"), id="inside a scheme"),
+        pytest.param(operation("responses: {200: {KEY: 1}}"), id="a response"),
+        pytest.param(operation("responses: {200: {headers: {a: {KEY: 1}}}}"), id="a header"),
+        pytest.param(operation("servers: [{KEY: 1}]"), id="a server of an operation"),
+        pytest.param(paths("/a: {x-amazon-apigateway-any-method: {responses: {200: {KEY: 1}}}}"), id="any method"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("key", "security"),
+    [
+        ("x-amazon-apigateway-policy", True),
+        ("x-amazon-apigateway-binary-media-types", False),
+        ("X-Amazon-Apigateway-Policy", True),
+        ("x-gatewaykit", False),
+    ],
+)
+def test_an_extension_key_where_nothing_reads_it_is_told(text: str, key: str, security: bool) -> None:
+    entries = {entry.key: entry for entry in read(text.replace("KEY", key)).ledger.report()}
+
+    assert (entries[key].status, entries[key].security) == ("unknown", security)
+
+
+def test_what_stands_in_examples_and_in_keys_of_other_tools_is_no_extension() -> None:
+    text = root("x-template: {x-amazon-apigateway-policy: {}}\ninfo: {example: {x-amazon-apigateway-policy: {}}}")
+
+    assert "x-amazon-apigateway-policy" not in {entry.key for entry in read(text).ledger.report()}
+
+
+def test_a_tag_value_describes() -> None:
+    (entry,) = [
+        each for each in read(root("tags: [{x-amazon-apigateway-tag-value: a}]")).ledger.report() if "value" in each.key
+    ]
+
+    assert (entry.status, entry.harmless) == ("ignored", True)
+
+
+def test_sections_left_empty_are_sections_that_are_not_there() -> None:
+    text = operation(
+        """
+        parameters:
+        responses:
+        x-amazon-apigateway-integration:
+          type: mock
+          requestParameters:
+          requestTemplates:
+          responses:
+        """,
+        "x-amazon-apigateway-gateway-responses: {THROTTLED: {responseParameters: , responseTemplates: }}",
+    )
+
+    definition = read(text).definition
+
+    (found,) = definition.methods
+    assert found.integration is not None
+    assert (found.request_parameters, found.method_responses, found.integration.responses) == ({}, {}, ())
+    assert (found.integration.request_parameters, found.integration.request_templates) == ({}, {})
+    (customised,) = definition.gateway_responses
+    assert (customised.response_parameters, customised.response_templates) == ({}, {})
+
+
+def test_a_number_may_be_written_as_text() -> None:  # as row 132 for status codes
+    text = integration("type: mock\ntimeoutInMillis: '3000'") + "\nx-amazon-apigateway-minimum-compression-size: '10'\n"
+
+    definition = read(text).definition
+
+    assert definition.methods[0].integration is not None
+    assert (definition.methods[0].integration.timeout_ms, definition.minimum_compression_size) == (3000, 10)
+
+
+def test_gateway_response_parameters_that_are_no_headers_are_said_to_do_nothing() -> None:
+    reading = read(
+        root(
+            """
+            x-amazon-apigateway-gateway-responses:
+              THROTTLED:
+                responseParameters: {gatewayresponse.path.a: "'1'", gatewayresponse.header.b: "'2'"}
+            """
+        )
+    )
+    assert [each.response_parameters for each in reading.ledger.view(reading.definition).gateway_responses]
+
+    statuses = {entry.key: (entry.status, entry.note) for entry in reading.ledger.report()}
+
+    assert statuses["gatewayresponse.path.a"] == ("ignored", "a response has no path and no query string")
+    assert statuses["gatewayresponse.header.b"] == ("enforced", "")
 
 
 def test_what_stands_beside_a_reference_is_in_the_report() -> None:

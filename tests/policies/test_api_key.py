@@ -104,6 +104,12 @@ def test_every_problem_is_reported_at_once() -> None:
     assert caught.value.problems[1].near == "header"
 
 
+@pytest.mark.parametrize("keys", [None, 5], ids=repr)
+def test_what_holds_no_keys_is_a_mistake(keys: object) -> None:
+    with pytest.raises(ConfigError, match="holds no keys"):
+        api_key(keys)  # type: ignore[arg-type]  # a user's mistake
+
+
 def test_no_keys_at_all_are_a_mistake() -> None:
     with pytest.raises(ConfigError, match="no keys: every request would be refused"):
         api_key({})

@@ -162,6 +162,23 @@ def test_the_body_is_read_when_asked_for(runtime: Runtime) -> None:
     assert authenticate(answering(ALICE), reads_body=1000).bind(runtime).reads_body == 1000
 
 
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        pytest.param({"timeout_s": 0}, "authenticate.timeout_s", id="no time"),
+        pytest.param({"reads_body": -1}, "authenticate.reads_body", id="less than nothing"),
+        pytest.param({"reads_body": "yes"}, "authenticate.reads_body", id="a text"),
+        pytest.param({"reads_body": float("nan")}, "authenticate.reads_body", id="NaN"),
+        pytest.param({"challenge": None}, "authenticate.challenge", id="no challenge"),
+    ],
+)
+def test_what_could_only_refuse_everybody_is_a_mistake(options: dict[str, object], where: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        authenticate(answering(ALICE), **options)  # type: ignore[arg-type]  # users' mistakes
+
+    assert [problem.where for problem in caught.value.problems] == [where]
+
+
 def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         authenticate("alice", timeout_s="soon", challenge="Bearer\r\nx: y")  # type: ignore[arg-type]  # users' mistakes

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gatewaykit.core.http import Identity, Request
 from gatewaykit.core.identity.api_key import ApiKey
+from gatewaykit.errors import ConfigError
 from gatewaykit.policies import by
 
 ALICE = Identity(principal="alice", claims={"sub": "a-1", "age": 7})
@@ -62,6 +63,18 @@ def test_a_header_counts_by_its_digest() -> None:
     assert key is not None
     assert len(key) == 32
     assert "blue" not in key
+
+
+@pytest.mark.parametrize("name", ["", "a b", "é", "x\n", "x:", None, 5], ids=repr)
+def test_what_is_no_header_name_is_a_configuration_error(name: str) -> None:
+    with pytest.raises(ConfigError, match="is no header name"):
+        by.header(name)
+
+
+@pytest.mark.parametrize("name", ["", None, 5], ids=repr)
+def test_what_is_no_claim_is_a_configuration_error(name: str) -> None:
+    with pytest.raises(ConfigError, match="is no name of a claim"):
+        by.claim(name)
 
 
 @given(st.text(max_size=60))

@@ -73,8 +73,14 @@ def test_a_keyword_that_would_not_be_enforced_is_a_problem() -> None:
 
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({}, "validate: nothing to check"), ({"parameters": "query.page"}, "validate.parameters: one text, not a list")],
-    ids=["nothing", "one text"],
+    [
+        pytest.param({}, "validate: nothing to check", id="nothing"),
+        pytest.param({"parameters": "query.page"}, "validate.parameters: one text, not a list", id="one text"),
+        pytest.param({"body": True, "draft": 3}, "validate.draft: 3 is no draft. Write 4, 6 or 7", id="draft"),
+        pytest.param({"body": True, "draft": "7"}, "validate.draft: '7' is no draft", id="draft as text"),
+        pytest.param({"body": True, "max_body_bytes": "1"}, "validate.max_body_bytes: '1' is not", id="size as text"),
+        pytest.param({"body": True, "max_body_bytes": float("nan")}, "validate.max_body_bytes: nan is", id="size NaN"),
+    ],
 )
 def test_what_is_wrong_with_options(options: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -120,6 +120,32 @@ async def test_a_target_reaches_the_app_in_origin_form(protocol: Any, target: by
 
 
 @BOTH
+async def test_a_refusal_of_a_body_that_was_not_sent_ends_the_connection(protocol: Any) -> None:
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    expecting = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n"
+    async with serving(refuse, protocol) as port:
+        answer = await exchange(port, expecting)
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"connection: close\r\n" in answer.lower()
+
+
+@BOTH
+async def test_a_body_that_was_asked_for_leaves_the_connection_open(protocol: Any) -> None:
+    app = Recorder()
+    expecting = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    async with serving(app, protocol) as port:
+        answer = await exchange(port, expecting, b"abc" + last)
+
+    assert (answer.count(b"HTTP/1.1 100 "), answer.count(b"HTTP/1.1 200 ")) == (1, 2)
+    assert app.bodies == [b"abc", b""]
+
+
+@BOTH
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -175,6 +201,57 @@ async def test_a_head_that_never_ends_closes_the_connection(sent: bytes, monkeyp
         answer = await exchange(port, sent)
 
     assert answer == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc", id="a length"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", id="chunks"),
+    ],
+)
+@pytest.mark.parametrize("answers_first", [False, True], ids=["not answered", "answered"])
+async def test_a_body_that_never_ends_closes_the_connection(
+    sent: bytes, answers_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httptools_protocol, "BODY_TIMEOUT_S", 0.01)
+    ended: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if answers_first:
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ended.append("left")
+
+    async with serving(app, RawHttpToolsProtocol) as port:
+        answer = await exchange(port, sent)
+
+    assert answer.startswith(b"HTTP/1.1 403 ") if answers_first else (answer, ended) == (b"", ["left"])
+
+
+async def test_a_slow_answer_to_a_whole_body_is_waited_for() -> None:
+    protocols: list[RawHttpToolsProtocol] = []
+
+    class Seen(RawHttpToolsProtocol):
+        def connection_made(self, transport: Any) -> None:
+            protocols.append(self)
+            super().connection_made(transport)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        protocols[0]._body_may_be_late()  # as the timer does it, however long the answer takes
+        headers = [(b"connection", b"close"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async with serving(app, Seen) as port:
+        answer = await exchange(port, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
+
+    assert answer.endswith(b"\r\n\r\nok")
 
 
 @BOTH

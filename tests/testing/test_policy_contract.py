@@ -12,6 +12,7 @@ from gatewaykit import (
     Reason,
     Refusal,
     Request,
+    VirtualClock,
     access_log,
     api_key,
     authenticate,
@@ -23,6 +24,7 @@ from gatewaykit import (
     transform,
     validate,
 )  # fmt: skip
+from gatewaykit.ports import Runtime
 from gatewaykit.testing import PolicyContract
 
 KEY = "a-key-of-sixteen-or-more"
@@ -52,6 +54,29 @@ class TestApiKeyOfSomebodyElse(PolicyContract):
 
     def make_policy(self) -> Policy:
         return api_key({"acme": KEY})
+
+
+class Noon(Policy):
+    """Lets requests through at one time of one day only."""
+
+    def bind(self, runtime: Runtime) -> Policy:
+        clock = runtime.clock
+
+        class Bound(Policy):
+            def on_request(self, request: Request) -> Request | Refusal:
+                return request if clock.wall() == NOON.wall() else Refusal(Reason.FORBIDDEN)
+
+        return Bound()
+
+
+NOON = VirtualClock("2026-01-01T12:00Z")
+
+
+class TestNoon(PolicyContract):
+    clock = NOON
+
+    def make_policy(self) -> Policy:
+        return Noon()
 
 
 class TestThrottle(PolicyContract):

@@ -19,11 +19,14 @@ async def send_response(send: Send, request: Request, response: Response, prefix
     """Send a whole or streamed response. `prefix` is `websocket.` for the denial of a handshake.
 
     Content-Length is ours where the body is whole: an endpoint's own is dropped. HEAD, 1xx, 204 and 304 have no body
-    (RFC 9110 sections 6.4.1 and 15).
+    (RFC 9110 sections 6.4.1 and 15). The last three say no length either: a 304 may (section 8.6), but servers take it
+    for a promise, and break the connection when nothing follows.
     """
     status, body = response.status, response.body
     bodiless = status in _BODILESS or status < 200 or request.method == "HEAD"
     headers = [(name.lower(), value) for name, value in response.headers]
+    if status in _BODILESS or status < 200:
+        headers = [field for field in headers if field[0] != b"content-length"]
     try:
         if isinstance(body, bytes):
             if status not in _BODILESS and status >= 200:

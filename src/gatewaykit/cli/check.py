@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
+from gatewaykit.cli.output import Output
 from gatewaykit.cli.sources import add_json, add_source, open_source
 
 if TYPE_CHECKING:
-    from gatewaykit.cli.output import Output
     from gatewaykit.definition.ledger import Entry
 
 __all__ = ["add", "counted", "findings", "run", "shown"]
@@ -92,7 +91,7 @@ class _PrintSchema(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
         from gatewaykit.deploy.config import config_schema
 
-        print(json.dumps(config_schema(), indent=2))
+        Output(True).json(config_schema())
         parser.exit()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,9 +10,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO
 
+from gatewaykit.cli.usage import UsageError
 from gatewaykit.errors import Problem
 
-__all__ = ["Output", "discard_stdout", "printable"]
+__all__ = ["Output", "discard_stdout", "ensure_streams", "printable"]
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _ESCAPE: Final = "\x1b["
@@ -24,10 +26,20 @@ class Output:
         self.as_json = as_json
 
     def line(self, text: str = "") -> None:
-        print(printable(text))
+        _say(printable(text))
 
     def json(self, value: Any) -> None:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        any_text = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        _say(json.dumps(value, indent=2, ensure_ascii=not any_text))
+
+    def flush(self) -> None:
+        """What was said is written now. Raises BrokenPipeError where the reader has gone, UsageError where it fails."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritable(error) from None
 
     def table(self, rows: Iterable[Sequence[str]], indent: int = 2) -> None:
         """Rows with their columns aligned; the last column may be of any width."""
@@ -43,13 +55,16 @@ class Output:
             keys = ("where", "what", "why", "mend", "near")
             self.json({"problems": [{key: getattr(problem, key) for key in keys} for problem in problems]})
             return
-        for problem in problems:
-            text = str(problem)
-            if problem.where and _is_coloured(sys.stderr):
-                text = text.replace(problem.where, f"{_ESCAPE}1m{problem.where}{_ESCAPE}0m", 1)
-            print(printable(text), file=sys.stderr)
-        if len(problems) > 1:
-            print(f"{len(problems)} problems", file=sys.stderr)
+        try:
+            for problem in problems:
+                text = str(problem)
+                if problem.where and _is_coloured(sys.stderr):
+                    text = text.replace(problem.where, f"{_ESCAPE}1m{problem.where}{_ESCAPE}0m", 1)
+                print(printable(text), file=sys.stderr)
+            if len(problems) > 1:
+                print(f"{len(problems)} problems", file=sys.stderr)
+        except OSError:  # nobody can be told; the exit code says it
+            _discard(sys.stderr)
 
     def style(self, name: str, text: str) -> str:
         return f"{_ESCAPE}{_STYLES[name]}m{text}{_ESCAPE}0m" if _is_coloured(sys.stdout) else text
@@ -57,7 +72,39 @@ class Output:
 
 def discard_stdout() -> None:
     """Whoever read our output has gone. Python would complain once more when it flushes stdout at its exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
+
+
+def ensure_streams() -> None:
+    """There are streams to read and write, whatever the shell did with them, and they take any text.
+
+    Python has None for a stream that was closed before it started (`>&-`). What the encoding of the terminal, or of a
+    file name, cannot say is written as an escape.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we run
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _say(text: str) -> None:
+    try:
+        print(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> UsageError:
+    discard_stdout()
+    return UsageError(f"standard output cannot be written: {error.strerror or error}")
+
+
+def _discard(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_coloured(stream: TextIO) -> bool:
@@ -80,6 +127,10 @@ def printable(text: str) -> str:
         found = match[0]
         if (len(found) > 1 and coloured) or found in "\n\t" or found.isprintable():
             return found
-        return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in found)
+        return "".join(each if each.isprintable() else _escaped(ord(each)) for each in found)
 
     return re.sub(r"\x1b\[[0-9]{1,2}m|[^ -~]", written, text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from gatewaykit import __version__
 from gatewaykit.cli import check, completion, explain, init, invoke, render, routes, serve
-from gatewaykit.cli.output import Output, discard_stdout
+from gatewaykit.cli.output import Output, discard_stdout, ensure_streams
 from gatewaykit.cli.usage import UsageError
-from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.errors import ConfigError
 
 __all__ = ["COMMANDS", "make_parser", "run"]
 
@@ -25,14 +25,15 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
+        near = ""
         if (choice := re.match(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)) is not None:
             from gatewaykit.definition.near import near_miss
 
             choices = re.findall(r"[\w.-]+", choice[3])
             near = near_miss(choice[2], choices)
-            hint = f"did you mean {near!r}?" if near else f"choose from {', '.join(choices)}"
-            message = f"there is no {choice[1]} {choice[2]!r} ({hint})"
-        self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+            message = f"there is no {choice[1]} {choice[2]!r}"
+            message += "" if near else f" (choose from {', '.join(choices)})"
+        raise UsageError(message, where=self.prog, near=near, mend=f"Try: {self.prog} --help")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -45,21 +46,26 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    output = Output(False)
+    ensure_streams()
+    words = sys.argv[1:] if argv is None else argv
+    output = Output("--json" in words)  # a mistake that the parser finds is said in the form that was asked for, too
     try:
         parser = make_parser()
         try:
-            arguments = parser.parse_args(argv)
-        except SystemExit as error:  # argparse has said what is wrong, or printed the help
+            arguments, unknown = parser.parse_known_args(words)
+        except SystemExit as error:  # argparse has printed what was asked for
+            output.flush()
             return 0 if error.code is None else int(error.code)
+        if unknown:
+            raise _unknown(parser, arguments.command, unknown)
         if arguments.command is None:
             parser.print_help()
+            output.flush()
             return 2
-        output = Output(arguments.json)
         code: int = arguments.run(arguments, output)
-        sys.stdout.flush()
+        output.flush()
     except UsageError as error:
-        output.problems([Problem(where="", what=str(error))])
+        output.problems([error.problem])
         return 2
     except ConfigError as error:
         output.problems(error.problems)
@@ -70,3 +76,16 @@ def run(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _unknown(parser: argparse.ArgumentParser, command: str | None, words: Sequence[str]) -> UsageError:
+    """Arguments that nothing takes, with the option that the first of them was probably meant to be."""
+    from gatewaykit.definition.near import near_miss
+
+    if command is not None:
+        (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+        parser = commands.choices[command]
+    option = words[0].partition("=")[0]
+    near = near_miss(option, parser._option_string_actions) if option.startswith("--") else ""
+    what = f"unrecognized arguments: {' '.join(words)}"
+    return UsageError(what, where=parser.prog, near=near, mend=f"Try: {parser.prog} --help")

@@ -51,15 +51,16 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         listener = bind(host, port)
-    except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise UsageError(f"cannot listen on {host} port {port}: {reason}") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host can be written so
+        raise UsageError(f"cannot listen on {host} port {port}: {_reason(error)}") from None
 
     def on_ready(url: str) -> None:
         try:
             _greet(opened, url, arguments, output)
         except BrokenPipeError:  # nobody reads what it says; it serves all the same
             discard_stdout()
+        except UsageError:  # a full disk, say: no reason either
+            pass
 
     try:
         serve(_app(opened), listener, on_ready=on_ready)
@@ -71,12 +72,21 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "this is no name of a host"
+    return str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+
+
 def _app(opened: Opened) -> ASGIApp:
     if list(opened.gateways) == ["/"]:
         return opened.gateways["/"]
     from gatewaykit.gateway.mounts import Mounts
 
-    return Mounts(opened.gateways)
+    config = opened.config
+    assert config is not None  # gateways elsewhere than at the root come from a gateway.yaml
+    logs = [policy for policy in config.policies if getattr(policy, "phase", "") == "access_log"]
+    return Mounts(opened.gateways, logs=logs, apps=list(config.apps.values()), trusted_proxies=config.trusted_proxies)
 
 
 def _access_log(arguments: argparse.Namespace) -> Policy | None:
@@ -84,7 +94,9 @@ def _access_log(arguments: argparse.Namespace) -> Policy | None:
         return None
     from gatewaykit.observe.access_log import access_log
 
-    return access_log(arguments.log or "clf", sink=sys.stderr if arguments.json else sys.stdout)
+    return access_log(
+        "clf" if arguments.log is None else arguments.log, sink=sys.stderr if arguments.json else sys.stdout
+    )
 
 
 def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Output) -> None:
@@ -98,7 +110,7 @@ def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Outp
         output.json(
             {"url": url, "demo_key": opened.demo_key or None, "counts": counts, "routes": routes, "try": attempt}
         )
-        sys.stdout.flush()
+        output.flush()
         return
     output.line(f"gatewaykit {__version__}: {opened.name}")
     facts = [["URL", output.style("bold", url + opened.stage_prefix)]]
@@ -123,7 +135,7 @@ def _greet(opened: Opened, url: str, arguments: argparse.Namespace, output: Outp
         output.line(f"  … and {len(rows) - _MOST_ROUTES} more: gatewaykit routes {opened.name}")
     output.line("\nTry")
     output.line(f"  {attempt}\n")
-    sys.stdout.flush()
+    output.flush()
 
 
 def _try(opened: Opened, url: str) -> str:
@@ -141,6 +153,6 @@ def _try(opened: Opened, url: str) -> str:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
+    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
     return int(text)

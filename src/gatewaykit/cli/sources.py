@@ -45,6 +45,7 @@ def add_source(parser: argparse.ArgumentParser, *, upstream: bool = False) -> No
     group.add_argument(
         "--function", metavar="NAME=MODULE:CALLABLE", action="append", default=[], help="bind a Lambda function"
     )
+    group.add_argument("--app", metavar="NAME=MODULE:CALLABLE", action="append", default=[], help="bind an ASGI app")
     group.add_argument("--key", metavar="NAME=VALUE", action="append", default=[], help="an API key")
     group.add_argument("--profile", choices=["aws", "web"], help="whose answers to give")
     group.add_argument(
@@ -66,6 +67,11 @@ class Opened:
 
     def find(self, path: str) -> tuple[Gateway, str]:
         """The gateway that serves a path, and the rest of the path."""
+        if path and path[0] not in "/?":
+            mend = "Write it without scheme and host" if "://" in path else ""
+            raise UsageError(
+                f"the PATH {path!r} does not begin with a slash", near="" if mend else f"/{path}", mend=mend
+            )
         for mount in sorted(self.gateways, key=len, reverse=True):
             prefix = mount.rstrip("/")
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/", "?"):
@@ -79,6 +85,7 @@ class _Options:
 
     variables: dict[str, str] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    apps: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -94,8 +101,8 @@ def open_source(
     `unbound`: apps need not be bound, as they are not called. `unenforced`: a key that protects the API
     and is not enforced does not stop it, as it is only looked at. `log` is put first where nothing else logs.
     """
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # modules of functions are looked up from here
+    if "" not in sys.path:
+        _look_up_modules_in(Path.cwd(), 0)
     if (arguments.file is None) == (arguments.upstream is None):
         raise UsageError("give either a FILE or --upstream URL")
     options = _options(arguments)
@@ -108,8 +115,10 @@ def open_source(
     if is_config(root):
         if given := [name for name, value in _definition_options(arguments) if value]:
             raise UsageError(f"{given[0]} is for a definition; {arguments.file} is a gateway.yaml: write it there")
-        config = config_of(root, problems, Path(arguments.file).parent)
-        return _configured(arguments.file, config, unenforced, log)
+        directory = Path(arguments.file).parent
+        _look_up_modules_in(directory.resolve(), 1)  # what a file names may stand beside it, as definitions do
+        config = config_of(root, problems, directory)
+        return _configured(arguments.file, config, unbound, unenforced, log)
     return _definition(arguments, options, root.plain(), unbound, unenforced, log)
 
 
@@ -150,10 +159,11 @@ def _definition(
     own = document.get("x-gatewaykit") if isinstance(document, dict) else None
     keys = [ApiKey(id=name, name=name, value=value) for name, value in options.keys.items()]
     functions: Mapping[str, Any] = {**(config.functions if config else {}), **options.functions}
+    apps = {**(config.apps if config else {}), **options.apps}
     stage = arguments.stage or "prod"
     gateway = Gateway.from_openapi(
         Path(arguments.file), stage=stage, stage_variables=options.variables, stage_prefix=arguments.stage_prefix,
-        functions=functions, apps=_AnyApp() if unbound else None,
+        functions=functions, apps=_AnyApp(apps) if unbound else apps,
         api_keys=[*(config.keys if config else ()), *keys] or None,
         policies=_logged(log, config.policies if config else (), own), store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
@@ -183,20 +193,29 @@ def _check_that_it_serves(options: _Options, gateway: Gateway, called: list[str]
 
     if options.keys and not any("api_key" in route.policies for route in gateway.routes):
         raise UsageError("--key: no method of this API asks for a key")
-    if any("$" in name for name in called):
-        return
-    unused = [name for name in options.functions if name not in called]
-    if unused:
-        what = f"no integration calls a function {unused[0]!r}"
-        raise ConfigError(Problem(where="--function", what=what, near=near_miss(unused[0], called)))
+    named = [route.integration.removeprefix("APP ") for route in gateway.routes if route.integration.startswith("APP ")]
+    problems = []
+    for option, given, wanted, what in (
+        ("--function", options.functions, called, "no integration calls a function"),
+        ("--app", options.apps, named, "no operation names an app"),
+    ):
+        if not any("$" in name for name in wanted):
+            for name in given:
+                if name not in wanted:
+                    problem = Problem(where=option, what=f"{what} {name!r}", near=near_miss(name, wanted))
+                    problems.append(problem)
+    if problems:
+        raise ConfigError(problems)
 
 
-def _configured(name: str, config: Config, unenforced: bool, log: Policy | None) -> Opened:
+def _configured(name: str, config: Config, unbound: bool, unenforced: bool, log: Policy | None) -> Opened:
     from dataclasses import replace
 
     from gatewaykit.gateway.configured import build_gateways
 
     config = replace(config, policies=tuple(_logged(log, config.policies, None)))
+    if unbound:
+        config = replace(config, apps=_AnyApp(config.apps))
     if unenforced:
         config = replace(config, apis={each: replace(api, accept=_EVERY_KEY) for each, api in config.apis.items()})
     plain = {key.name: key.value for key in config.keys if not key.value.startswith("sha256:")}
@@ -235,6 +254,7 @@ def _settings(arguments: argparse.Namespace) -> Config | None:
     from gatewaykit.openapi.document import load
 
     root, problems = load(Path(arguments.config))
+    _look_up_modules_in(Path(arguments.config).resolve().parent, 1)
     if isinstance(root.value, dict) and not {"openapi", "swagger"}.isdisjoint(root.value):
         raise UsageError(f"--config: {arguments.config} is an API definition; give it as FILE")
     config = config_of(root, problems, Path(arguments.config).parent)
@@ -251,6 +271,7 @@ def _options(arguments: argparse.Namespace) -> _Options:
         ("--var", arguments.var, options.variables),
         ("--key", arguments.key, options.keys),
         ("--function", arguments.function, options.functions),
+        ("--app", arguments.app, options.apps),
     )
     for option, texts, into in targets:
         for text in texts:
@@ -259,7 +280,7 @@ def _options(arguments: argparse.Namespace) -> _Options:
                 problems.append(Problem(where=option, what=f"{text!r} is no NAME=VALUE"))
                 continue
             try:
-                into[name] = load_callable(value) if option == "--function" else value
+                into[name] = load_callable(value) if option in ("--function", "--app") else value
             except ValueError as error:
                 problems.append(Problem(where=option, what=str(error)))
     if problems:
@@ -267,11 +288,16 @@ def _options(arguments: argparse.Namespace) -> _Options:
     return options
 
 
+def _look_up_modules_in(directory: Path, index: int) -> None:
+    if str(directory) not in sys.path:
+        sys.path.insert(index, str(directory))
+
+
 def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any], ...]:
     return (
         ("--stage", arguments.stage), ("--stage-prefix", arguments.stage_prefix), ("--var", arguments.var),
-        ("--function", arguments.function), ("--key", arguments.key), ("--profile", arguments.profile),
-        ("--accept", arguments.accept), ("--config", arguments.config),
+        ("--function", arguments.function), ("--app", arguments.app), ("--key", arguments.key),
+        ("--profile", arguments.profile), ("--accept", arguments.accept), ("--config", arguments.config),
     )  # fmt: skip
 
 
@@ -322,7 +348,13 @@ _EVERY_KEY: Any = _EveryKey()
 class _AnyApp(dict[str, Any]):
     """Has an app for every name: what is bound to a definition does not matter for looking at it."""
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True  # also where it holds none yet
+
+    def __missing__(self, name: str) -> Any:
         return _nothing
 
 

@@ -33,11 +33,21 @@ Read = Callable[["Request"], "str | None"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A compiled format. `line(request, took_s)` gives the line, without a line feed; few formats show `took_s`."""
+    """A compiled format. `shows_latency` says whether lines show how long a request took: few do."""
 
     text: str
-    line: Callable[[Request, float], str]
     shows_latency: bool
+    _writer: Callable[[Callable[[str], object]], Callable[..., None]]
+
+    def writer(self, write: Callable[[str], object]) -> Callable[..., None]:
+        """A function that gives `write` the line of a request, without a line feed: `log(request, took_s=0.0)`."""
+        return self._writer(write)
+
+    def line(self, request: Request, took_s: float = 0.0) -> str:
+        """The line of one request."""
+        lines: list[str] = []
+        self._writer(lines.append)(request, took_s)
+        return lines[0]
 
 
 AWS_FORMATS: Final[Mapping[str, str]] = {
@@ -109,11 +119,13 @@ def compile_format(text: str, *, where: str = "access_log.format") -> Format | t
             problems.append(Problem(where=where, what=what, near=f"$context.{near[0]}" if near else ""))
     if problems:
         return tuple(problems)
-    return Format(text, _line(literals, names, _escape_for(text)), "responseLatency" in names)
+    return Format(text, "responseLatency" in names, _writer(literals, names, _escape_for(text)))
 
 
-def _line(literals: list[str], names: list[str], escape: _Escape) -> Callable[[Request, float], str]:
-    """The function that writes a line, generated: a loop over the variables takes twice the time.
+def _writer(
+    literals: list[str], names: list[str], escape: _Escape
+) -> Callable[[Callable[[str], object]], Callable[..., None]]:
+    """Makes the function that writes lines, which is generated: a loop over the variables takes twice the time.
 
     Only our own expressions become code; the format's literals are written as constants. Nearly no line has a value to
     escape, so all values that are not our own are looked at together.
@@ -130,12 +142,13 @@ def _line(literals: list[str], names: list[str], escape: _Escape) -> Callable[[R
             foreign.append(f"{{v{number}}}")
     clean = [f"{character!r} not in foreign" for character in escape.special]
     source = [
-        "def write(request, took_s):",
+        "def log(request, took_s=0.0):",
         *(f"    {value}" for value in values),
         f"    foreign = f'{''.join(foreign)}'",
         f"    if foreign.isascii() and foreign.isprintable() and {' and '.join(clean)}:",
-        f"        return f'{''.join(parts)}'",
-        f"    return escaped({', '.join(f'v{number}' for number in range(len(names)))})",
+        f"        write(f'{''.join(parts)}')",
+        "    else:",
+        f"        write(escaped({', '.join(f'v{number}' for number in range(len(names)))}))",
     ]
 
     def escaped(*values: object) -> str:
@@ -146,8 +159,14 @@ def _line(literals: list[str], names: list[str], escape: _Escape) -> Callable[[R
         return "".join(text for pair in zip(literals, (*written, "")) for text in pair)
 
     namespace["escaped"] = escaped
-    exec("\n".join(source), namespace)  # noqa: S102 - the source holds our own expressions and quoted constants only
-    return cast("Callable[[Request, float], str]", namespace["write"])
+    code = compile("\n".join(source), "<access log>", "exec")
+
+    def writer(write: Callable[[str], object]) -> Callable[..., None]:
+        bound = {**namespace, "write": write}
+        exec(code, bound)  # noqa: S102 - the source holds our own expressions and quoted constants only
+        return cast("Callable[..., None]", bound["log"])
+
+    return writer
 
 
 def _constant(literal: str) -> str:

@@ -1,7 +1,8 @@
 """Whose address counts: the peer's, or the one a trusted proxy vouches for.
 
 `X-Forwarded-For` is read from the right: each hop that is a trusted proxy vouches for the entry before it, and the
-first that is not trusted is the client. What a client wrote itself never counts.
+first that is not trusted is the client. What a client wrote itself never counts. The proxy that is the peer also says
+which scheme the client used, where TLS ends there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from gatewaykit.core.http import Request, header_values
 
-__all__ = ["compile_client_address"]
+__all__ = ["compile_client_address", "compile_client_scheme"]
 
 UNIX = "unix"
 
@@ -22,9 +23,7 @@ def compile_client_address(trusted: Iterable[str]) -> Callable[[Request], str]:
     `trusted` holds addresses and networks (`"10.0.0.0/8"`, `"::1"`), and `"unix"` for a peer on a Unix socket. Raises
     ValueError for anything else.
     """
-    names = list(trusted)
-    networks = tuple(ip_network(name, strict=False) for name in names if name != UNIX)
-    unix_trusted = UNIX in names
+    networks, unix_trusted = _trusted(trusted)
 
     def client_address(request: Request) -> str:
         client = request.client
@@ -42,6 +41,31 @@ def compile_client_address(trusted: Iterable[str]) -> Callable[[Request], str]:
         return address
 
     return client_address
+
+
+def compile_client_scheme(trusted: Iterable[str]) -> Callable[[Request], str]:
+    """A function that gives the scheme a request's client used: `http`, `https`, or what the server says.
+
+    `trusted` is as for `compile_client_address`.
+    """
+    networks, unix_trusted = _trusted(trusted)
+
+    def client_scheme(request: Request) -> str:
+        written = request.headers.get(b"x-forwarded-proto")
+        if written is None:
+            return request.scheme
+        client = request.client
+        peer = client[0] if client else ""
+        vouched = _within(peer, networks) if peer else unix_trusted
+        scheme = written.rpartition(b",")[2].strip().lower()
+        return scheme.decode() if vouched and scheme in (b"http", b"https") else request.scheme
+
+    return client_scheme
+
+
+def _trusted(names: Iterable[str]) -> tuple[tuple[IPv4Network | IPv6Network, ...], bool]:
+    listed = list(names)
+    return tuple(ip_network(name, strict=False) for name in listed if name != UNIX), UNIX in listed
 
 
 def _within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

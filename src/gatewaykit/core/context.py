@@ -41,7 +41,7 @@ class ApiFacts:
 def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
     """A fresh `$context`, as mappings, templates and Lambda events see it. Templates add what they override."""
     path = path_text(request)
-    domain = facts.domain_name or _host(request)
+    domain = facts.domain_name or _domain(request.headers.get(b"host", b"localhost")[:_MAX_HOST])
     context: dict[str, Any] = {
         "resourceId": resource_id(request.resource),
         "resourcePath": request.resource,
@@ -83,6 +83,7 @@ def resource_id(resource: str) -> str:
     return digits
 
 
+_MAX_HOST: Final = 300  # a name has 253 characters at most
 _ASCII: Final = bytes(range(0x21, 0x7F))
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -94,12 +95,15 @@ def _request_time(second: int) -> str:
     return f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year:04}:{moment:%H:%M:%S} +0000"
 
 
-def _host(request: Request) -> str:
-    host = request.headers.get(b"host", b"localhost").decode("latin-1")
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
+@lru_cache(maxsize=256)
+def _domain(host: bytes) -> str:
+    """The name in a Host field."""
+    text = host.decode("latin-1")
+    return text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() and ":" in text else text
 
 
 def _identity(request: Request) -> dict[str, Any]:
+    user_agent = request.headers.get(b"user-agent")
     identity: dict[str, Any] = {
         "cognitoIdentityPoolId": None,
         "accountId": None,
@@ -111,11 +115,14 @@ def _identity(request: Request) -> dict[str, Any]:
         "cognitoAuthenticationType": None,
         "cognitoAuthenticationProvider": None,
         "userArn": None,
-        "userAgent": request.header("user-agent"),
+        "userAgent": None if user_agent is None else user_agent.decode("latin-1"),
         "user": None,
     }
-    if request.identity is not None and request.identity.key_id is not None:
-        identity["apiKeyId"] = request.identity.key_id
+    caller = request.identity
+    if caller is not None and caller.key_id is not None:
+        # Only its digest is kept: the key itself is where the caller, or the authorizer, gave it.
+        identity["apiKey"] = caller.claims.get("usageIdentifierKey") or request.header("x-api-key")
+        identity["apiKeyId"] = caller.key_id
     return identity
 
 

@@ -57,7 +57,7 @@ class CorsRules:
 
 def rule_problems(rules: CorsRules) -> Iterator[Problem]:
     """Everything wrong with a set of rules."""
-    if not rules.origins and rules.origin_regex is None:
+    if not rules.origins and not rules.origin_regex:
         yield Problem(where="cors.origins", what="no origin is allowed", mend="Give origins=[…] or origin_regex=…")
     for origin in rules.origins:
         yield from _origin_problems(origin)
@@ -164,7 +164,12 @@ def amending(rules: CorsRules) -> Callable[[Request, Head], None]:
     def on_head(request: Request, head: Head) -> None:
         origin = request.headers.get(b"origin")
         fields = without_origin if origin is None else listed(origin) or fields_for(origin)
-        head.headers = merged(head.headers, fields)
+        headers = head.headers
+        for name, _ in headers:
+            if len(name) == 4 or len(name) > 26:  # it may be Vary, or a field of ours: a look in one more function
+                head.headers = merged(headers, fields)
+                return
+        headers += fields
 
     return on_head
 

@@ -26,8 +26,14 @@ PAYLOAD_TOO_LARGE: Final = "HTTP content length exceeded 10485760 bytes."
 
 _PLACEHOLDER = re.compile(
     r"\$(?:\{(?P<braced>(?:context|stageVariables)\.[\w.-]+)\}|(?P<plain>(?:context|stageVariables)\.\w+(?:\.[\w-]+)*))"
-    r"|(?<![\w.])(?P<method>method\.request\.(?:header|querystring|path)\.[\w.-]*\w)"
+    r"|\$\{(?P<braced_method>method\.request\.(?:header|querystring|path)\.[\w.-]+)\}"
+    r"|(?<![\w.])\$?(?P<method>method\.request\.(?:header|querystring|path)\.[\w.-]*\w)"
 )
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING: Final = frozenset(
+    b"connection content-length keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
+)
+"""Headers that frame a message on its connection: nobody but the server sets those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ def compile_renderer(
     def render(request: Request, refusal: Refusal) -> Response:
         reason = refusal.reason
         prepared = ready.get(reason)
-        if prepared is not None and refusal.message is None and refusal.status is None:
+        if prepared is not None and (refusal.message, refusal.status, refusal.error_type) == (None, None, None):
             status, headers, body = prepared
             return Response(status, headers.copy(), body)
         if reason is Reason.BODY_TOO_LARGE:
@@ -69,7 +75,7 @@ def compile_renderer(
         plan = plans[reason.response_type]
         status = refusal.status or (plan.status if plan is not None and plan.status else reason.status)
         message = refusal.message if refusal.message is not None else reason.message
-        headers = [(b"x-amzn-errortype", reason.error_type.encode())]
+        headers = [(b"x-amzn-errortype", (refusal.error_type or reason.error_type).encode())]
         if profile == "web":
             headers.extend(refusal.headers)
             if b"application/problem+json" in request.headers.get(b"accept", b""):
@@ -81,15 +87,27 @@ def compile_renderer(
         if plan is None:
             return Response(status, [(b"content-type", b"application/json"), *headers], _default_body(reason, message))
         facts = _facts(request, refusal, message, context)
-        for name, value in plan.parameters:
-            rendered = value(request, facts)
-            if rendered is not None and not any(each in rendered for each in "\r\n\0"):
-                headers.append((name, rendered.encode("utf-8", "replace")))
         media_type, template = _choose(plan.templates, request)
         body = _substitute(template, request, facts).encode("utf-8", "replace")
-        return Response(status, [(b"content-type", media_type.encode()), *headers], body)
+        headers.insert(0, (b"content-type", media_type.encode("utf-8", "replace")))
+        return Response(status, _replaced(headers, _rendered(plan, request, facts)), body)
 
     return render
+
+
+def _rendered(plan: _Plan, request: Request, facts: Mapping[str, Any]) -> HeaderList:
+    headers: HeaderList = []
+    for name, value in plan.parameters:
+        rendered = value(request, facts)
+        if rendered is not None and not any(each in rendered for each in "\r\n\0"):
+            headers.append((name, rendered.encode("utf-8", "replace")))
+    return headers
+
+
+def _replaced(headers: HeaderList, own: HeaderList) -> HeaderList:
+    """The headers of an answer with the user's own, which replace any of their names."""
+    names = {name.lower() for name, _ in own}
+    return [*(field for field in headers if field[0] not in names), *own]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +123,11 @@ def _plan(response_type: ResponseType, customised: Mapping[str, Customised]) -> 
         own = customised.get("DEFAULT_5XX" if response_type.status >= 500 else "DEFAULT_4XX")
     if own is None:
         return None
+    named = ((key.partition("gatewayresponse.header.")[2], value) for key, value in (own.parameters or {}).items())
     parameters = tuple(
-        (key.rpartition("gatewayresponse.header.")[2].encode("latin-1"), _parameter(value))
-        for key, value in (own.parameters or {}).items()
-        if key.startswith("gatewayresponse.header.")
+        (name.encode(), _parameter(value))
+        for name, value in named
+        if _NAME.fullmatch(name) and name.lower().encode() not in _FRAMING
     )
     templates = own.templates if own.templates else {"application/json": DEFAULT_TEMPLATE}
     return _Plan(own.status, parameters, templates)
@@ -179,7 +198,7 @@ def _choose(templates: Mapping[str, str], request: Request) -> tuple[str, str]:
 
 def _substitute(template: str, request: Request, facts: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
-        if expression := match["method"]:
+        if expression := match["method"] or match["braced_method"]:
             return _method_value(request, expression) or ""
         return _lookup(facts, match["braced"] or match["plain"]) or ""
 

@@ -24,12 +24,44 @@ from gatewaykit.core.payload.headers import readable_headers
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.uri import as_path
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.template_variables import Params, variables
+from gatewaykit.core.template_variables import variables
 from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
 
 __all__ = ["PASSTHROUGH_BEHAVIORS", "Exchange", "IntegrationRequest", "Shaped", "compile_integration_request"]
 
+_NOTHING: Final[Mapping[str, Any]] = {}
+
 PASSTHROUGH_BEHAVIORS: Final = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
+
+
+class _RequestParams:
+    """The `Parameters` of a request. Each kind is read when a template first asks for it."""
+
+    __slots__ = ("_header", "_path", "_querystring", "_request")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._path: Mapping[str, str] | None = None
+        self._querystring: Mapping[str, str] | None = None
+        self._header: Mapping[str, str] | None = None
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        if self._path is None:
+            self._path = {name: unquote(value) for name, value in self._request.path_parameters.items()}
+        return self._path
+
+    @property
+    def querystring(self) -> Mapping[str, str]:
+        if self._querystring is None:
+            self._querystring = {name: values[-1] for name, values in self._request.query.items()}
+        return self._querystring
+
+    @property
+    def header(self) -> Mapping[str, str]:
+        if self._header is None:
+            self._header = readable_headers(self._request.header_list)
+        return self._header
 
 
 class Exchange:
@@ -40,7 +72,7 @@ class Exchange:
     def __init__(self, request: Request, facts: ApiFacts, stage_variables: Mapping[str, str]) -> None:
         self.request, self._facts, self._stage_variables = request, facts, stage_variables
         self._context: dict[str, Any] | None = None
-        self._params: Params | None = None
+        self._params = _RequestParams(request)
 
     @property
     def context(self) -> dict[str, Any]:
@@ -52,17 +84,10 @@ class Exchange:
     def overrides(self, which: str) -> Mapping[str, Any]:
         """What templates wrote to `$context.requestOverride` or `.responseOverride`."""
         written = None if self._context is None else self._context.get(which)
-        return written if isinstance(written, Mapping) else {}
+        return written if isinstance(written, dict) else _NOTHING
 
     def render(self, template: Template, body: str) -> str | Refusal:
         """A template's text for this body, or why it failed."""
-        if self._params is None:
-            request = self.request
-            self._params = Params(
-                path={name: unquote(value) for name, value in request.path_parameters.items()},
-                querystring={name: values[-1] for name, values in request.query.items()},
-                header=readable_headers(request.header_list),
-            )
         rendered = template.render(
             variables(
                 body=body,
@@ -130,7 +155,8 @@ class IntegrationRequest:
         mapped = mapping.apply(request, exchange.context if mapping.needs_context else {})
         if isinstance(mapped, Refusal):
             return mapped
-        content_type = request.header("content-type")
+        sent = request.headers.get(b"content-type")
+        content_type = None if sent is None else sent.decode("latin-1")
         payload = convert_request(request.body or b"", content_type, self._handling, self._binary_types)
         if isinstance(payload, Refusal):
             return payload
@@ -144,7 +170,8 @@ class IntegrationRequest:
             if isinstance(rendered, Refusal):
                 return rendered
             payload = rendered
-            if (failed := self._override(mapped, exchange.overrides("requestOverride"))) is not None:
+            overrides = exchange.overrides("requestOverride")
+            if overrides and (failed := self._override(mapped, overrides)) is not None:
                 return failed
         body = payload if isinstance(payload, bytes) else payload.encode("utf-8", "replace")
         return Shaped(body, mapped, exchange)
@@ -233,7 +260,7 @@ def override_text(value: object) -> str:
 
 def _entries(overrides: Mapping[str, Any], place: str) -> list[tuple[str, list[str]]]:
     written = overrides.get(place)
-    if not isinstance(written, Mapping):
+    if not isinstance(written, dict):
         return []
     return [
         (str(name), [override_text(each) for each in (value if isinstance(value, list) else [value])])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gatewaykit.core.http import HeaderList, Response
 from gatewaykit.core.integration_request import Exchange, compile_templates, override_text
@@ -21,6 +21,8 @@ from gatewaykit.core.payload.media_types import BinaryTypes, first_media_type
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.vtl import Template
 from gatewaykit.core.vtl.java_regex import compile_java_regex
+
+_JSON: Final = (b"content-type", b"application/json")
 
 __all__ = ["IntegrationResponses", "ResponseSpec", "compile_integration_responses"]
 
@@ -82,7 +84,8 @@ class IntegrationResponses:
         mapped = mapping.apply(headers, body, exchange.context if mapping.needs_context else {})
         if isinstance(mapped, Refusal):
             return mapped
-        accept = exchange.request.header("accept")
+        wanted = exchange.request.headers.get(b"accept")
+        accept = None if wanted is None else wanted.decode("latin-1")
         content_type = next((v.decode("latin-1") for k, v in headers if k.lower() == b"content-type"), None)
         payload = convert_response(body, content_type, accept, chosen.handling, self._binary_types)
         if isinstance(payload, Refusal):
@@ -129,11 +132,13 @@ def compile_integration_responses(
 
 def _overridden(status: int, mapped: dict[str, str], overrides: Mapping[str, Any]) -> Response | Refusal:
     """Status and headers once `responseOverride` has had its say, names that the gateway keeps for itself renamed."""
+    if not mapped and not overrides:
+        return Response(status, [_JSON])
     wanted = overrides.get("status")
     if isinstance(wanted, int) and not isinstance(wanted, bool) and 100 <= wanted <= 599:
         status = wanted
     written = overrides.get("header")
-    for name, value in written.items() if isinstance(written, Mapping) else ():
+    for name, value in written.items() if isinstance(written, dict) else ():
         if value is not None:
             for present in [each for each in mapped if each.lower() == str(name).lower()]:
                 del mapped[present]
@@ -145,5 +150,5 @@ def _overridden(status: int, mapped: dict[str, str], overrides: Mapping[str, Any
         headers.append(pair)
     headers = remap(headers, REMAP_NON_PROXY)
     if not any(name.lower() == b"content-type" for name, _ in headers):
-        headers.append((b"content-type", b"application/json"))
+        headers.append(_JSON)
     return Response(status, headers)

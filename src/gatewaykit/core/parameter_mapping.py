@@ -50,6 +50,8 @@ class RequestMapping:
     def apply(self, request: Request, context: Mapping[str, Any]) -> MappedRequest | Refusal:
         """The mapped values of a request. `context` is its `$context`; it may be empty unless `needs_context`."""
         mapped = MappedRequest()
+        if not self._entries:
+            return mapped
         facts = _Facts(request, context)
         for entry in self._entries:
             value = entry.source.read(facts)
@@ -86,6 +88,8 @@ class ResponseMapping:
     def apply(self, headers: HeaderList, body: bytes, context: Mapping[str, Any]) -> dict[str, str] | Refusal:
         """The headers that reach the client, before renaming."""
         mapped: dict[str, str] = {}
+        if not self._entries:
+            return mapped
         facts = _Facts(Request("", "", headers=headers, body=body), context)
         for entry in self._entries:
             value = entry.source.read(facts)

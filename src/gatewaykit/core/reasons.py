@@ -57,7 +57,7 @@ class ResponseType(Enum):
     UNSUPPORTED_MEDIA_TYPE = ("UNSUPPORTED_MEDIA_TYPE", 415, "BadRequestException", "Unsupported Media Type")
     WAF_FILTERED = ("WAF_FILTERED", 403, "ForbiddenException", "Forbidden")
     DEFAULT_4XX = ("DEFAULT_4XX", 400, "BadRequestException", "Bad Request")
-    DEFAULT_5XX = ("DEFAULT_5XX", 500, "InternalServerErrorException", "Internal server error")
+    DEFAULT_5XX = ("DEFAULT_5XX", 500, "InternalFailureException", "Internal server error")
 
     def __init__(self, type_name: str, status: int, error_type: str, message: str | None) -> None:
         self.type_name = type_name
@@ -117,6 +117,7 @@ class Reason(Enum):
         "Internal server error",
     )
     FUNCTION_FAILED = ("the function raised or failed", _T.INTEGRATION_FAILURE, 502, "Internal server error")
+    FUNCTION_EVENT_TOO_LARGE = ("the event is over what a function may be sent", _T.REQUEST_TOO_LARGE)
     FUNCTION_BUSY = ("every worker of the function is busy", _T.INTEGRATION_FAILURE, 500, "Internal server error")
     ENDPOINT_INVALID = ("invalid endpoint address", _T.API_CONFIGURATION_ERROR)
     MAPPING_FAILED = ("a mapping failed", _T.API_CONFIGURATION_ERROR)
@@ -147,10 +148,10 @@ _NO_FACTS: Final[Mapping[str, Any]] = {}
 class Refusal:
     """A request that goes no further. The client sees what `reason` maps to; `detail` is for the operator only.
 
-    `message` replaces the default message of the response type. `headers` are added to the response under the web
-    profile only (Retry-After, WWW-Authenticate, RateLimit). `facts` feed `$context.error.*` (`validationErrorString`).
-    `status` replaces the reason's status; it is for a refusal that relays another party's choice. `cause` is the
-    exception behind a failure; its traceback goes to the operator's log.
+    `message` replaces the default message of the response type, `error_type` its `x-amzn-ErrorType`. `headers` are
+    added to the response under the web profile only (Retry-After, WWW-Authenticate, RateLimit). `facts` feed
+    `$context.error.*` (`validationErrorString`). `status` replaces the reason's status; it is for a refusal that relays
+    another party's choice. `cause` is the exception behind a failure; its traceback goes to the operator's log.
     """
 
     reason: Reason
@@ -160,3 +161,4 @@ class Refusal:
     facts: Mapping[str, Any] = field(default_factory=lambda: _NO_FACTS)
     status: int | None = None
     cause: BaseException | None = None
+    error_type: str | None = None

@@ -35,10 +35,11 @@ class NearMiss:
 
 
 class _Node(Generic[T]):
-    __slots__ = ("greedy", "literals", "name", "parameter", "resource", "verbs")
+    __slots__ = ("depth", "greedy", "literals", "name", "parameter", "resource", "verbs")
 
     def __init__(self, resource: str, name: str = "") -> None:
         self.resource = resource
+        self.depth = len(split_path(resource))
         self.name = name  # of the path parameter that this node binds
         self.literals: dict[str, _Node[T]] = {}
         self.parameter: _Node[T] | None = None
@@ -89,6 +90,10 @@ class Router(Generic[T]):
                 if child is None:
                     child = node.parameter
                     if child is None or not part:
+                        greedy = node.greedy
+                        if greedy is not None and part and (leaf := greedy.verbs.get(verb)) is not None:
+                            value = "/".join(parts[node.depth :]).strip("/")
+                            return leaf, {**(values or {}), greedy.name[:-1]: value}
                         break
                     if values is None:
                         values = {child.name: part}

@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import quote_plus, unquote_plus
 
 from gatewaykit.core.jsonpath import MISSING, Path, PathProblem, TooMuch, compile_path
 from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, list_to_json, text, to_json
 
-__all__ = ["Input", "Params", "Util", "escape_javascript", "parse_json", "variables"]
+__all__ = ["Input", "Parameters", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
 EMPTY_BODY: Final = "{}"
 """What `$input.body` is for an empty body (reference 08 row 31)."""
@@ -28,10 +28,21 @@ NO_MATCH: Final = '""'
 """What `$input.json` gives for a path that finds nothing (reference 03 section 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
+class Parameters(Protocol):
     """Request parameters by kind, decoded, one value each. Headers as `core.payload.headers.readable_headers` has them:
     without those that templates cannot see (reference 08 row 89)."""
+
+    @property
+    def path(self) -> Mapping[str, str]: ...
+    @property
+    def querystring(self) -> Mapping[str, str]: ...
+    @property
+    def header(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Parameters that are known beforehand."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     querystring: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +52,7 @@ class Params:
 def variables(
     *,
     body: str,
-    params: Params,
+    params: Parameters,
     context: dict[str, Any],
     stage_variables: Mapping[str, str],
     only_reads: bool = False,
@@ -89,7 +100,7 @@ class Input(HostObject):
     _parsed: Any = _UNREAD
     _all: dict[str, dict[str, str]] | None = None
 
-    def __init__(self, body: str, params: Params) -> None:
+    def __init__(self, body: str, params: Parameters) -> None:
         self._raw = body
         self.params = params
 

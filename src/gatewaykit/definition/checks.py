@@ -49,7 +49,9 @@ _RESPONSE_SOURCE: Final = re.compile(
     rf"integration\.response\.(?:(?:header|multivalueheader)\.{_NAME}|body(?:[.\[].*)?)|{_ELSEWHERE}", re.DOTALL
 )
 _RESPONSE_HEADER: Final = "method.response.header."
-_GATEWAY_TARGET: Final = re.compile(rf"gatewayresponse\.(?:header|querystring|path)\.{_NAME}")
+_GATEWAY_TARGET: Final = re.compile(
+    rf"gatewayresponse\.(?:header\.[!#$%&'*+.^_`|~0-9A-Za-z-]+|(?:querystring|path)\.{_NAME})"
+)
 _GATEWAY_SOURCE: Final = re.compile(rf"{_FROM_METHOD}|{_ELSEWHERE}", re.DOTALL)
 
 

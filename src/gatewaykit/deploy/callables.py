@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.settings import Scalar
 
-__all__ = ["load_callable"]
+__all__ = ["Function", "load_callable"]
 
 
 def load_callable(text: object) -> Callable[..., Any]:
@@ -23,7 +24,7 @@ def load_callable(text: object) -> Callable[..., Any]:
         found: Any = import_module(module_name)
     except ModuleNotFoundError as error:
         raise ValueError(f"{text!r}: there is no module {error.name!r}; modules are looked up from here") from None
-    except Exception as error:  # noqa: BLE001 - a module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything, or exit, while it is imported
         raise ValueError(f"{text!r}: importing {module_name!r} raised {type(error).__name__}: {error}") from None
     for name in attribute.split("."):
         if not hasattr(found, name):
@@ -33,3 +34,7 @@ def load_callable(text: object) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{text!r} is no function but {type(found).__name__}")
     return found  # type: ignore[no-any-return]  # callable, as just checked
+
+
+Function = Annotated[Any, Scalar(load_callable, {"type": "string", "pattern": r"^[\w.]+:[\w.]+$"})]
+"""The setting of a configuration that names a callable."""

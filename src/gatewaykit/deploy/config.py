@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from gatewaykit.deploy.callables import load_callable
+from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.configured_policies import KeySettings, build_keys, build_policies, policy_schemas
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
 from gatewaykit.errors import ConfigError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ApiSettings", "Config", "ServerSettings", "config_schema", "read_config"]
 
-Function = Annotated[Any, Scalar(load_callable, {"type": "string", "pattern": r"^[\w.]+:[\w.]+$"})]
 Policies = Annotated[tuple[Any, ...], Raw("policies")]
 Keys = Annotated[tuple[Any, ...], Raw("keys")]
 
@@ -66,6 +65,7 @@ class Config:
     policies: Policies = setting("Policies of every API, in the order they are listed", ())
     keys: Keys = setting("API keys by name: the value, or value or sha256 with enabled", ())
     functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
+    apps: Mapping[str, Function] = setting("ASGI apps by name, each a module:callable", factory=dict)
     trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
     store: str = setting("Where limits are kept", "memory://")
     server: ServerSettings = setting("Where to listen", factory=ServerSettings)
@@ -84,14 +84,18 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     config = reading.read(Config, data)
     raw = data if isinstance(data, Mapping) else {}
     keys: list[ApiKey] | None = _built(reading, "keys", raw, build_keys) if "keys" in raw else []
-    policies = _built(reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys))
+    policies = _built(
+        reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys, trusted=True)
+    )
     apis = raw.get("apis")
     own: dict[str, list[Policy | Rule]] = {}
     for name, api in apis.items() if isinstance(apis, Mapping) else ():
         if isinstance(api, Mapping):
             path = ("apis", name)
             _check_api(reading, api, path)
-            listed = _built(reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys), path)
+            listed = _built(
+                reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys, trusted=True), path
+            )
             own[str(name)] = listed or []
     if config is not None:
         _check_paths(reading, config)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.rules import Rule
-from gatewaykit.deploy.settings import Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
+from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies import by
 from gatewaykit.policies.step_reading import steps_schema
@@ -38,7 +39,10 @@ def _parse_key(text: object) -> KeyFunction:
     if kind in _PLAIN_KEYS and not colon:
         return getattr(by, kind)  # type: ignore[no-any-return]  # each is a KeyFunction
     if kind in _NAMED_KEYS and name.strip():
-        return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
+        try:
+            return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
+        except ConfigError as error:
+            raise ValueError(error.problems[0].what) from None
     near = near_miss(kind, (*_PLAIN_KEYS, *_NAMED_KEYS))
     hint = f" (did you mean {near!r}?)" if near and near != kind else ""
     raise ValueError(f"{text!r} says not what to count by{hint}; write one of {_key_choices()}")
@@ -86,6 +90,14 @@ class ApiKeySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticateSettings:
+    authorizer: Function = setting("Your function, as module:callable: it takes the request and says who is calling")
+    timeout_s: Duration = setting("How long it may take, where it is async", None)
+    challenge: str = setting('What WWW-Authenticate says on a 401, such as "Bearer"', "")
+    reads_body: bool = setting("Give it the body of the request too", False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleSettings:
     rate: Rate = setting('Requests a second, or text such as "5/minute"')
     burst: int = setting("How many requests may come at once")
@@ -126,6 +138,7 @@ class ValidateSettings:
 _SETTINGS: Final[dict[str, type]] = {
     "access_log": AccessLogSettings,
     "api_key": ApiKeySettings,
+    "authenticate": AuthenticateSettings,
     "cors": CorsSettings,
     "quota": QuotaSettings,
     "throttle": ThrottleSettings,
@@ -134,14 +147,29 @@ _SETTINGS: Final[dict[str, type]] = {
 }
 
 
-def build_policies(data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = ()) -> list[Policy | Rule]:
+_REACHES_OUT: Final = {"authenticate": "authorizer", "access_log": "sink"}
+"""Options that name Python code to import, or a file to write. A definition may come from anywhere, so it may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the file gives its policies: its keys, None where they are wrong, and whether it may name code and files."""
+
+    api_keys: Sequence[ApiKey] | None
+    trusted: bool
+
+
+def build_policies(
+    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), trusted: bool = False
+) -> list[Policy | Rule]:
     """The policies of a list, in its order. Raises ConfigError with every problem in it.
 
     `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
-    `api_key` lets through; None where they are not known, because they have problems of their own.
+    `api_key` lets through; None where they are not known, because they have problems of their own. Entries of a
+    `trusted` file may name Python callables to import, and files to write.
     """
     reading = Reading(spelt(where) if isinstance(where, str) else where)
-    listed = list(_entries(reading, data, (), api_keys, inside_rule=False))
+    listed = list(_entries(reading, data, (), _Source(api_keys, trusted), inside_rule=False))
     if reading.problems:
         raise ConfigError(reading.problems)
     return listed
@@ -172,7 +200,7 @@ def build_keys(data: object, where: str | Locate) -> list[ApiKey]:
 
 
 def _entries(
-    reading: Reading, data: object, path: Path, api_keys: Sequence[ApiKey] | None, *, inside_rule: bool
+    reading: Reading, data: object, path: Path, source: _Source, *, inside_rule: bool
 ) -> Iterable[Policy | Rule]:
     if not isinstance(data, (list, tuple)):
         reading.problem(path, "the policies are no list", mend='Write a list of entries such as "- throttle: {…}"')
@@ -182,19 +210,19 @@ def _entries(
         if isinstance(entry, Mapping) and "rule" in entry:
             if inside_rule:
                 reading.problem(here, "a rule stands inside a rule", mend="Write its policies in the outer list")
-            elif (rule := _rule(reading, entry, here, api_keys)) is not None:
+            elif (rule := _rule(reading, entry, here, source)) is not None:
                 yield rule
         elif isinstance(entry, str) and entry in _SETTINGS:
-            yield from _policy(reading, entry, {}, here, api_keys)
+            yield from _policy(reading, entry, {}, here, source)
         elif isinstance(entry, Mapping) and len(entry) == 1:
             name, options = next(iter(entry.items()))
-            yield from _policy(reading, str(name), {} if options is None else options, (*here, name), api_keys)
+            yield from _policy(reading, str(name), {} if options is None else options, (*here, name), source)
         else:
             mend = f"Write one policy an entry, such as '- throttle: {{…}}', or 'rule:' and 'policies:'. {_known()}"
             reading.problem(here, "this entry is neither a policy nor a rule", mend=mend)
 
 
-def _rule(reading: Reading, entry: Mapping[str, Any], here: Path, api_keys: Sequence[ApiKey] | None) -> Rule | None:
+def _rule(reading: Reading, entry: Mapping[str, Any], here: Path, source: _Source) -> Rule | None:
     for key in entry:
         if key not in ("rule", "policies"):
             near = near_miss(str(key), ("rule", "policies"))
@@ -202,7 +230,7 @@ def _rule(reading: Reading, entry: Mapping[str, Any], here: Path, api_keys: Sequ
     if "policies" not in entry:
         reading.problem(here, "the rule has no 'policies'", mend="Write a list of policies under it")
         return None
-    policies = tuple(_entries(reading, entry["policies"], (*here, "policies"), api_keys, inside_rule=True))
+    policies = tuple(_entries(reading, entry["policies"], (*here, "policies"), source, inside_rule=True))
     try:
         return Rule(parse_target(str(entry["rule"])), policies)  # type: ignore[arg-type]  # no rules: inside_rule
     except ValueError as error:
@@ -210,19 +238,23 @@ def _rule(reading: Reading, entry: Mapping[str, Any], here: Path, api_keys: Sequ
         return None
 
 
-def _policy(
-    reading: Reading, name: str, options: object, path: Path, api_keys: Sequence[ApiKey] | None
-) -> Iterable[Policy]:
+def _policy(reading: Reading, name: str, options: object, path: Path, source: _Source) -> Iterable[Policy]:
     if name not in _SETTINGS:
         near = near_miss(name, (*_SETTINGS, "rule"))
         reading.problem(path, f"there is no policy {name!r}", near=near, mend="" if near else _known())
         return
+    option = _REACHES_OUT.get(name, "")
+    if not source.trusted and isinstance(options, Mapping) and option in options:
+        why = "a definition may come from anywhere, and this names code to run or a file to write"
+        mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
+        reading.problem((*path, option), f"{option!r} cannot be written in a definition", why=why, mend=mend)
+        return
     settings = reading.read(_SETTINGS[name], options, path)
-    if settings is None or (name == "api_key" and api_keys is None):
+    if settings is None or (name == "api_key" and source.api_keys is None):
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
     try:
-        yield _make(name)(**({"keys": list(api_keys or ())} if name == "api_key" else {}), **given)
+        yield _make(name)(**({"keys": list(source.api_keys or ())} if name == "api_key" else {}), **given)
     except ConfigError as error:
         for problem in error.problems:
             at = (*path, *_inside(options, problem.where))

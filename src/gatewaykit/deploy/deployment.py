@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gatewaykit.asgi.envelope_lane import Enveloped
 from gatewaykit.asgi.shell import Shell
 from gatewaykit.core.context import path_text
+from gatewaykit.core.identity.unsigned import INCOMPLETE_SIGNATURE, incomplete_signature
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import ANY_VERBS, Router
 from gatewaykit.deploy.rules import Listed, RuleChains
@@ -132,17 +133,26 @@ def _override_verb(request: Request, verb: bytes) -> None:
 
 
 class Missing(Policy):
-    """Refuses a request that fits no route: 403, whether path or verb is unknown (rows 1 and 2)."""
+    """Refuses a request that fits no route: 403, whether path or verb is unknown (rows 1 and 2).
+
+    On AWS such a request falls through to the check of IAM signatures, which complains of any other `Authorization`;
+    `checks_signatures` says whether to do the same.
+    """
 
     name = "route"
 
-    def __init__(self, router: Router[Leaf], stage: str) -> None:
-        self._router, self._stage = router, stage
+    def __init__(self, router: Router[Leaf], stage: str, *, checks_signatures: bool) -> None:
+        self._router, self._stage, self._checks_signatures = router, stage, checks_signatures
 
     def on_request(self, request: Request) -> Refusal:
         path = request.raw_path.decode("latin-1")
         if not request.stage:
             return Refusal(Reason.STAGE_NOT_FOUND, f"{path} is not under /{self._stage}")
+        refusal = Refusal(Reason.ROUTE_NOT_FOUND, f"no resource fits {path}")
         if verbs := self._router.verbs(path):
-            return Refusal(Reason.METHOD_NOT_FOUND, f"{path} has {', '.join(verbs)} but no {request.method}")
-        return Refusal(Reason.ROUTE_NOT_FOUND, f"no resource fits {path}")
+            refusal = Refusal(Reason.METHOD_NOT_FOUND, f"{path} has {', '.join(verbs)} but no {request.method}")
+        if self._checks_signatures and (authorization := request.header("authorization")) is not None:
+            dated = b"x-amz-date" in request.headers or b"date" in request.headers
+            if (message := incomplete_signature(authorization, dated=dated)) is not None:
+                refusal.message, refusal.error_type = message, INCOMPLETE_SIGNATURE
+        return refusal

@@ -6,7 +6,8 @@ compilers it calls read from the definition is, by that reading, what `check` re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -62,7 +63,7 @@ REST_ORDER: Final = (
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
 _ALWAYS: Final = ("envelope", "decompress")  # the phases of policies that nobody configured
-
+_STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
 _OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
 
@@ -112,10 +113,12 @@ class _Compiler:
         self._key_policy: Policy | None = None
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
-        defaults = given.items() if isinstance(given, Mapping) else ()
-        self._stage_variables = {
-            **{name: value for name, value in defaults if isinstance(value, str)},  # the others are problems, below
-            **options.stage_variables,
+        defaults = given if isinstance(given, Mapping) else {}
+        self._stage_variables = {  # those that are no text are problems, below
+            name: value
+            for variables in (defaults, options.stage_variables)
+            for name, value in variables.items()
+            if isinstance(value, str)
         }
         self._deps = IntegrationDeps(
             facts=facts,
@@ -177,6 +180,7 @@ class _Compiler:
 
     def _read_options(self) -> None:
         options, runtime = self._options, self._runtime
+        self._problems += _stage_problems(options)
         given = options.api_keys or ()
         if isinstance(given, Mapping):
             given = [ApiKey(id=name, name=name, value=value) for name, value in given.items()]
@@ -244,7 +248,7 @@ class _Compiler:
                     Problem(
                         where=str(method.origin.place),
                         what=f"{method.verb} {method.path} is served by the app {name!r}, which is not bound",
-                        mend=f"Give it in apps={{{name!r}: …}}",
+                        mend=f"Give it in apps={{{name!r}: …}}, with --app, or under apps in a gateway.yaml",
                         near=near_miss(name, self._options.apps),
                     )
                 )
@@ -277,7 +281,7 @@ class _Compiler:
             (target, tuple(policy for policy in policies if policy.phase in ("access_log", "cors")))
             for target, policies in self._listed
         ]
-        missing = Missing(router, self._options.stage)
+        missing = Missing(router, self._options.stage, checks_signatures=self._runtime.profile == "aws")
         summary = RouteSummary(verb="", resource="", integration="", policies=(), api_key_required=False)
         return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
@@ -298,6 +302,16 @@ class _Compiler:
         }
         context = lambda request, refusal: context_of(request, facts)  # noqa: E731 - one use, two lines down
         return compile_renderer(customised, profile=self._runtime.profile, context=context)
+
+
+def _stage_problems(options: RestOptions) -> Iterator[Problem]:
+    if not _STAGE.fullmatch(options.stage):
+        why = "a stage is named by letters, digits, _ and -, 128 at most"
+        yield Problem(where="stage", what=f"{options.stage!r:.200} is no name of a stage", why=why)
+    for name, value in options.stage_variables.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            what = f"the value of {name!r} is {type(value).__name__}, not text"
+            yield Problem(where="stage_variables", what=what, mend="Write it in quotes")
 
 
 def _ordered(policies: Sequence[Policy]) -> list[Policy]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "make_runtime"]
 
 PROFILES = ("aws", "web")
+_VERBS = ("bucket", "quota", "looking", "aclose")
 
 
 def make_runtime(
@@ -32,7 +33,7 @@ def make_runtime(
         problems.append(Problem(where="profile", what=f"is {profile!r}", mend="Write 'aws' or 'web'."))
     if isinstance(max_body_bytes, bool) or not isinstance(max_body_bytes, int) or max_body_bytes < 0:
         problems.append(Problem(where="max_body_bytes", what=f"is {max_body_bytes!r}", mend="Write a number of bytes."))
-    if isinstance(store, str) and store != "memory://":
+    if store != "memory://" and not all(hasattr(store, verb) for verb in _VERBS):
         problems.append(
             Problem(
                 where="store",

@@ -3,6 +3,9 @@
 An async handler runs inline. Any other runs on a thread of its function's own, of which there is a fixed number, so
 that handlers that hang delay only their own function. A thread cannot be stopped: one whose caller has given up counts
 as busy until its handler returns. Threads are daemons; a hung handler does not keep the program from ending.
+
+On Lambda a handler runs on the main thread, where `asyncio.get_event_loop()` finds a loop; adapters such as Mangum live
+on that. So every thread here has a loop of its own, which also runs what a sync handler returns unawaited.
 """
 
 from __future__ import annotations
@@ -15,12 +18,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
-from gatewaykit.core.context import ApiFacts
 from gatewaykit.errors import words_of
+from gatewaykit.integrations.lambda_context import LambdaContext
 
-__all__ = ["Failure", "FunctionRunner", "LambdaContext"]
+__all__ = ["Failure", "FunctionRunner", "MAX_EVENT_BYTES", "MAX_RESULT_BYTES"]
+
+MAX_EVENT_BYTES: Final = 6_291_456
+"""Lambda's quota for the payload of a call that is waited for: 6 MB."""
+
+MAX_RESULT_BYTES: Final = 6_291_556
+"""The same for what it returns, as Lambda's own error names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +41,6 @@ class Failure:
     error_type: str
     message: str
     cause: BaseException | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class LambdaContext:
-    """The second argument of a handler, with the names that Lambda's Python runtime gives it."""
-
-    function_name: str
-    aws_request_id: str
-    invoked_function_arn: str
-    deadline_s: float
-    monotonic: Callable[[], float]
-    function_version: str = "$LATEST"
-    memory_limit_in_mb: str = "128"
-    log_group_name: str = ""
-    log_stream_name: str = "local"
-    identity: None = None
-    client_context: None = None
-
-    def get_remaining_time_in_millis(self) -> int:
-        """How long the integration still waits for this call."""
-        return max(0, round((self.deadline_s - self.monotonic()) * 1000))
-
-
-def lambda_context(
-    name: str, qualifier: str, request_id: str, facts: ApiFacts, monotonic: Callable[[], float], timeout_s: float
-) -> LambdaContext:
-    """The context of one call that has to end within `timeout_s`."""
-    arn = f"arn:aws:lambda:{facts.region}:{facts.account_id}:function:{name}" + (f":{qualifier}" if qualifier else "")
-    return LambdaContext(
-        function_name=name,
-        aws_request_id=request_id,
-        invoked_function_arn=arn,
-        deadline_s=monotonic() + timeout_s,
-        monotonic=monotonic,
-        log_group_name=f"/aws/lambda/{name}",
-    )
 
 
 class FunctionRunner:
@@ -137,16 +111,34 @@ class FunctionRunner:
 
 def _result(handler: Callable[..., Any], event: object, context: LambdaContext) -> object:
     try:
-        return _json_value(handler(event, context))
+        result = handler(event, context)
+        if inspect.iscoroutine(result):  # an async handler behind a decorator that is not
+            result = asyncio.get_event_loop().run_until_complete(result)
+        return _json_value(result)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises, SystemExit too, is a function error
         return _raised(error)
 
 
 def _json_value(result: object) -> object:
+    """The JSON value that Lambda's Python runtime makes of a result: a Decimal is a number, as DynamoDB gives them."""
     try:
-        return json.loads(json.dumps(result, allow_nan=False))
+        text = json.dumps(result, allow_nan=False, ensure_ascii=False, default=_number)
+        if len(text) > MAX_RESULT_BYTES // 4 and (size := len(text.encode("utf-8", "replace"))) > MAX_RESULT_BYTES:
+            message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size"
+            return Failure("raised", "Function.ResponseSizeTooLarge", f"{message} ({MAX_RESULT_BYTES} bytes).")
+        return json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
-        return Failure("result", "Runtime.MarshalError", f"the result is no JSON: {error}")
+        return Failure("result", "Runtime.MarshalError", f"Unable to marshal response: {error}")
+
+
+def _number(value: object) -> int | float:
+    if isinstance(value, Decimal) and value.is_finite():
+        whole = value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
+        return int(value) if whole else float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_MOST_DIGITS: Final = 40  # of a Decimal that becomes a whole number; DynamoDB has 38
 
 
 def _raised(error: BaseException) -> Failure:
@@ -218,6 +210,13 @@ class _Workers:
             self._wake.notify_all()
 
     def _work(self) -> None:
+        loop = asyncio.new_event_loop()
+        try:
+            self._take_calls(loop)
+        finally:
+            loop.close()
+
+    def _take_calls(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
             with self._wake:
                 while not self._line:
@@ -228,6 +227,7 @@ class _Workers:
                     self._wake.wait()
                 self._idle -= 1
                 call = self._line.popleft()
+            asyncio.set_event_loop(loop)  # for each call anew: `asyncio.run` takes it away at its end
             result = call.run()
             with self._wake:
                 self._idle += 1  # before the result is known: the next call finds this worker free

@@ -22,7 +22,8 @@ from gatewaykit.core.payload.log_lines import note_body
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.uri import InvalidUri, interpolate
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.integrations.functions import Failure, FunctionRunner, LambdaContext, lambda_context
+from gatewaykit.integrations.functions import MAX_EVENT_BYTES, Failure, FunctionRunner
+from gatewaykit.integrations.lambda_context import LambdaContext, lambda_context, log_stream
 from gatewaykit.integrations.shape import compile_shape, timeout_s
 from gatewaykit.ports import Outcome
 
@@ -74,6 +75,10 @@ class LambdaProxy:
             return runner
         request.trace_id = deps.trace(request)
         event = proxy_event(request, deps.facts, deps.stage_variables, self._binary_types)
+        if len(request.body or b"") > MAX_EVENT_BYTES // _MOST_ESCAPED and (
+            refusal := _oversized(len(_as_json(event)))
+        ):
+            return refusal
         if request.events is not None:
             target.note(request, masked_event(event))
         result = await target.call(runner, request, event)
@@ -112,6 +117,8 @@ class AwsLambda:
         runner = target.runner()
         if isinstance(runner, Refusal):
             return runner
+        if refusal := _oversized(len(shaped.body)):
+            return refusal
         request.trace_id = self._deps.trace(request)
         try:
             event = json.loads(shaped.body or b"{}")
@@ -140,7 +147,7 @@ class AwsLambda:
         return self._finish(shaped.exchange, result.message, error_payload)
 
     def _finish(self, exchange: Any, error_message: str | None, payload: object) -> Outcome:
-        body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
+        body = _as_json(payload)
         note_body(exchange.request, "integration", "Endpoint response body before transformations", body)
         return self._responses.finish(exchange, error_message, _JSON, body)
 
@@ -186,6 +193,7 @@ _ARN = re.compile(r"arn:.+:function:(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>[A
 _LOGICAL = re.compile(r"\$\{(?P<name>[A-Za-z0-9_-]+)(?:\.Arn|\.Alias)?\}")
 """A function by its name in the template that deploys it, as infrastructure tools leave it in a definition."""
 
+_MOST_ESCAPED: Final = 6  # bytes that JSON makes of one byte of a body: \u0000
 _JSON: Final[HeaderList] = [(b"Content-Type", b"application/json")]
 
 _FAILURES: Final[dict[str, Callable[[Failure], Refusal]]] = {
@@ -198,14 +206,28 @@ _FAILURES: Final[dict[str, Callable[[Failure], Refusal]]] = {
 }
 
 
+def _as_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _oversized(payload_bytes: int) -> Refusal | None:
+    """Lambda takes less than the gateway does; the client reads that its request was too long (reference 01 §2)."""
+    if payload_bytes <= MAX_EVENT_BYTES:
+        return None
+    return Refusal(Reason.FUNCTION_EVENT_TOO_LARGE, f"Request must be smaller than {MAX_EVENT_BYTES} bytes")
+
+
 class _Target:
     """The function that one integration calls, looked up when it is called."""
 
-    __slots__ = ("_deps", "_method", "_name", "_timeout_s")
+    __slots__ = ("_deps", "_log_stream", "_method", "_name", "_timeout_s")
 
     def __init__(self, function: str, method: str, seconds: float, deps: IntegrationDeps) -> None:
         self._method, self._timeout_s, self._deps = method.upper(), seconds, deps
         self._name: FunctionName | str = _function_name(function, deps)
+        self._log_stream = ""
+        if isinstance(name := self._name, FunctionName):
+            self._log_stream = log_stream(name.name, name.qualifier, deps.clock.wall())
 
     @property
     def function_name(self) -> str | None:
@@ -269,7 +291,9 @@ class _Target:
         assert isinstance(name, FunctionName)  # runner() has answered for it
         random = deps.entropy(16).hex()
         request_id = f"{random[:8]}-{random[8:12]}-{random[12:16]}-{random[16:20]}-{random[20:]}"
-        return lambda_context(name.name, name.qualifier, request_id, deps.facts, deps.clock.monotonic, self._timeout_s)
+        return lambda_context(
+            name.name, name.qualifier, request_id, deps.facts, deps.clock.monotonic, self._timeout_s, self._log_stream
+        )
 
     async def aclose(self) -> None:
         name = self.function_name

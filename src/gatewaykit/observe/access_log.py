@@ -48,26 +48,23 @@ class _BoundAccessLog(Policy):
     def __init__(self, format: Format, sink: BufferedSink | Callable[[str], object], runtime: Runtime) -> None:
         self._sink = sink
         write = sink.write if isinstance(sink, BufferedSink) else sink
-        line, clock = format.line, runtime.clock
+        log, clock = format.writer(write), runtime.clock
         wall, monotonic = clock.wall, clock.monotonic
 
         def on_request(request: Request) -> Request:  # around an app nobody else has read the clock
             request.received_s = wall()
             return request
 
-        def on_end(request: Request) -> None:
-            write(line(request, 0.0))
-
         def on_timed_request(request: Request) -> Request:
             request.received_s, request.received_monotonic_s = wall(), monotonic()
             return request
 
         def on_timed_end(request: Request) -> None:
-            write(line(request, monotonic() - request.received_monotonic_s))
+            log(request, monotonic() - request.received_monotonic_s)
 
         self.on_request = on_timed_request if format.shows_latency else on_request
         if not runtime.look_only:
-            self.on_end = on_timed_end if format.shows_latency else on_end
+            self.on_end = on_timed_end if format.shows_latency else log
 
     async def aclose(self) -> None:
         if isinstance(self._sink, BufferedSink):
@@ -106,12 +103,15 @@ def access_log(
                 problems = list(compiled)
             else:
                 formats[profile] = compiled
-    if problems:
-        raise ConfigError(problems)
     if sink is None:
         sink = BufferedSink(sys.stdout)
     elif not isinstance(sink, BufferedSink) and (isinstance(sink, (str, PathLike)) or hasattr(sink, "write")):
-        sink = BufferedSink(sink)
+        try:
+            sink = BufferedSink(sink)
+        except ConfigError as error:
+            problems += [Problem(where="access_log.sink", what=problem.what) for problem in error.problems]
     elif not callable(sink) and not isinstance(sink, BufferedSink):
-        raise ConfigError(Problem(where="access_log.sink", what=f"{sink!r} is no path, stream, function or sink"))
+        problems.append(Problem(where="access_log.sink", what=f"{sink!r} is no path, stream, function or sink"))
+    if problems or isinstance(sink, (str, PathLike)) or not (callable(sink) or isinstance(sink, BufferedSink)):
+        raise ConfigError(problems)
     return AccessLog(formats=formats, sink=sink)

@@ -12,7 +12,8 @@ import io
 import logging
 from collections import deque
 from collections.abc import Callable
-from os import PathLike
+from os import PathLike, fspath
+from os.path import dirname, isdir
 from typing import IO, TYPE_CHECKING, Any
 
 from gatewaykit.clock import SYSTEM, Clock
@@ -45,6 +46,8 @@ class BufferedSink:
             problems.append(Problem(where="sink.flush_interval_s", what=str(error)))
         if not isinstance(target, (str, PathLike)) and not hasattr(target, "write") and not callable(target):
             problems.append(Problem(where="sink", what=f"{target!r} is no stream, path or function"))
+        if isinstance(target, (str, PathLike)) and (wrong := _wrong_path(fspath(target))):
+            problems.append(Problem(where="sink", what=wrong))
         if problems:
             raise ConfigError(problems)
         self._target, self._flush_bytes, self._clock = target, flush_bytes, clock
@@ -124,6 +127,14 @@ class BufferedSink:
             stream.flush()
 
         return send
+
+
+def _wrong_path(path: str | bytes) -> str:
+    """Why no file can be appended to there, as far as it shows before the first line; "" where it may be."""
+    if not path or isdir(path):
+        return f"{path!r} is a directory, not a file" if path else "'' names no file"
+    directory = dirname(path)
+    return f"{path!r}: there is no directory {directory!r}" if directory and not isdir(directory) else ""
 
 
 def _write_all(stream: Any, text: bytes) -> None:

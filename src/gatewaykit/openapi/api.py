@@ -16,6 +16,7 @@ from gatewaykit.openapi.operations import Operations
 from gatewaykit.openapi.reading import CONTAINER, DESCRIBES, Known, Reader, Section, Table
 from gatewaykit.openapi.schemas import Models
 from gatewaykit.openapi.security import Security
+from gatewaykit.openapi.unread import note_unread_extensions
 
 __all__ = ["Reading", "read_definition"]
 
@@ -124,6 +125,7 @@ def _read_root(reader: Reader) -> Definition:
     _note_unneeded(reader, root, methods)
     for name in ("parameters", "requestBodies", "responses"):
         _note_components(reader, components.entries.get(name))
+    note_unread_extensions(reader)
     info = root.entries.get("info")
     about = reader.mapping(info, "info") if info else {}
     return Definition(
@@ -159,6 +161,7 @@ def _read_extensions(reader: Reader, root: Section) -> dict[str, Any]:
         key = "x-amazon-apigateway-endpoint-configuration"
         for name, node in reader.mapping(server, "a server").items():
             if name == key and (read := EXTENSIONS[key].read) is not None:
+                reader.met.add(id(node))
                 values[EXTENSIONS[key].field] = read(reader, node)
                 root.feeds(EXTENSIONS[key].field, node.place)
             elif name.startswith("x-"):

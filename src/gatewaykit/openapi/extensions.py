@@ -8,12 +8,16 @@ from typing import Any, Final, NamedTuple
 from gatewaykit.definition.checks import BAD_COMPRESSION_SIZE
 from gatewaykit.definition.model import GatewayResponse, Integration, IntegrationResponse, RequestValidator
 from gatewaykit.openapi.document import Node
-from gatewaykit.openapi.reading import CONTAINER, HTTP_API, READ, Known, Reader, Section, Table
+from gatewaykit.openapi.reading import CONTAINER, HTTP_API, OWN, READ, Known, Reader, Section, Table
 
-__all__ = ["EXTENSIONS", "Extension", "extensions_of"]
+__all__ = ["ANY_METHOD", "EXTENSIONS", "Extension", "extensions_of"]
+
+ANY_METHOD: Final = "x-amazon-apigateway-any-method"
 
 _SECURITY: Final = Known(security=True)
 _METADATA: Final = Known("describes, does nothing", harmless=True)
+_CORS: Final = Known("only HTTP APIs act on it; an OPTIONS method, or a cors policy, answers preflights here")
+_INTEGRATIONS: Final = Known("only operations of HTTP APIs refer to integrations")
 _BAD_TIMEOUT: Final = "timeoutInMillis has to be a whole number"
 _TLS: Final = Known("the TLS policy is that of the server in front", security=True)
 
@@ -84,7 +88,7 @@ def read_integration(reader: Reader, node: Node) -> Integration:
 def _request_parameters(section: Section) -> dict[str, str]:
     """Recorded row 129: a value that is not text is dropped with a warning, and the rest stands."""
     node = section.take("requestParameters", "request_parameters")
-    if node is None:
+    if node is None or node.value is None:
         return {}
     reader, values = section.reader, {}
     for name, child in reader.mapping(node, "requestParameters").items():
@@ -108,7 +112,7 @@ def _operation_of(integration: Node) -> tuple[str, str]:
     operation = integration.parent
     if operation is None or operation.parent is None:
         return "", ""
-    verb = "ANY" if operation.key == "x-amazon-apigateway-any-method" else operation.key.upper()
+    verb = "ANY" if operation.key == ANY_METHOD else operation.key.upper()
     return verb, operation.parent.key
 
 
@@ -126,7 +130,8 @@ def _integration_responses(reader: Reader, section: Section) -> tuple[Integratio
     """The key of a response is its selection pattern; `default` has none."""
     node = section.take("responses", "responses")
     responses = []
-    for pattern, child in reader.mapping(node, "responses").items() if node else ():
+    written = node is not None and node.value is not None
+    for pattern, child in reader.mapping(node, "responses").items() if node and written else ():
         reader.note(child, READ)
         inner = reader.section(child, "the integration response", _INTEGRATION_RESPONSE)
         inner.feeds("selection_pattern", child.place)
@@ -154,6 +159,7 @@ def read_gateway_responses(reader: Reader, node: Node) -> tuple[GatewayResponse,
         inner.feeds("type", child.place)
         status = inner.take("statusCode", "status_code")
         parameters = inner.text_map("responseParameters", "response_parameters")
+        _note_without_effect(reader, inner)
         templates = _templates(inner, "responseTemplates", "response_templates")
         responses.append(
             GatewayResponse(
@@ -165,6 +171,15 @@ def read_gateway_responses(reader: Reader, node: Node) -> tuple[GatewayResponse,
             )
         )
     return tuple(responses)
+
+
+def _note_without_effect(reader: Reader, section: Section) -> None:
+    """A response has headers only; API Gateway takes parameters of the other two kinds, and nothing comes of them."""
+    node = section.entries.get("responseParameters")
+    for name, child in node.value.items() if node is not None and isinstance(node.value, dict) else ():
+        if name.startswith(("gatewayresponse.path.", "gatewayresponse.querystring.")):
+            section.withdraw("response_parameters", child.place)
+            reader.note(child, Known("a response has no path and no query string"))
 
 
 def read_request_validators(reader: Reader, node: Node) -> dict[str, RequestValidator]:
@@ -237,13 +252,13 @@ class Extension(NamedTuple):
 
 
 EXTENSIONS: Final[dict[str, Extension]] = {
-    "x-amazon-apigateway-any-method": Extension(("path",), CONTAINER),
+    ANY_METHOD: Extension(("path",), CONTAINER),
     "x-amazon-apigateway-api-key-source": Extension(("root",), _SECURITY, read_api_key_source, "api_key_source"),
     "x-amazon-apigateway-auth": Extension(("operation",), _SECURITY, read_auth),
     "x-amazon-apigateway-authorizer": Extension(("scheme",), _SECURITY),
     "x-amazon-apigateway-authtype": Extension(("scheme",), _SECURITY),
     "x-amazon-apigateway-binary-media-types": Extension(("root",), READ, read_binary_media_types, "binary_media_types"),
-    "x-amazon-apigateway-cors": Extension(("root",), HTTP_API),
+    "x-amazon-apigateway-cors": Extension(("root",), _CORS),
     "x-amazon-apigateway-documentation": Extension(("root",), _METADATA),
     "x-amazon-apigateway-endpoint-access-mode": Extension(("root",), _TLS),
     "x-amazon-apigateway-endpoint-configuration": Extension(
@@ -254,7 +269,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
     ),
     "x-amazon-apigateway-importexport-version": Extension(("root",), _METADATA),
     "x-amazon-apigateway-integration": Extension(("operation",), CONTAINER, read_integration, "integration"),
-    "x-amazon-apigateway-integrations": Extension(("components",), HTTP_API),
+    "x-amazon-apigateway-integrations": Extension(("components",), _INTEGRATIONS),
     "x-amazon-apigateway-minimum-compression-size": Extension(
         ("root",), READ, read_minimum_compression_size, "minimum_compression_size"
     ),
@@ -263,7 +278,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
     "x-amazon-apigateway-request-validators": Extension(("root",), CONTAINER, read_request_validators),
     "x-amazon-apigateway-security-policy": Extension(("root",), _TLS),
     "x-amazon-apigateway-tag-value": Extension(("tag",), _METADATA),
-    "x-gatewaykit": Extension(("root", "operation"), CONTAINER, read_own, "extensions"),
+    OWN: Extension(("root", "operation"), CONTAINER, read_own, "extensions"),
 }
 
 
@@ -277,8 +292,12 @@ def _plain_mapping(reader: Reader, node: Node) -> dict[str, Any]:
 
 
 def _whole(reader: Reader, node: Node, complaint: str, instead: Any) -> Any:
-    if isinstance(node.value, int) and not isinstance(node.value, bool):
-        return node.value
+    """A number, which templates of deployments often write as text."""
+    value = node.value
+    if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     reader.problem(node, complaint, why=f"it is {node.plain()!r:.60}")
     return instead
 

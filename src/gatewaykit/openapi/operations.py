@@ -17,15 +17,21 @@ from gatewaykit.definition.model import (
     SecurityScheme,
 )  # fmt: skip
 from gatewaykit.openapi.document import Node
-from gatewaykit.openapi.extensions import extensions_of, read_auth, read_integration, read_own, read_validator_name
-from gatewaykit.openapi.reading import CONTAINER, DESCRIBES, HTTP_API, READ, Known, Reader, Section, Table
+from gatewaykit.openapi.extensions import (
+    ANY_METHOD,
+    extensions_of,
+    read_auth,
+    read_integration,
+    read_own,
+    read_validator_name,
+)
+from gatewaykit.openapi.reading import CONTAINER, DESCRIBES, HTTP_API, OWN, READ, Known, Reader, Section, Table
 from gatewaykit.openapi.schemas import Models
 from gatewaykit.openapi.security import Security
 
 __all__ = ["Operations"]
 
 _VERBS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-_ANY: Final = "x-amazon-apigateway-any-method"
 _SERVERS: Final = Known("the servers are not part of the routes", harmless=True)
 _NOT_CHECKED: Final = Known("API Gateway checks only that required parameters are there", harmless=True)
 _NO_VALIDATOR: Final = "no request validator asks for it, and without one API Gateway checks nothing"
@@ -85,7 +91,6 @@ _MEDIA_TYPE: Final[Table] = {
     "examples": DESCRIBES,
     "encoding": Known("API Gateway does not look at it"),
 }
-_OWN: Final = "x-gatewaykit"
 _VALIDATOR: Final = "x-amazon-apigateway-request-validator"
 _INTEGRATION: Final = "x-amazon-apigateway-integration"
 _AUTH: Final = "x-amazon-apigateway-auth"
@@ -128,14 +133,14 @@ class Operations:
                 item = self.reader.section(found[0], "the path", _PATH_ITEM)
                 shared = self._parameters(item)
                 for key, child in item.entries.items():
-                    if key in _VERBS or key == _ANY:
+                    if key in _VERBS or key == ANY_METHOD:
                         self.reader.note(child, READ)
                         methods.append(self._method(node, child, shared))
         return tuple(methods)
 
     def _method(self, path_node: Node, node: Node, shared: list[_Parameter]) -> Method:
         reader = self.reader
-        verb = "ANY" if node.key == _ANY else node.key.upper()
+        verb = "ANY" if node.key == ANY_METHOD else node.key.upper()
         swagger = reader.dialect == "2.0"
         section = reader.section(node, "the operation", _OPERATION_2 if swagger else _OPERATION_3)
         section.feeds("path", path_node.place)
@@ -148,7 +153,7 @@ class Operations:
         asked = self.security.of(section.entries.get("security"))
         section.feeds("api_key_required", *asked.api_key, *asked.nothing)
         section.feeds("security", *asked.nothing)
-        own = section.entries.get(_OWN)
+        own = section.entries.get(OWN)
         extensions = {} if own is None else read_own(reader, own)
         if own is not None and isinstance(own.value, dict):
             section.keep_places(own)
@@ -189,7 +194,9 @@ class Operations:
 
     def _parameters(self, section: Section) -> list[_Parameter]:
         node = section.entries.get("parameters")
-        return [] if node is None else [self._parameter(item) for item in self.reader.items(node, "parameters")]
+        if node is None or node.value is None:
+            return []
+        return [self._parameter(item) for item in self.reader.items(node, "parameters")]
 
     def _parameter(self, node: Node) -> _Parameter:
         found = self.reader.follow(node, "the parameter")
@@ -272,7 +279,8 @@ class Operations:
     def _responses(self, section: Section) -> dict[str, Any]:
         node = section.entries.get("responses")
         responses: dict[str, Any] = {}
-        for status, child in self.reader.mapping(node, "responses").items() if node else ():
+        written = node is not None and node.value is not None
+        for status, child in self.reader.mapping(node, "responses").items() if node and written else ():
             if status.startswith("x-"):
                 self.reader.unknown(child, "the responses", {})
                 continue
@@ -310,7 +318,7 @@ class Operations:
         """The policies of our own key, each a mapping; taken out of the other extensions."""
         if own is None or extensions.pop("policies", None) is None:
             return ()
-        node = self.reader.mapping(own, _OWN)["policies"]
+        node = self.reader.mapping(own, OWN)["policies"]
         section.feeds("policies", node.place)
         return tuple(
             {key: child.plain() for key, child in self.reader.mapping(item, "a policy").items()}

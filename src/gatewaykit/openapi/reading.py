@@ -16,9 +16,13 @@ from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import Problem
 from gatewaykit.openapi.document import Node
 
-__all__ = ["BESIDE_REFERENCE", "CONTAINER", "DESCRIBES", "HTTP_API", "Known", "READ", "Reader", "Section", "Table"]
+__all__ = [
+    "BESIDE_REFERENCE", "CONTAINER", "DESCRIBES", "EXTENSION_PREFIX", "HTTP_API", "Known", "OWN", "READ", "Reader",
+    "Section", "Table",
+]  # fmt: skip
 
-_PREFIX: Final = "x-amazon-apigateway-"
+EXTENSION_PREFIX: Final = "x-amazon-apigateway-"
+OWN: Final = "x-gatewaykit"
 _NEAR_BUDGET: Final = 200_000  # comparisons for near misses in one document; a comparison takes some microseconds
 
 
@@ -52,6 +56,7 @@ class Reader:
         self.problems = problems
         self.warnings: list[Problem] = []
         self.followed: set[int] = set()  # ids of the nodes that a reference led to
+        self.met: set[int] = set()  # ids of the nodes of keys that some reader has come by
         self._extensions = known_extensions
         self._resolved: dict[str, Node | None] = {}
         self._near: dict[str, str] = {}
@@ -152,6 +157,7 @@ class Reader:
         """The keys of a mapping, each written down in the ledger by the table."""
         entries = self.mapping(node, what)
         for key, child in entries.items():
+            self.met.add(id(child))
             known = table.get(key)
             if known is None:
                 self.unknown(child, what, table)
@@ -163,6 +169,7 @@ class Reader:
 
     def note(self, node: Node, known: Known) -> None:
         """Write the key of a node down as the table describes it."""
+        self.met.add(id(node))
         status = ENFORCED if known.consumed else IGNORED
         note = "" if known.consumed else known.note
         self.ledger.key(
@@ -174,17 +181,20 @@ class Reader:
 
     def unknown(self, node: Node, what: str, table: Table) -> None:
         """Write down a key no table knows. A typing mistake of a security key is as grave as the key unenforced."""
+        self.met.add(id(node))
         key = node.key
         if elsewhere := self._extensions.get(key):
             note = f"this key is not read in {what}"
-            self.ledger.key(node.place, key, status=UNKNOWN, note=note, security=elsewhere.security)
+            holds_policies = isinstance(node.value, dict) and "policies" in node.value
+            security = elsewhere.security or (key == OWN and holds_policies)
+            self.ledger.key(node.place, key, status=UNKNOWN, note=note, security=security)
             return
         near = self._near_extension(key) if key.lower().startswith("x-") else self.near(key, table)
         known = self._extensions.get(near) or table.get(near) or READ
-        if key.startswith("x-") and not key.startswith(_PREFIX) and not near:
+        if key.startswith("x-") and not key.startswith(EXTENSION_PREFIX) and not near:
             self.ledger.key(node.place, key, status=IGNORED, note="an extension of another tool", harmless=True)
             return
-        protects = key.startswith(_PREFIX) and any(word in key for word in ("auth", "policy", "security"))
+        protects = key.startswith(EXTENSION_PREFIX) and any(word in key for word in ("auth", "policy", "security"))
         note = f"not a known key of {what}"
         self.ledger.key(node.place, key, status=UNKNOWN, note=note, security=known.security or protects, near=near)
 
@@ -198,10 +208,12 @@ class Reader:
     def _near_extension(self, key: str) -> str:
         """Extension keys share a long prefix, so what follows it is compared."""
         if key not in self._near:
-            if key.lower().startswith(_PREFIX):
-                stems = {name.removeprefix(_PREFIX) for name in self._extensions}
-                stem = self.near(key[len(_PREFIX) :], stems)
-                self._near[key] = f"{_PREFIX}{stem}" if f"{_PREFIX}{stem}" in self._extensions else stem
+            if key.lower().startswith(EXTENSION_PREFIX):
+                stems = {name.removeprefix(EXTENSION_PREFIX) for name in self._extensions}
+                stem = self.near(key[len(EXTENSION_PREFIX) :], stems)
+                self._near[key] = (
+                    f"{EXTENSION_PREFIX}{stem}" if f"{EXTENSION_PREFIX}{stem}" in self._extensions else stem
+                )
             else:
                 self._near[key] = self.near(key, self._extensions)
         return self._near[key]
@@ -240,6 +252,10 @@ class Section:
     def feeds(self, field: str, *places: Place) -> None:
         self.fields[field] = (*self.fields.get(field, ()), *places)
 
+    def withdraw(self, field: str, place: Place) -> None:
+        """This place does not feed the field after all."""
+        self.fields[field] = tuple(each for each in self.fields.get(field, ()) if each != place)
+
     def text(self, key: str, field: str, default: str = "") -> str:
         node = self.take(key, field)
         return default if node is None else self.reader.text(node, key)
@@ -253,9 +269,9 @@ class Section:
         return () if node is None else self.reader.texts(node, key)
 
     def text_map(self, key: str, field: str) -> dict[str, str]:
-        """A mapping of texts. Its keys are entries of the report, and places of the field, too."""
+        """A mapping of texts, none where it is left empty. Its keys are entries of the report, and feed the field."""
         node = self.take(key, field)
-        if node is None:
+        if node is None or node.value is None:
             return {}
         values: dict[str, str] = {}
         for name, child in self.reader.mapping(node, key).items():

@@ -144,25 +144,21 @@ class Chain:
         answer = self.start(request)
         if answer is not request and type(answer) not in _OUTCOMES:
             answer = await cast("Awaitable[Answer]", answer)
-        if answer is request:
-            answer = await self._call_endpoint(request, guard)
-            return await self.finish(request, answer, self.way)
-        return await self.finish(request, cast("Outcome", answer), request.reached)
-
-    async def _call_endpoint(self, request: Request, guard: Guard | None) -> Outcome:
+        if answer is not request:
+            return await self.finish(request, cast("Outcome", answer), request.reached)
         try:
             outcome = cast("Endpoint", self.endpoint)(request)
-            if type(outcome) is not Response and type(outcome) is not Refusal:
+            if type(outcome) not in _OUTCOMES:
                 waiting = cast("Awaitable[Outcome]", outcome)
                 try:
                     outcome = await (waiting if guard is None else guard(request, waiting))
                 except CancelledError:
                     raise _cancellation() from None
-            if type(outcome) is not Response and type(outcome) is not Refusal:
-                raise TypeError(f"the endpoint answered {type(outcome).__name__}, not a Response or a Refusal")
+                if type(outcome) not in _OUTCOMES:
+                    raise TypeError(f"the endpoint answered {type(outcome).__name__}, not a Response or a Refusal")
         except Exception as error:  # noqa: BLE001 - an integration's own failure: closed, logged, answered with a 500
-            return failure(request, error)
-        return outcome
+            outcome = failure(request, error)
+        return await self.finish(request, cast("Outcome", outcome), self.way)
 
     async def finish(self, request: Request, outcome: Outcome, way: Way) -> Response:
         """The response that goes out: rendered where it is a refusal, and amended by the policies of `way`."""

@@ -59,6 +59,9 @@ def api_key(
     >>> from gatewaykit import api_key
     >>> partners = api_key({"acme": "Uo9mBo4tZt0H2gGZBZSSW8pEdCl5yTMj"})
     """
+    if not isinstance(keys, Iterable):
+        what, mend = f"{keys!r} holds no keys", "Write a mapping from names to values, or a list of ApiKey"
+        raise ConfigError(Problem(where="api_key.keys", what=what, mend=mend))
     table = compile_keys(keys)
     problems = [] if isinstance(table, KeyTable) else list(table)
     if isinstance(table, KeyTable) and not table.keys:
@@ -68,7 +71,12 @@ def api_key(
         problems.append(
             Problem(where="api_key.source", what=f"{source!r} is neither 'header' nor 'authorizer'", near=near)
         )
-    if not header or not header.isascii() or any(character in header for character in " \t\r\n:,;"):
+    if (
+        not isinstance(header, str)
+        or not header
+        or not header.isascii()
+        or any(character in header for character in " \t\r\n:,;")
+    ):
         problems.append(Problem(where="api_key.header", what=f"{header!r} is no header name"))
     if problems or not isinstance(table, KeyTable):
         raise ConfigError(problems)

@@ -68,7 +68,12 @@ def authenticate(
             limit_s = parse_duration(timeout_s)
         except ValueError as error:
             problems.append(Problem(where="authenticate.timeout_s", what=str(error)))
-    if not challenge.isascii() or (challenge and not challenge.isprintable()):
+    if limit_s == 0:
+        problems.append(Problem(where="authenticate.timeout_s", what="0 leaves no time for any answer"))
+    if not isinstance(reads_body, int) or reads_body < 0:
+        what = f"{reads_body!r} is neither true or false nor a number of bytes"
+        problems.append(Problem(where="authenticate.reads_body", what=what))
+    if not isinstance(challenge, str) or not challenge.isascii() or (challenge and not challenge.isprintable()):
         problems.append(Problem(where="authenticate.challenge", what=f"{challenge!r} cannot stand in a header field"))
     if problems:
         raise ConfigError(problems)

@@ -7,10 +7,13 @@ has no such thing; the limit's `without_key` says what happens then.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from gatewaykit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
@@ -24,6 +27,7 @@ CHOICES: Final = (
     "or a function from a request to a text"
 )
 
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
 
@@ -71,7 +75,9 @@ def everyone(request: Request) -> str | None:
 
 def header(name: str) -> KeyFunction:
     """The value of a request header. The key is a digest of it: a header may hold a secret, and be long."""
-    wanted = name.lower().encode("latin-1")
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise ConfigError(Problem(where="by.header", what=f"{name!r} is no header name"))
+    wanted = name.lower().encode()
 
     def by_header(request: Request) -> str | None:
         value = request.headers.get(wanted)
@@ -82,6 +88,8 @@ def header(name: str) -> KeyFunction:
 
 def claim(name: str) -> KeyFunction:
     """A claim of the caller's identity, such as `sub`."""
+    if not isinstance(name, str) or not name:
+        raise ConfigError(Problem(where="by.claim", what=f"{name!r} is no name of a claim"))
 
     def by_claim(request: Request) -> str | None:
         caller = request.identity

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Validate", "validate"]
 
+_DRAFTS: Final = (4, 6, 7)
 _PREFIX: Final = "method.request."
 _LOCATIONS: Final = {"header": "header", "path": "path", "query": "querystring", "querystring": "querystring"}
 
@@ -79,8 +80,13 @@ def validate(
             problems.append(Problem(where="validate.parameters", what=f"{name!r} names no place", near=near, mend=mend))
     if not parameters and body is None and not problems:
         problems.append(Problem(where="validate", what="nothing to check", mend="Give parameters= or body="))
-    if max_body_bytes is not None and (isinstance(max_body_bytes, bool) or max_body_bytes < 1):
+    if max_body_bytes is not None and (
+        isinstance(max_body_bytes, bool) or not isinstance(max_body_bytes, int) or max_body_bytes < 1
+    ):
         problems.append(Problem(where="validate.max_body_bytes", what=f"{max_body_bytes!r} is not a number of bytes"))
+    if draft not in _DRAFTS:
+        problems.append(Problem(where="validate.draft", what=f"{draft!r} is no draft", mend="Write 4, 6 or 7"))
+        draft = 7
     validator = compile_validator(required, _by_content_type(body), draft=draft)
     if isinstance(validator, tuple):
         raise ConfigError([*problems, *validator])

@@ -10,6 +10,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import MAX_HEAD_BYTES
 
@@ -35,7 +36,10 @@ class RawH11Protocol(H11Protocol):
 
     def _with_raw_headers(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         scope["extensions"] = {RAW_HEADERS: self._connection.raw_headers}
-        return self._served(scope, receive, send)
+        app = self._served
+        if self.cycle.waiting_for_100_continue:
+            app = closing_unless_asked(app, self.cycle)
+        return app(scope, receive, send)
 
 
 class _Connection(h11.Connection):

@@ -1,4 +1,4 @@
-"""uvicorn's httptools protocol, keeping header names as they were sent, with bounds on the size and time of a head."""
+"""uvicorn's httptools protocol, keeping header names as they were sent, with bounds on what a slow client may take."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gatewaykit.asgi.scope import RAW_HEADERS
+from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
-from gatewaykit.server.limits import HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
+from gatewaykit.server.limits import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,7 +21,7 @@ __all__ = ["RawHttpToolsProtocol"]
 class RawHttpToolsProtocol(HttpToolsProtocol):
     """`scope["headers"]` stays lower case, as ASGI wants it; the scope extension holds the names as sent.
 
-    The parser itself keeps a head of any size, and waits for its end for ever: both are bounded here.
+    The parser itself keeps a head of any size, and waits for its end, and that of a body, for ever: bounded here.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,6 +30,8 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._messages = 0  # read to their end
+        self._body_timer: asyncio.TimerHandle | None = None
+        self._body_moved_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
@@ -36,12 +39,18 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._body_timer is not None:
+            self._body_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         was_in_head, messages = self._in_head, self._messages
         super().data_received(data)
-        if was_in_head and self._in_head and messages == self._messages:  # a piece of a head, and nothing else
+        if not self._in_head:
+            self._body_moved_s = self.loop.time()
+            if self._body_timer is None:
+                self._body_timer = self.loop.call_later(BODY_TIMEOUT_S, self._body_may_be_late)
+        elif was_in_head and messages == self._messages:  # a piece of a head, and nothing else
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()
@@ -72,6 +81,9 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self._messages += 1
         self._in_head, self._head_bytes = True, 0
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        super()._start_asgi_task(cycle, closing_unless_asked(app, cycle) if cycle.waiting_for_100_continue else app)
+
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -86,6 +98,19 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
     def _head_is_late(self) -> None:
         self._head_timer = None
         self.transport.close()
+
+    def _body_may_be_late(self) -> None:
+        """One timer looks on for as long as bodies come: a timer for each piece would cost more."""
+        self._body_timer = None
+        if self._in_head or self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        left_s = self._body_moved_s + BODY_TIMEOUT_S - self.loop.time()
+        if self.flow.read_paused:  # it is we who do not read
+            left_s = BODY_TIMEOUT_S
+        if left_s > 0:
+            self._body_timer = self.loop.call_later(left_s, self._body_may_be_late)
+        else:
+            self.transport.close()
 
 
 def _origin_form(url: bytes) -> bytes:

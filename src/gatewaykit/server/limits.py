@@ -1,13 +1,14 @@
-"""What one connection may take before a request has begun."""
+"""What one connection may take before a request has come whole."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BACKLOG", "GRACE_S", "HEAD_TIMEOUT_S", "MAX_HEAD_BYTES", "TOO_LARGE"]
+__all__ = ["BACKLOG", "BODY_TIMEOUT_S", "GRACE_S", "HEAD_TIMEOUT_S", "MAX_HEAD_BYTES", "TOO_LARGE"]
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # API Gateway takes 10 240 bytes; nginx 32 KiB, h11 64 KiB
 HEAD_TIMEOUT_S: Final = 60.0  # nginx's client_header_timeout
+BODY_TIMEOUT_S: Final = 60.0  # between two pieces of a body: nginx's client_body_timeout
 GRACE_S: Final = 30  # an integration may take 29 s, and its request should finish when the server stops
 BACKLOG: Final = 2048
 TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"

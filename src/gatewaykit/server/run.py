@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import socket
@@ -11,8 +12,6 @@ from typing import TYPE_CHECKING
 from gatewaykit.server.limits import BACKLOG, GRACE_S
 
 if TYPE_CHECKING:
-    import asyncio
-
     from gatewaykit.asgi.types import ASGIApp
 
 __all__ = ["MissingServer", "bind", "serve"]
@@ -75,7 +74,21 @@ def serve(
             if on_ready is not None and self.started:
                 on_ready(_url(listening))
 
-    Server(config).run(sockets=[listening])
+    log, cut_off = logging.getLogger("uvicorn.error"), _CutOff()
+    log.addFilter(cut_off)
+    try:
+        Server(config).run(sockets=[listening])
+    finally:
+        log.removeFilter(cut_off)
+
+
+class _CutOff(logging.Filter):
+    """A second Ctrl-C, or the end of the grace period, cuts requests off: that is a line, and no failure of the app."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            record.msg, record.args, record.exc_info = "a request was cut off: the server stops", (), None
+        return True
 
 
 def _http_protocol() -> type[asyncio.Protocol]:

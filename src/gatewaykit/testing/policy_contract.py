@@ -22,6 +22,7 @@ from gatewaykit.testing.client import Client
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import Receive, Scope, Send
+    from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
     from gatewaykit.core.quota import Quota
     from gatewaykit.core.throttle import Bucket
@@ -63,7 +64,8 @@ class PolicyContract:
     """Subclass it under a name that starts with `Test`, and give `make_policy`; pytest runs the rest.
 
     `method`, `path`, `headers` and `body` describe a request that the policy lets through; where they are not enough,
-    set `lets_through = False`, and only what holds for refusals is tested.
+    set `lets_through = False`, and only what holds for refusals is tested. A policy that looks at the time gets
+    `clock = VirtualClock("2026-01-01T12:00Z")`: the system's would make its tests depend on the hour they run at.
     """
 
     method: ClassVar[str] = "POST"
@@ -71,6 +73,7 @@ class PolicyContract:
     headers: ClassVar[Mapping[str, str]] = {}
     body: ClassVar[bytes] = b'{"a": 1}'
     lets_through: ClassVar[bool] = True
+    clock: ClassVar[Clock | None] = None
     timeout_s: ClassVar[float] = 10.0
 
     def make_policy(self) -> Policy:
@@ -143,7 +146,7 @@ class PolicyContract:
 
     def test_it_can_be_closed_twice_and_used_again(self) -> None:
         async def scenario() -> bool:
-            ending = _Ending(self.make_policy())
+            ending = _Ending(self.make_policy(), self.clock)
             middleware = ending.middleware()
             await middleware.aclose()
             await middleware.aclose()
@@ -157,7 +160,7 @@ class PolicyContract:
         self, *, app_breaks: bool = False, on_request: Any = None, store: Any = "memory://", **request: Any
     ) -> _Ending:
         asked = {"method": self.method, "path": self.path, "headers": self.headers, "body": self.body, **request}
-        ending = _Ending(self.make_policy(), app_breaks=app_breaks, on_request=on_request)
+        ending = _Ending(self.make_policy(), self.clock, app_breaks=app_breaks, on_request=on_request)
 
         async def scenario() -> None:
             middleware = ending.middleware(store)
@@ -171,7 +174,7 @@ class PolicyContract:
         return Client(middleware, timeout_s=self.timeout_s)
 
     def _run_websocket(self, denial: bool) -> _Ending:
-        ending = _Ending(self.make_policy())
+        ending = _Ending(self.make_policy(), self.clock)
 
         async def scenario() -> None:
             middleware = ending.middleware()
@@ -188,8 +191,10 @@ class _Ending:
 
     result: Result
 
-    def __init__(self, policy: Policy, *, app_breaks: bool = False, on_request: Any = None) -> None:
-        self.policy, self.app_breaks, self.on_request = policy, app_breaks, on_request
+    def __init__(
+        self, policy: Policy, clock: Clock | None, *, app_breaks: bool = False, on_request: Any = None
+    ) -> None:
+        self.policy, self.clock, self.app_breaks, self.on_request = policy, clock, app_breaks, on_request
         self.reached_app = False
         self.app_read: bytes | None = None
         self.reason: Reason | None = None
@@ -204,7 +209,7 @@ class _Ending:
 
     def middleware(self, store: Any = "memory://") -> Any:
         policies: Sequence[Policy] = [_Watching(self), _Watched(self)]
-        inner = PolicyMiddleware(self._app, policies=policies, store=store)
+        inner = PolicyMiddleware(self._app, policies=policies, store=store, clock=self.clock)
         return _Snapshots(self, inner)
 
     def what(self) -> str:

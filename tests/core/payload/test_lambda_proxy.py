@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit.core.context import ApiFacts
-from gatewaykit.core.http import HeaderList, Request, Response
-from gatewaykit.core.payload.lambda_proxy import parse_result, proxy_event
+from gatewaykit.core.http import HeaderList, Identity, Request, Response
+from gatewaykit.core.payload.lambda_proxy import masked_event, parse_result, proxy_event
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
@@ -159,6 +159,18 @@ def test_a_binary_body_is_base64_and_a_text_body_text() -> None:
 
     assert (png["body"], png["isBase64Encoded"]) == (base64.b64encode(b"\x89PNG\xff").decode(), True)
     assert (text["body"], text["isBase64Encoded"]) == ("a\ufffd", False)
+
+
+def test_an_event_is_shown_without_its_secrets() -> None:
+    caller = Identity(principal="k", kind="api_key", key_id="key-1")
+    event = event_of(headers=[(b"x-api-key", b"0123456789abcdefghij")], identity=caller)
+
+    shown = masked_event(event)
+
+    assert "0123456789" in json.dumps(event)
+    assert "0123456789" not in json.dumps(shown)
+    assert json.dumps(shown).count("****ghij") == 3
+    assert json.dumps(masked_event(event_of())) == json.dumps(event_of())
 
 
 def test_stage_variables_are_part_of_the_event() -> None:

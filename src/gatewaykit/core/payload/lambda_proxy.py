@@ -46,9 +46,18 @@ def proxy_event(
 
 
 def masked_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as a trace may show it: secrets in its headers masked."""
+    """An event as a trace may show it: the secrets in its headers, and the API key, masked."""
     shown = masked([(name.encode("latin-1"), value.encode("latin-1")) for name, value in event["headers"].items()])
-    return {**event, "headers": shown, "multiValueHeaders": {name: [value] for name, value in shown.items()}}
+    context = event["requestContext"]
+    if key := context["identity"].get("apiKey"):
+        hidden = masked([(b"x-api-key", key.encode("latin-1", "replace"))])["x-api-key"]
+        context = {**context, "identity": {**context["identity"], "apiKey": hidden}}
+    return {
+        **event,
+        "headers": shown,
+        "multiValueHeaders": {name: [value] for name, value in shown.items()},
+        "requestContext": context,
+    }
 
 
 def parse_result(value: object, accept: str | None, binary_types: BinaryTypes) -> Response | Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["BinaryTypes", "first_media_type"]
 
@@ -10,12 +11,22 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}")
 
 
+_SHORT = 256  # what is longer is not remembered
+
+
 def first_media_type(header: str | None) -> str | None:
     """The first media type of `Accept` or `Content-Type`, lower case, without parameters; None when there is none."""
     if not header:
         return None
+    return _remembered(header) if len(header) <= _SHORT else _first(header)
+
+
+def _first(header: str) -> str | None:
     first = header.split(",", 1)[0].split(";", 1)[0].strip().lower()
     return first if _MEDIA_TYPE.fullmatch(first) else None
+
+
+_remembered = lru_cache(maxsize=256)(_first)
 
 
 class BinaryTypes:

@@ -7,18 +7,30 @@ before the first colon. Reference 04 section 7; row 38.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
+from typing import Final
 
 __all__ = ["mock_status"]
+
+_SHORT: Final = 256
+"""Characters of a text whose status is remembered: most templates of mocks render to one of a few."""
 
 
 def mock_status(text: str) -> int | None:
     """The integer `statusCode` of a rendered template, or None when it has none."""
+    return _remembered(text) if len(text) <= _SHORT else _status(text)
+
+
+def _status(text: str) -> int | None:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return _lenient_status(text)
     status = document.get("statusCode") if isinstance(document, dict) else None
     return status if isinstance(status, int) and not isinstance(status, bool) else None
+
+
+_remembered: Final = lru_cache(maxsize=256)(_status)
 
 
 def _lenient_status(text: str) -> int | None:

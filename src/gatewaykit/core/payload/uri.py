@@ -112,6 +112,8 @@ def as_path(text: str) -> str:
 
 def raw_as_path(raw: str) -> str:
     """A path parameter as the client sent it: decoded as far as a path allows; an encoded slash stays encoded."""
+    if _PLAIN.fullmatch(raw):
+        return raw
     return "".join(
         _decoded_where_legal(piece) if _TRIPLET.fullmatch(piece) else quote(piece, safe=_PATH_SAFE, errors="replace")
         for piece in _TRIPLETS.split(raw)
@@ -131,6 +133,7 @@ _AUTHORITY = re.compile(r"(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]
 _VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _BRACED = re.compile(r"\{([a-zA-Z0-9._$-]+)\}")
 _DOTS = re.compile(r"(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 _TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
 _TRIPLETS = re.compile(r"(%[0-9A-Fa-f]{2})")
 
@@ -152,9 +155,12 @@ def _pair(pair: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(map(unquote_plus, _split(name))), tuple(map(unquote_plus, _split(value)))
 
 
-def _fill(parts: tuple[str, ...], values: Mapping[str, str], unmapped: str) -> Iterable[str]:
+def _fill(parts: tuple[str, ...], values: Mapping[str, str], unmapped: str) -> list[str]:
     """Literals, and values where there is one; a name without a value stays as it is written."""
-    return (values.get(part, unmapped.format(part)) if at % 2 else part for at, part in enumerate(parts))
+    return [
+        part if not at % 2 else values[part] if part in values else unmapped.format(part)
+        for at, part in enumerate(parts)
+    ]
 
 
 def _decoded_where_legal(triplet: str) -> str:

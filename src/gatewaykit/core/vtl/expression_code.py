@@ -25,6 +25,7 @@ from gatewaykit.core.vtl.nodes import (
     Text,
 )
 from gatewaykit.core.vtl.uses import Uses
+from gatewaykit.core.vtl.values import PLAIN_LEAST, PLAIN_MOST
 
 __all__ = [
     "FLAGS", "MAX_FORMATTED", "ExpressionGenerator", "Function", "TooComplex", "formatted", "is_rooted", "may_be_null",
@@ -214,8 +215,8 @@ class ExpressionGenerator:
             kind = self._temporary()
             printed = (
                 f"({name} if ({kind} := type({value})) is str or {kind} is int"
-                f" else str({name}) if {kind} is float and least <= {name} < most"
-                f" else empty if {name} is None else text({name}))"
+                f" else empty if {name} is None"
+                f" else str({name}) if {kind} is float and {PLAIN_LEAST} <= {name} < {PLAIN_MOST} else text({name}))"
             )
         return f"({self._constant(reference.prefix)} + text({printed}))" if reference.prefix else printed
 

@@ -24,8 +24,6 @@ from gatewaykit.core.vtl.operators import (
 )
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
-    PLAIN_LEAST,
-    PLAIN_MOST,
     Char,
     Failure,
     HostObject,
@@ -301,10 +299,8 @@ NAMESPACE: Final[dict[str, object]] = {
     "Pieces": Pieces,
     "empty": "",
     "dict": dict,
-    "float": float,
-    "least": PLAIN_LEAST,
-    "most": PLAIN_MOST,
     "enumerate": enumerate,
+    "float": float,
     "int": int,
     "join": "".join,
     "len": len,
