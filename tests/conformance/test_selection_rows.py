@@ -82,6 +82,19 @@ async def test_the_message_of_an_error_chooses_the_response(message: str | None,
     assert (await failed(message, choices)).status == chosen
 
 
+@pytest.mark.parametrize(
+    ("pattern", "chosen"),
+    [
+        pytest.param(r"(a+)+c", 211, id="it comes to its end"),
+        pytest.param(r"(a+)+\1c", 500, id="or is given up"),
+    ],
+)
+async def test_a_pattern_that_backtracks_does_not_hold_up_the_rest(pattern: str, chosen: int) -> None:
+    choices = responses((pattern, 400), ("default", 211))
+
+    assert (await failed("a" * 60 + "b", choices)).status == chosen
+
+
 @pytest.mark.parametrize("kind", ["http", "aws", "mock"])
 async def test_without_a_match_and_a_default_the_answer_is_a_500(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     choices = responses(("no such", 400))

@@ -21,6 +21,8 @@ from gatewaykit.core.payload.media_types import BinaryTypes, first_media_type
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.vtl import Template
 from gatewaykit.core.vtl.java_regex import compile_java_regex
+from gatewaykit.core.vtl.safe_regex import matches
+from gatewaykit.core.vtl.values import Failure
 
 _JSON: Final = (b"content-type", b"application/json")
 
@@ -74,7 +76,10 @@ class IntegrationResponses:
         """The client's response. `value` is what patterns are matched with: a status, an error message, or None."""
         chosen = self._default
         if value is not None:
-            chosen = next((each for pattern, each in self._patterned if pattern.fullmatch(value)), chosen)
+            try:
+                chosen = next((each for pattern, each in self._patterned if matches(pattern, value)), chosen)
+            except Failure as failure:  # an error message may hold what a client sent
+                return Refusal(Reason.MAPPING_FAILED, f"the selection of a response: {failure}")
         if chosen is None:
             return Refusal(
                 Reason.NO_INTEGRATION_RESPONSE,

@@ -327,10 +327,16 @@ def _nested(levels: int, wrap: Callable[[Any], Any]) -> Any:
         pytest.param("$..[?(@..a.sum() > 1)]", _nested(2500, lambda inner: {"a": inner}), id="a scan in a filter"),
         pytest.param("$[*].sum(" + ",".join(["$"] * 99) + ")", [[1]] * 3000, id="arguments for each item"),
         pytest.param("$.concat(" + ",".join(["$.a"] * 20) + ")", {"a": "x" * 1_000_000}, id="a text grown large"),
+        pytest.param(r"$[?(@ =~ /(a+)+\1b/)]", ["a" * 60], id="a pattern that only tries"),
     ],
 )  # fmt: skip
 def test_a_search_that_would_never_end_finds_nothing(path: str, document: Any) -> None:
     assert find(path, document) is MISSING
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "a" * 60 + "b"], ids=["long", "short"])
+def test_a_pattern_that_backtracks_comes_to_its_end(text: str) -> None:
+    assert find("$[?(@ =~ /(a+)+c/)]", [text, "aac"]) == ["aac"]
 
 
 def test_what_every_item_is_compared_with_is_computed_once() -> None:

@@ -11,19 +11,31 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from gatewaykit.core.jsonpath.steps import MISSING, Search
-from gatewaykit.core.vtl.values import java_double, java_equals
+from gatewaykit.core.jsonpath.steps import MISSING, Search, TooMuch
+from gatewaykit.core.vtl.safe_regex import matches
+from gatewaykit.core.vtl.values import Failure, java_double, java_equals
 
 __all__ = ["OPERATORS", "Abandoned", "Compare", "Pattern"]
 
 Compare: TypeAlias = "Callable[[Any, Any, Search], bool]"
 
 
+_CHARACTERS_A_LOOK: Final = 16
+
+
 class Pattern:
     """A regular expression as an operand."""
 
-    def __init__(self, matches: Callable[[str], object]) -> None:
-        self.matches = matches
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+
+    def matches(self, text: str, search: Search) -> bool:
+        """Whether it matches the whole text. Raises TooMuch where that, with what was before, takes too long."""
+        search.spend(len(text) // _CHARACTERS_A_LOOK)
+        try:
+            return matches(self._pattern, text)
+        except Failure:
+            raise TooMuch from None
 
 
 class Abandoned(Exception):
@@ -81,7 +93,7 @@ def _matches(left: Any, right: Any, search: Search) -> bool:
     pattern, value = (right, left) if isinstance(right, Pattern) else (left, right)
     if not isinstance(pattern, Pattern) or isinstance(value, Pattern):
         return False
-    return any(pattern.matches(_shown(item)) is not None for item in (value if isinstance(value, list) else [value]))
+    return any(pattern.matches(_shown(item), search) for item in (value if isinstance(value, list) else [value]))
 
 
 def _list(value: Any) -> list[Any] | None:

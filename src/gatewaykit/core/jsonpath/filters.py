@@ -156,7 +156,7 @@ def _literal(reader: Reader) -> Any:
         pattern = compile_java_regex(flags + found[1].replace("\\/", "/"))
         if isinstance(pattern, str):
             raise reader.unreadable(pattern)
-        return Pattern(pattern.fullmatch)
+        return Pattern(pattern)
     if reader.accept("["):
         return _list_literal(reader)
     if reader.next() == "{":
