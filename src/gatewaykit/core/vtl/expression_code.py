@@ -280,7 +280,8 @@ class ExpressionGenerator:
         """A condition: only a reference, `true`, a comparison or a combination of them can hold."""
         if isinstance(node, Reference):
             raw = self._chain(node.root, node.accessors) if node.root else "True"
-            return raw if raw == "True" or self._is_counter(node) else f"({raw} is not False)"
+            is_flag = self._is_counter(node) and node.accessors[0] in FLAGS
+            return raw if raw == "True" or is_flag else f"({raw} is not False)"  # zero holds
         if isinstance(node, Not):
             return f"(not {self._truth(node.operand)})"
         if isinstance(node, Binary):
