@@ -18,6 +18,8 @@ import gatewaykit
 from gatewaykit.cli.program import make_parser
 from gatewaykit.core import access_log
 from gatewaykit.core.reasons import Reason, ResponseType
+from gatewaykit.core.vtl.methods import METHODS
+from gatewaykit.core.vtl.values import JavaSet
 from gatewaykit.deploy import configured_policies
 from gatewaykit.deploy.config import ApiSettings, Config, ServerSettings
 from gatewaykit.deploy.configured_policies import KeySettings
@@ -43,7 +45,7 @@ def _make(name: str) -> str:
     kind, _, argument = name.partition(" ")
     makers = {
         "reasons": _reasons, "responses": _responses, "command": _command, "settings": _settings,
-        "variables": _variables,
+        "variables": _variables, "methods": _methods,
     }  # fmt: skip
     return makers[kind](argument)
 
@@ -126,6 +128,17 @@ def _default(each: Any) -> str:
 def _variables(which: str) -> str:
     known = [*access_log._FROM_CONTEXT] if which == "empty" else [*access_log._EXPRESSIONS, *access_log._READS]
     return fill(", ".join(f"`$context.{name}`" for name in sorted(known, key=str.lower)), 120, break_on_hyphens=False)
+
+
+_KINDS = {str: "a text", list: "a list", JavaSet: "what `keySet()`, `values()` and `entrySet()` give", dict: "a map",
+          int: "a whole number", float: "a double", bool: "`true` and `false`"}  # fmt: skip
+
+
+def _methods(_: str) -> str:
+    """What templates may call, by the kind of value; what an entry of a map has is its own."""
+    rows = [(kind, sorted(METHODS[each])) for each, kind in _KINDS.items()]
+    rows.append(("an entry of `entrySet()`", ["getKey", "getValue"]))
+    return _table(("On", "Methods"), ((kind, ", ".join(f"`{name}`" for name in names)) for kind, names in rows))
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
