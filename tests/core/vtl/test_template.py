@@ -333,12 +333,8 @@ def test_a_template_renders_again_and_again_from_fresh_variables() -> None:
         pytest.param("a$s.concat('#stop')b#set($s = 'x')$s.concat(\"#stop\")c", "ab", id="a string that stops"),
         pytest.param('$x.y("#if(true)b#end")|', "|", id="a directive in an argument that is not evaluated"),
         pytest.param("#set($i-j = 5)$i-j", "5", id="hyphens are part of a name"),
-        pytest.param(
-            "#set($x = [true, 1.5, 9999999999999999999])$x.hashCode()|$x",
-            "|[true, 1.5, 9999999999999999999]",
-            id="no hash",
-        ),
-        pytest.param("#set($x = {'a': 9999999999999999999})$x.hashCode()|", "|", id="nor of a map"),
+        pytest.param("#foreach($i in [1])#set($x = [1, $foreach])$x.hashCode()|#end", "|", id="no hash"),
+        pytest.param("#foreach($i in [1])#set($x = {'a': $foreach})$x.hashCode()|#end", "|", id="nor of a map"),
         pytest.param('#set($x = $s.x("a\'$s", "#if(true)b#end"))[$x]', "[]", id="strings as arguments"),
     ],
 )

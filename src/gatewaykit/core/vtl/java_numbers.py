@@ -117,12 +117,17 @@ _INTEGER_DIGITS: Final = _parsed(31)
 _LONG_DIGITS: Final = _parsed(63)
 
 
-def number_hash(value: Any) -> int | None:
-    """Of Integer, Long and Double; a BigInteger has none here."""
+def number_hash(value: Any) -> int:
+    """`hashCode()` of Integer, Long, BigInteger and Double."""
     bits: int = struct.unpack(">q", struct.pack(">d", value))[0] if type(value) is float else value
     if type(value) is int and -(2**31) <= value < 2**31:
         return value
-    return int_value(bits ^ (bits % 2**64 >> 32)) if -(2**63) <= bits < 2**63 else None
+    if -(2**63) <= bits < 2**63:
+        return int_value(bits ^ (bits % 2**64 >> 32))
+    code, size = 0, (bits.bit_length() + 31) // 32
+    for word in struct.unpack(f">{size}I", abs(bits).to_bytes(4 * size, "big")):
+        code = (31 * code + word) % 2**32
+    return int_value(code if bits > 0 else -code)
 
 
 _NUMBER: Final[Methods] = {
