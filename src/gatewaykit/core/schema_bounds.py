@@ -15,6 +15,7 @@ from typing import Any, Final
 from gatewaykit.core.ecma_regex import Pattern
 from gatewaykit.core.schema_fast import subschemas
 from gatewaykit.core.schema_guard import GuardedSchema
+from gatewaykit.core.schema_recursion import Counted, branching
 
 __all__ = ["bound"]
 
@@ -22,8 +23,15 @@ _MODULUS: Final = 2**61 - 1
 _LARGE: Final = object()
 
 
-def bound(generated: dict[str, Any], guarded: GuardedSchema) -> None:
-    """Replace what the compiler's code looks up by name; `generated` are its globals."""
+_DEFINITION: Final = "validate___definitions_"
+"""How the compiler's code names the function of a definition."""
+
+
+def bound(generated: dict[str, Any], guarded: GuardedSchema) -> Callable[[], None] | None:
+    """Replace what the compiler's code looks up by name; `generated` are its globals.
+
+    Gives what has to be called before a value is looked at, where something is counted.
+    """
     patterns = generated.get("REGEX_PATTERNS", {})
     for pattern in patterns:
         if isinstance(pattern, Pattern) and pattern.search is not None:
@@ -31,6 +39,13 @@ def bound(generated: dict[str, Any], guarded: GuardedSchema) -> None:
     definitions = guarded.schema["definitions"].values()
     if any(schema.get("uniqueItems") for definition in definitions for schema in subschemas(definition)):
         generated["set"] = _set
+    names = branching(guarded.schema["definitions"])
+    if not names:
+        return None
+    calls = Counted()
+    for name in names:
+        generated[_DEFINITION + name] = calls.counted(generated[_DEFINITION + name])
+    return calls.begin
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,10 +166,12 @@ def compile_schema(
         )  # fmt: skip
     except (fastjsonschema.JsonSchemaDefinitionException, SyntaxError, RecursionError) as error:
         return (Problem(where=where, what="the schema cannot be compiled", why=str(error)),)
-    bound(getattr(validate, "func", validate).__globals__, guarded)
+    begin = bound(getattr(validate, "func", validate).__globals__, guarded)
     refused: type[Exception] = fastjsonschema.JsonSchemaException
 
     def accepts(value: Any) -> bool:
+        if begin is not None:
+            begin()
         try:
             validate(value)
         except (refused, ArithmeticError, RecursionError):  # the last two: as in `explain`
@@ -177,7 +179,8 @@ def compile_schema(
         return True
 
     use_fast = is_installed() if fast is None else fast
-    return CompiledSchema(guarded, accepts, compile_fast_yes(guarded) if use_fast else None)
+    fast_yes = compile_fast_yes(guarded) if use_fast and begin is None else None  # its library counts nothing
+    return CompiledSchema(guarded, accepts, fast_yes)
 
 
 class NoHandlers(dict[str, Callable[[str], NoReturn]]):
