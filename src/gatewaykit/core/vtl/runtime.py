@@ -147,13 +147,18 @@ def index(owner: object, key: object) -> object:
                 return None
             raise Failure(f"index {key} of a list of {len(owner)}")
         return owner[at]
-    if type(key) is int and key < 0 and not isinstance(owner, list):
+    if _is_negative(key) and not isinstance(owner, list):
         raise Failure(f"index {key} of what has no size")
     return call(owner, "get", key)
 
 
 def _from_end(owner: dict[Any, Any] | list[Any], key: Any) -> Any:
-    return len(owner) + key if type(key) is int and -(2**31) <= key < 0 else key
+    return len(owner) + key if _is_negative(key) else key
+
+
+def _is_negative(key: object) -> bool:
+    """Whether an index counts from the end: an Integer below zero, but no Long."""
+    return type(key) is int and -(2**31) <= key < 0
 
 
 def call(owner: object, name: str, *arguments: object) -> object:
@@ -231,7 +236,7 @@ def assign_index(owner: object, key: object, value: object) -> None:
         owner[at] = put_inside(value)
     elif isinstance(owner, Loop):
         owner.store(key_of(_from_end(owner.entries, key)), value)
-    elif owner is not None and type(key) is int and key < 0 and not isinstance(owner, list):
+    elif owner is not None and _is_negative(key) and not isinstance(owner, list):
         raise Failure(f"index {key} of what has no size")
 
 
