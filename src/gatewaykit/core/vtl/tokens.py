@@ -126,9 +126,10 @@ class TokenProblem(Exception):
         self.message = message
 
 
-_KEPT: Final = re.compile(r"\\+\$|[$#]")
+_KEPT: Final = re.compile(r"(\\+\$).?|[$#]", re.DOTALL)
 
 
 def _kept(special: str) -> str:
-    """The part of a swallowed terminator that is printed: `#`, `$` and the backslashes before a `$`."""
-    return "".join(_KEPT.findall(special))
+    """The part of a swallowed terminator that is printed: `#`, `$`, and the backslashes before a `$`, which cost it the
+    character behind."""
+    return "".join([found[1] or found[0] for found in _KEPT.finditer(special)])
