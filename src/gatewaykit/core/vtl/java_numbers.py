@@ -117,6 +117,15 @@ _INTEGER_DIGITS: Final = _parsed(31)
 _LONG_DIGITS: Final = _parsed(63)
 
 
+def _double_hex(value: float) -> str:
+    """`Double.toHexString`: as Python writes it, without zeros at the end and without a plus."""
+    if not math.isfinite(value):
+        return text(value)
+    digits, _, exponent = value.hex().partition("p")
+    whole_part, _, fraction = digits.partition(".")
+    return f"{whole_part}.{fraction.rstrip('0') or '0'}p{int(exponent)}"
+
+
 def number_hash(value: Any) -> int:
     """`hashCode()` of Integer, Long, BigInteger and Double."""
     bits: int = struct.unpack(">q", struct.pack(">d", value))[0] if type(value) is float else value
@@ -159,6 +168,7 @@ DOUBLE: Final[Methods] = {
     **_NUMBER,
     "parseDouble": _parsed_double,
     "valueOf": _double_of,
+    "toHexString": lambda value, other: _double_hex(_double(other)),
     "isNaN": lambda value, *other: math.isnan(_double(*other) if other else value),
     "isInfinite": lambda value, *other: math.isinf(_double(*other) if other else value),
     "compare": lambda value, one, other: _compare(_double(one), _double(other)),

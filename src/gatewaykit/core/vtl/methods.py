@@ -265,7 +265,7 @@ _NO_NUMBER: Final = _OBJECT | {
     "numberOfTrailingZeros", "parseUnsignedInt", "remainderUnsigned", "reverse", "reverseBytes", "rotateLeft",
     "rotateRight", "signum", "toUnsignedString",
 }  # fmt: skip
-_NO_DOUBLE: Final = _OBJECT | {"byteValue", "floatValue", "isFinite", "shortValue", "toHexString"}
+_NO_DOUBLE: Final = _OBJECT | {"byteValue", "floatValue", "isFinite", "shortValue"}
 
 NOT_OFFERED: Final[Mapping[type, frozenset[str]]] = {
     str: _NO_STRING, Char: _OBJECT, list: _NO_LIST, JavaList: _NO_LIST, JavaSet: _NO_SET, dict: _OBJECT,
