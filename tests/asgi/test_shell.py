@@ -471,7 +471,7 @@ def in_chunks(*chunks: bytes, swallow: bool = False) -> Any:
             try:
                 more = position + 1 < len(chunks)
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
-            except Exception:
+            except Exception:  # an app that does not let a broken send end it
                 if not swallow:
                     raise
 
