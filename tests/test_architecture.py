@@ -20,6 +20,7 @@ TASKS_ALLOWED = {
     "asgi/lifespan.py": "the lifespan of an inner app stays open between start-up and shutdown",
     "integrations/functions.py": "an asynchronous invocation (type Event): nobody waits for it",
     "testing/": "an app under test runs beside the test that feeds it",
+    "waiting.py": "one call that many requests wait for belongs to none of them",
     "upstream/connection.py": "a request body that is streamed goes out while the response is awaited",
 }
 """File or folder under src/gatewaykit -> why it may start a task. There is no task per request beyond these."""

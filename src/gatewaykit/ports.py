@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 
@@ -170,6 +171,7 @@ class Runtime:
     profile: str = "web"  # "aws" or "web"
     look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
+    facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
 
     def looking(self) -> Runtime:
         """The same, with limits that are looked at and never taken from."""

@@ -61,11 +61,10 @@ class AsgiRequest(Request):
             self.address = client[0] if client else ""
         self.body = None
         self._id = self._extended_id = self._header_list = self._kind = self._query = None
-        self._query_string = self._root_path = self._scheme = self._source = None
+        self._query_string = self._root_path = self._scheme = self._source = self._tls = None
         # As `forget_facts`, without the call: this runs for every request.
-        self.identity = self.api_key = self.refusal = self.events = self.context = self.reached = self.integration = (
-            None
-        )
+        self.identity = self.api_key = self.client_cert = self.refusal = self.events = None
+        self.context = self.reached = self.integration = None
         self.limits = []
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING
@@ -213,4 +212,5 @@ AsgiRequest.first_use = {
     "root_path": lambda request: request.scope.get("root_path", ""),
     "scheme": lambda request: request.scope.get("scheme", "http"),
     "source": lambda request: AsgiBody(request.receive),
+    "tls": lambda request: (request.scope.get("extensions") or {}).get("tls"),
 }

@@ -73,11 +73,13 @@ class Request:
     """
 
     __slots__ = (
-        "address", "api_key", "body", "client", "context", "events", "headers", "http_version", "identity",
-        "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached", "received_monotonic_s",
-        "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables", "status", "trace_id",
+        "address", "api_key", "body", "client", "client_cert", "context", "events", "headers", "http_version",
+        "identity", "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached",
+        "received_monotonic_s", "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables",
+        "status", "trace_id",
         # behind the facts that are derived on first use; None until then
         "_extended_id", "_header_list", "_id", "_kind", "_query", "_query_string", "_root_path", "_scheme", "_source",
+        "_tls",
     )  # fmt: skip
 
     method: str  # as sent, upper case by custom
@@ -100,6 +102,8 @@ class Request:
     id: _Derived[str]  # $context.requestId
     extended_id: _Derived[str]  # $context.extendedRequestId
     trace_id: str  # X-Amzn-Trace-Id, "" until an integration is called
+    tls: _Derived[Any]  # the server's ASGI TLS extension, a mapping; None where the server has none
+    client_cert: Any  # a core.identity.mtls.ClientCertificate; writer: the mtls policy
     identity: Identity | None  # writer: the authenticating policy
     api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
     limits: list[LimitState]  # writer: throttle, quota
@@ -138,15 +142,14 @@ class Request:
         self.headers = {name.lower(): value for name, value in self.header_list}
         self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
         self.root_path = root_path
-        self._id = self._extended_id = self._query = self._source = None
+        self._id = self._extended_id = self._query = self._source = self._tls = None
         self.address = client[0] if client else ""
         self.forget_facts()
 
     def forget_facts(self) -> None:
         """Nothing is known yet of what routing and policies write."""
-        self.identity = self.api_key = self.refusal = self.events = self.context = self.reached = self.integration = (
-            None
-        )
+        self.identity = self.api_key = self.client_cert = self.refusal = self.events = None
+        self.context = self.reached = self.integration = None
         self.limits = []
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING
@@ -251,6 +254,7 @@ Request.first_use = {
     "root_path": lambda request: "",
     "scheme": lambda request: "http",
     "source": lambda request: None,
+    "tls": lambda request: None,
 }
 for _name in Request.first_use:
     setattr(Request, _name, _derived(_name))

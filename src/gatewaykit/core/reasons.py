@@ -84,6 +84,39 @@ class Reason(Enum):
 
     UNAUTHENTICATED = ("no valid credentials", _T.UNAUTHORIZED)
     FORBIDDEN = ("not allowed", _T.ACCESS_DENIED)
+    DENIED_IMPLICITLY = ("no policy allows it", _T.ACCESS_DENIED)
+    DENIED_EXPLICITLY = (
+        "a policy denies it", _T.ACCESS_DENIED, 403,
+        "User is not authorized to access this resource with an explicit deny in an identity-based policy",
+    )  # fmt: skip
+    ADDRESS_DENIED = ("the client's address is not let in", _T.WAF_FILTERED)
+    CLIENT_CERTIFICATE_MISSING = ("no client certificate", _T.DEFAULT_4XX, 403, "Forbidden", "ForbiddenException")
+    CLIENT_CERTIFICATE_INVALID = (
+        "the client certificate is not trusted", _T.DEFAULT_4XX, 403, "Forbidden", "ForbiddenException",
+    )  # fmt: skip
+
+    IDENTITY_SOURCE_MISSING = ("an identity source is missing or empty", _T.UNAUTHORIZED)
+    IDENTITY_SOURCE_INVALID = ("the identity source does not match its expression", _T.UNAUTHORIZED)
+    TOKEN_MISSING = ("no token was sent", _T.UNAUTHORIZED)
+    TOKEN_INVALID = ("the token is not valid", _T.UNAUTHORIZED)
+    TOKEN_EXPIRED = ("the token has expired", _T.UNAUTHORIZED)
+    TOKEN_UNFIT = ("the token is of the wrong kind, or lacks a scope", _T.UNAUTHORIZED)
+    SCOPE_MISSING = ("the token lacks a scope", _T.DEFAULT_4XX, 403, "Forbidden", "ForbiddenException")
+    ISSUER_UNREACHABLE = ("the issuer of tokens cannot be asked", _T.AUTHORIZER_FAILURE)
+
+    SIGNATURE_MISSING = ("no AWS signature", _T.MISSING_AUTHENTICATION_TOKEN)
+    SIGNATURE_INCOMPLETE = (
+        "the AWS signature lacks parts", _T.DEFAULT_4XX, 403, None, "IncompleteSignatureException",
+    )  # fmt: skip
+    SIGNATURE_INVALID = ("the AWS signature does not match", _T.INVALID_SIGNATURE)
+    SIGNATURE_EXPIRED = ("the AWS signature is out of its time", _T.INVALID_SIGNATURE)
+    SIGNATURE_MISSCOPED = ("the AWS signature is for another region or service", _T.INVALID_SIGNATURE)
+    ACCESS_KEY_UNKNOWN = (
+        "unknown access key or session token", _T.ACCESS_DENIED, 403,
+        "The security token included in the request is invalid.",
+    )  # fmt: skip
+    SESSION_TOKEN_EXPIRED = ("the session token has expired", _T.EXPIRED_TOKEN)
+
     AUTHORIZER_FAILED = ("the authorizer failed", _T.AUTHORIZER_FAILURE)
     AUTHORIZER_MISCONFIGURED = ("the authorizer gave no usable answer", _T.AUTHORIZER_CONFIGURATION_ERROR)
 

@@ -50,9 +50,13 @@ REST_ORDER: Final = (
     "envelope",  # the two ids on every answer
     "access_log",
     "compress",  # of the answer, once every other policy has seen it
+    "mtls",  # what the connection itself proves
+    "address",  # lists of addresses, as WAF's
     "cors",  # a preflight carries no credentials, so it is answered before they are asked for
+    "preauth",  # a flood is stopped before anybody is asked who sends it
     "decompress",  # before whoever reads the body
-    "authenticate",
+    "resource_policy",  # where it alone decides
+    "authenticate",  # each authorizer combines itself with the resource policy
     "api_key",
     "throttle",
     "quota",
@@ -103,9 +107,10 @@ class _Compiler:
     """One compilation. `api` is the ledger's view: a field that is read here is a key that is enforced."""
 
     def __init__(self, api: Definition, ledger: Ledger, options: RestOptions, runtime: Runtime, recorded: bool) -> None:
+        facts = replace(options.facts, stage=options.stage, stage_in_path=options.stage_prefix)
+        runtime = replace(runtime, facts=facts)
         self._api, self._ledger, self._options, self._runtime, self._recorded = api, ledger, options, runtime, recorded
         self._problems: list[Problem] = []
-        facts = replace(options.facts, stage=options.stage, stage_in_path=options.stage_prefix)
         self._render = self._renderer(facts)
         self._keys: list[ApiKey] = []
         self._listed: list[Listed] = []

@@ -15,6 +15,7 @@ from gatewaykit.errors import ConfigError, Problem, words_of
 from gatewaykit.policies.bound import Bound
 from gatewaykit.ports import Policy
 from gatewaykit.units import parse_duration
+from gatewaykit.waiting import TimeUp, within
 
 if TYPE_CHECKING:
     from gatewaykit.ports import Runtime
@@ -98,7 +99,7 @@ def _asking(config: Authenticate) -> Callable[[Request], Request | Refusal | Awa
 
     async def later(request: Request, waiting: Awaitable[Any]) -> Request | Refusal:
         try:
-            answer = await (waiting if timeout_s is None else _within(timeout_s, waiting))
+            answer = await within(timeout_s, waiting)
         except Exception as error:  # noqa: BLE001 - as above
             return failed(error)
         return settle(request, answer)
@@ -117,30 +118,10 @@ def _asking(config: Authenticate) -> Callable[[Request], Request | Refusal | Awa
 
     def failed(error: Exception) -> Refusal:
         told = f"{type(error).__name__}: {words_of(error)}"
-        what = f"no answer in {timeout_s:g} s" if isinstance(error, _TimeUp) else told
+        what = f"no answer in {timeout_s:g} s" if isinstance(error, TimeUp) else told
         return Refusal(Reason.AUTHORIZER_FAILED, f"{_name(authorizer)}: {what}", cause=error)
 
     return on_request
-
-
-class _TimeUp(Exception):
-    """The authorizer took too long; not to be confused with a TimeoutError of its own."""
-
-
-async def _within(timeout_s: float, waiting: Awaitable[Any]) -> Any:
-    import asyncio  # here: importing policies must not load it
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # driven without an event loop, where nothing can wait
-        return await waiting
-    try:
-        async with asyncio.timeout(timeout_s) as scope:
-            return await waiting
-    except TimeoutError as error:
-        if scope.expired():
-            raise _TimeUp from error
-        raise
 
 
 def _name(function: Callable[..., Any]) -> str:
