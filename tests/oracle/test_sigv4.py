@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gatewaykit.core.http import HeaderList, Request
 from gatewaykit.core.iam.signing import Signer, presigned_target, signed_headers
-from gatewaykit.core.iam.signing_key import derived_key
+from gatewaykit.core.iam.signing_key import SigningKey
 from gatewaykit.core.iam.sigv4 import SignatureReader, SignatureRules, Signed, verify
 
 KEY_ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -65,7 +65,7 @@ def verified(request: Request, token: str | None = None) -> Signed:
     assert isinstance(signed, Signed), signed
     assert signed.key_id == KEY_ID
     assert signed.token == (None if token is None else token.encode())
-    assert verify(signed, derived_key(SECRET, signed.scope), request.body or b"") is None
+    assert verify(signed, SigningKey(SECRET, signed.scope), request.body or b"") is None
     return signed
 
 

@@ -15,7 +15,7 @@ from gatewaykit.core.http import HeaderList
 
 __all__ = [
     "EMPTY_HASH", "UNSIGNED_PAYLOAD", "canonical_headers", "canonical_path", "canonical_queries", "encoded",
-    "header_values_of", "query_pairs",
+    "header_values_of", "plain_query", "query_pairs",
 ]  # fmt: skip
 
 EMPTY_HASH: Final = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -24,23 +24,23 @@ EMPTY_HASH: Final = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 UNSIGNED_PAYLOAD: Final = b"UNSIGNED-PAYLOAD"
 """Stands in place of the hash where the body is not signed."""
 
-_UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_IN_PATH: Final = _UNRESERVED + b"/"
-_IN_QUERY: Final = _UNRESERVED + b"&="
+_PLAIN_PATH: Final = re.compile(rb"/|(?:/[\w~-][\w.~-]*)+/?").fullmatch
+_PLAIN_QUERY: Final = re.compile(rb"[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*").fullmatch
 _BLANKS: Final = re.compile(rb"[ \t]+")
 
 
 def canonical_path(path: bytes) -> bytes:
     """A path as sent, without empty and dot segments, encoded once more."""
-    if path[:1] != b"/" or b"//" in path or b"/." in path:
-        kept: list[bytes] = []
-        for segment in path.split(b"/"):
-            if segment == b"..":
-                del kept[-1:]
-            elif segment and segment != b".":
-                kept.append(segment)
-        path = b"/" + b"/".join(kept) + (b"/" if kept and path.endswith(b"/") else b"")
-    return path if not path.translate(None, _IN_PATH) else quote_from_bytes(path, safe="/~").encode()
+    if _PLAIN_PATH(path) is not None:
+        return path
+    kept: list[bytes] = []
+    for segment in path.split(b"/"):
+        if segment == b"..":
+            del kept[-1:]
+        elif segment and segment != b".":
+            kept.append(segment)
+    path = b"/" + b"/".join(kept) + (b"/" if kept and path.endswith(b"/") else b"")
+    return quote_from_bytes(path, safe="/~").encode()
 
 
 def canonical_queries(query: bytes, *, without: bytes | None = None) -> tuple[bytes, ...]:
@@ -49,19 +49,24 @@ def canonical_queries(query: bytes, *, without: bytes | None = None) -> tuple[by
     The guide encodes what a parameter means; botocore takes the pairs as they were sent. Both give the same for what
     is encoded as the guide tells. The parameter named `without` is left out.
     """
-    if not query:
-        return (b"",)
-    if not query.translate(None, _IN_QUERY) and without is None:
-        pairs = query.split(b"&")
-        if query.count(b"=") == len(pairs) and all(b"=" in pair for pair in pairs):
-            if len(pairs) == 1:
-                return (query,)
-            # By name, then value: a name ends before every character that it may hold.
-            return (b"&".join(sorted(query.replace(b"=", b"\0").split(b"&"))).replace(b"\0", b"="),)
+    if (plain := plain_query(query)) is not None and without is None:
+        return (plain,)
     sent = [pair.partition(b"=")[::2] for pair in query.split(b"&")]
     meant = ((encoded(name), encoded(value)) for name, value in query_pairs(query) if name != without)
     as_sent = (pair for pair in sent if without is None or _decoded(pair[0]) != without)
     return tuple(dict.fromkeys((_joined(meant), _joined(as_sent))))
+
+
+def plain_query(query: bytes) -> bytes | None:
+    """The canonical form of a query of unreserved characters, in which everybody agrees; None for another one."""
+    if not query:
+        return query
+    if _PLAIN_QUERY(query) is None:
+        return None
+    if b"&" not in query:
+        return query
+    # By name, then value: the end of a name has to come before every character that a name may hold.
+    return b"&".join(sorted(query.replace(b"=", b"\0").split(b"&"))).replace(b"\0", b"=")
 
 
 def query_pairs(query: bytes) -> list[tuple[bytes, bytes]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from hmac import digest
 from typing import Final
 
 from gatewaykit.core.http import HeaderList
@@ -22,7 +21,7 @@ from gatewaykit.core.iam.canonical import (
 )
 from gatewaykit.core.iam.signature_parts import HMAC
 from gatewaykit.core.iam.signature_time import instant
-from gatewaykit.core.iam.signing_key import derived_key
+from gatewaykit.core.iam.signing_key import SigningKey
 
 __all__ = ["Signer", "presigned_target", "signed_headers"]
 
@@ -115,7 +114,7 @@ def _canonical(
 def _signature(signer: Signer, date: bytes, canonical: bytes) -> bytes:
     scope = signer.scope(date)
     to_sign = b"\n".join((HMAC, date, scope, sha256(canonical).hexdigest().encode()))
-    return digest(derived_key(signer.secret, scope), to_sign, "sha256").hex().encode()
+    return SigningKey(signer.secret, scope).signature(to_sign)
 
 
 def _hash(body: bytes) -> bytes:

@@ -17,7 +17,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from hmac import compare_digest, digest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,10 +27,12 @@ from gatewaykit.core.iam.canonical import (
     canonical_path,
     canonical_queries,
     header_values_of,
+    plain_query,
     query_pairs,
 )
 from gatewaykit.core.iam.signature_parts import ECDSA, HMAC, Parts, header_parts, query_parts
 from gatewaykit.core.iam.signature_time import check_time, is_date, window
+from gatewaykit.core.iam.signing_key import DerivedKey
 from gatewaykit.core.reasons import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -123,17 +124,17 @@ class SignatureReader:
                 except KeyError:
                     return self._carefully(request, now_s)
                 if (
-                    (b"\n" + b"\n".join(headers)).count(b"\nx-amz-") == plan.amazon
+                    b"\n".join(headers).count(b"x-amz-") == plan.amazon
                     and block.count(b"\n") == plan.lines
-                    and not (b"  " in block or b": " in block or b" \n" in block or b"\t" in block)
+                    and not (b" " in block and _UNEVEN(block) is not None)
+                    and b"\t" not in block
                     and b"x-amz-content-sha256" not in headers
-                    and not query.translate(None, _PLAIN_QUERY)
-                    and len(queries := canonical_queries(query)) == 1
+                    and (plain := plain_query(query)) is not None
                 ):
                     path, method = canonical_path(request.wire_path), request.method.encode("utf-8", "replace")
                     return Signed(
                         key_id.decode(), headers.get(b"x-amz-security-token"), day + self._scope, signature,
-                        self._preamble % (date, day), (b"%b\n%b\n%b\n%b" % (method, path, queries[0], block),), None,
+                        self._preamble % (date, day), (b"%b\n%b\n%b\n%b" % (method, path, plain, block),), None,
                     )  # fmt: skip
         return self._carefully(request, now_s)
 
@@ -241,7 +242,7 @@ class SignatureReader:
         return None
 
 
-_PLAIN_QUERY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~&="
+_UNEVEN: Final = re.compile(rb"  |: | \n").search
 _LONGEST_PLANNED: Final = 512
 _MOST_PLANS: Final = 64
 _HASH: Final = re.compile(rb"[0-9a-f]{64}")
@@ -258,18 +259,17 @@ class _Plan:
         written = [name.replace(b"%", b"%%") for name in names]
         self.form = b"".join(name + b":%b\n" for name in written) + b"\n" + b";".join(written) + b"\n"
         self.lines = len(names) + 2
-        self.amazon = sum(name.startswith(b"x-amz-") for name in names)
+        self.amazon = sum(b"x-amz-" in name for name in names)
 
 
-def verify(signed: Signed, key: bytes, body: bytes) -> Refusal | None:
+def verify(signed: Signed, key: DerivedKey, body: bytes) -> Refusal | None:
     """None where the signature was made with this derived key, over this body."""
     payload = payload_of(signed, body)
     if isinstance(payload, Refusal):
         return payload
     for canonical in signed.canonicals:
         hashed = sha256(canonical + payload).hexdigest().encode()
-        expected = digest(key, signed.preamble + hashed, "sha256").hex().encode()
-        if compare_digest(expected, signed.signature):
+        if key.verifies(signed.preamble + hashed, signed.signature):
             return None
     return invalid("another secret, or the request was changed after it was signed")
 
