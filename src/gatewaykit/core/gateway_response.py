@@ -85,7 +85,9 @@ def compile_renderer(
                     _problem(status, message, request),
                 )
         if plan is None:
-            return Response(status, [(b"content-type", b"application/json"), *headers], _default_body(reason, message))
+            return Response(
+                status, [(b"content-type", b"application/json"), *headers], _default_body(headers[0][1], message)
+            )
         facts = _facts(request, refusal, message, context)
         media_type, template = _choose(plan.templates, request)
         body = _substitute(template, request, facts).encode("utf-8", "replace")
@@ -147,12 +149,12 @@ def _ready(reason: Reason) -> tuple[int, HeaderList, bytes]:
         (b"content-type", b"application/json"),
         (b"x-amzn-errortype", reason.error_type.encode()),
     ]
-    return reason.status, headers, _default_body(reason, reason.message)
+    return reason.status, headers, _default_body(headers[1][1], reason.message)
 
 
-def _default_body(reason: Reason, message: str | None) -> bytes:
+def _default_body(error_type: bytes, message: str | None) -> bytes:
     # A denial by policy is spelt with a capital M where no template of the user's applies (reference 01 section 4).
-    key = "Message" if reason.response_type is ResponseType.ACCESS_DENIED else "message"
+    key = "Message" if error_type == b"AccessDeniedException" else "message"
     return f'{{"{key}":{_quoted(message)}}}'.encode()
 
 
