@@ -26,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_ANSWER: Final = 65_536
-"""Characters of an answer as JSON; a policy of thousands of statements is a mistake, or an attack on whoever reads it."""
+"""Characters of an answer as JSON: a policy of thousands of statements is a mistake, or an attack on who reads it."""
 
 MAX_METHOD_ARN: Final = 1600
 MAX_RESOURCE: Final = 512
@@ -48,7 +48,7 @@ class AnswerForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """A whole answer, as it is cached: it allows only what its policy allows. `policy` is a bool for a simple answer."""
+    """A whole answer, as it is cached: it allows only what its policy allows. A simple one is true or false."""
 
     principal: str
     claims: dict[str, Any]
