@@ -1,8 +1,7 @@
 """The events of Lambda authorizers: TOKEN and REQUEST, formats 1.0 and 2.0.
 
-Reference 02 sections 3 and 5, 06 section 3.
-Developer guide, "Input to an API Gateway Lambda authorizer" and "Control access to HTTP APIs with AWS Lambda
-authorizers". The body of a request is never part of one.
+Reference 02 sections 3 and 5, 06 section 3. Developer guide, "Input to an API Gateway Lambda authorizer" and "Control
+access to HTTP APIs with AWS Lambda authorizers". The body of a request is never part of one.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def request_event(
     if api == "HTTP":
         text = ",".join(joined(values))
         own = {"version": "1.0", **own, "identitySource": text, "authorizationToken": text}
-    context = authorizer_context(request, facts, api)
+    context = authorizer_context(request, facts, "REST")
     return {
         **own,
         "resource": request.resource,
@@ -76,7 +75,7 @@ def masked_authorizer_event(event: Mapping[str, Any]) -> dict[str, Any]:
         shown["headers"] = masked(fields)
     if "multiValueHeaders" in event:
         shown["multiValueHeaders"] = {name: [value] for name, value in shown["headers"].items()}
-    if identity := event.get("requestContext", {}).get("identity"):
+    if "apiKey" in (identity := event.get("requestContext", {}).get("identity", {})):
         identity = {**identity, "apiKey": last_four(identity["apiKey"])}
         shown["requestContext"] = {**event["requestContext"], "identity": identity}
     return shown
