@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from gatewaykit.core.execution_log import last_four
 from gatewaykit.core.expiring import Expiring
 from gatewaykit.core.iam.access import Access, access_of, method_arn
-from gatewaykit.core.iam.policy import CompiledPolicy, Effect, compile_policy
+from gatewaykit.core.iam.policy import CompiledPolicy, Effect, Verdict, compile_policy
 from gatewaykit.core.identity.authorizer import (
     MAX_METHOD_ARN,
     AnswerForm,
@@ -233,7 +233,8 @@ class _Authorizing(Bound):
 
     def __init__(self, config: LambdaAuthorizer, runtime: Runtime) -> None:
         super().__init__("lambda_authorizer", on_request=self._decide)
-        self._config, self._runtime, self._form = config, runtime, config.form
+        self._config, self._form = config, config.form
+        self._runtime, self._clock = runtime, runtime.clock
         self._cache: Expiring[Any, Granted] | None = Expiring(MOST_CACHED) if config.ttl_s else None
         self._flights: SingleFlight[Granted | Refusal] = SingleFlight()
         self._target = _target(config, runtime)
@@ -252,14 +253,14 @@ class _Authorizing(Bound):
     # ------------------------------------------------------------------------------------------------ deciding
 
     def _decide(self, request: Request) -> Answer | Awaitable[Answer]:
-        config = self._config
+        config, resource = self._config, None
         if len(request.raw_path) > MAX_METHOD_ARN // 2 and len(arn := self._arn(request)) > MAX_METHOD_ARN:
             return arn_too_long(arn)
         if self._resource is not None:
             access = self._access(request)
-            verdict = self._resource.evaluate(access)
-            if verdict.effect is Effect.DENY:
-                return refused(verdict, access, self._form.api)
+            resource = self._resource.evaluate(access)
+            if resource.effect is Effect.DENY:
+                return refused(resource, access, self._form.api)
         values: Values = ()
         if config.sources is not None:
             found = config.sources.read(request, self._context)
@@ -274,31 +275,29 @@ class _Authorizing(Bound):
         if request.events is not None:
             self._note_start(request, values)
         if self._cache is not None:
-            granted = self._cache.get((request.stage, values), self._runtime.clock.monotonic())
+            granted = self._cache.get((request.stage, values), self._clock.monotonic())
             if granted is not None:
-                return self._settle(request, granted)
-        return self._ask(request, values)
+                return self._settle(request, granted, resource)
+        return self._ask(request, values, resource)
 
-    async def _ask(self, request: Request, values: Values) -> Answer:
+    async def _ask(self, request: Request, values: Values, resource: Verdict | None) -> Answer:
         if self._cache is None:
             granted = await self._call(request, values)
         else:
             granted = await self._flights.run((request.stage, values), lambda: self._call(request, values))
-        return granted if isinstance(granted, Refusal) else self._settle(request, granted)
+        return granted if isinstance(granted, Refusal) else self._settle(request, granted, resource)
 
-    def _settle(self, request: Request, granted: Granted) -> Answer:
+    def _settle(self, request: Request, granted: Granted, resource: Verdict | None) -> Answer:
         """Apply an answer, cached or not, to this very request."""
-        access = self._access(request)
-        resource = None if self._resource is None else self._resource.evaluate(access)
-        verdict = verdict_of(granted, access, resource)
+        verdict = verdict_of(granted, request, self._access, resource)
         if verdict.effect is not Effect.ALLOW:
-            return refused(verdict, access, self._form.api)
+            return refused(verdict, self._access(request), self._form.api)
         request.identity = granted.identity()
         if request.events is not None:
             request.note("authorizer", f"Using valid authorizer policy for principal: {last_four(granted.principal)}")
             request.note("authorizer", "Successfully completed authorizer execution")
             why = f": {verdict.why}" if verdict.why else ""
-            request.note("authorization", f"{verdict.statement} of {verdict.policy} allows {access.resource}{why}")
+            request.note("authorization", f"{verdict.statement} of {verdict.policy} allows {self._arn(request)}{why}")
         return request
 
     # ------------------------------------------------------------------------------------------------ calling
@@ -313,7 +312,7 @@ class _Authorizing(Bound):
             if config.is_token
             else request_event(request, runtime.facts, arn, values, api=form.api, payload_format=form.payload_format)
         )
-        clock = runtime.clock
+        clock = self._clock
         random = runtime.entropy(16).hex()
         request_id = f"{random[:8]}-{random[8:12]}-{random[12:16]}-{random[16:20]}-{random[20:]}"
         context = lambda_context(form.name, "", request_id, runtime.facts, clock.monotonic, config.timeout_s)

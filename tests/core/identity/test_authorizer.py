@@ -40,8 +40,11 @@ def answer(**more: Any) -> dict[str, Any]:
     return {"principalId": "ann", "policyDocument": document(), **more}
 
 
-def access(path: str = "/pets", address: str = "127.0.0.1") -> Access:
-    request = Request("GET", path, client=(address, 0))
+def asking(path: str = "/pets", address: str = "127.0.0.1", method: str = "GET") -> Request:
+    return Request(method, path, client=(address, 0))
+
+
+def access(request: Request) -> Access:
     return access_of(request, FACTS)
 
 
@@ -82,6 +85,12 @@ def test_what_one_request_does_to_its_claims_reaches_no_other() -> None:
     first.claims["more"] = 1  # type: ignore[index]  # a handler may do what the type does not allow
 
     assert whole.identity().claims == {"roles": ["a"]}
+
+
+def test_a_policy_without_statements_allows_nothing() -> None:
+    read = read_answer(answer(policyDocument={"Version": "2012-10-17", "Statement": []}), REST)
+
+    assert isinstance(read, Refusal) or verdict_of(read, asking(), access).effect is Effect.SILENT
 
 
 def test_an_answer_knows_how_long_it_took() -> None:
@@ -225,44 +234,66 @@ TABLE_A = [
 
 @pytest.mark.parametrize(("own", "of_api", "message"), TABLE_A, ids=[f"{own} {of_api}" for own, of_api, _ in TABLE_A])
 def test_an_answer_and_a_resource_policy_combine_as_table_a_says(own: str, of_api: str | None, message: str) -> None:
-    asked = access()
+    request = asking()
     policy = document("Deny" if own == "deny" else "Allow", ARN if own != "silent" else ARN + "/none")
     given = resource(of_api)
-    verdict = verdict_of(
-        granted(answer(policyDocument=policy)), asked, None if given is None else given.evaluate(asked)
-    )
+    of_resource = None if given is None else given.evaluate(access(request))
+    verdict = verdict_of(granted(answer(policyDocument=policy)), request, access, of_resource)
 
     assert (verdict.effect is Effect.ALLOW) == (message is None)
     if message is not None:
-        refusal = refused(verdict, asked, "REST")
+        refusal = refused(verdict, access(request), "REST")
         assert (refusal.message or refusal.reason.message or "").startswith(message)
         assert refusal.reason.status == 403
 
 
 def test_a_narrow_answer_holds_for_what_it_names_only() -> None:
     whole = granted(answer())
+    requests = [asking(), asking("/pets/7"), asking("/"), asking(method="POST"), asking("/Pets")]
 
-    effects = [verdict_of(whole, access(path), None).effect for path in ("/pets", "/pets/7", "/")]
+    for _ in ("decided", "known"):
+        effects = [verdict_of(whole, request, access).effect for request in requests]
 
-    assert effects == [Effect.ALLOW, Effect.SILENT, Effect.SILENT]
+        assert effects == [Effect.ALLOW, Effect.SILENT, Effect.SILENT, Effect.SILENT, Effect.SILENT]
 
 
-def test_conditions_hold_for_the_request_at_hand() -> None:
-    policy = document()
-    policy["Statement"][0]["Condition"] = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Resource": ARN, "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}},
+        {"NotResource": "arn:aws:execute-api:us-east-1:123456789012:abc/dev/GET/${aws:SourceIp}"},
+    ],
+    ids=["a condition", "a variable"],
+)
+def test_conditions_and_variables_hold_for_the_request_at_hand(statement: dict[str, Any]) -> None:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "execute-api:Invoke", **statement},
+    }
     whole = granted(answer(policyDocument=policy))
+    path = "/198.51.100.1" if "NotResource" in statement else "/pets"
+    effects = [
+        verdict_of(whole, asking(path, one), access).effect for one in ("192.0.2.1", "198.51.100.1", "192.0.2.2")
+    ]
 
-    effects = [verdict_of(whole, access(address=address), None).effect for address in ("192.0.2.1", "198.51.100.1")]
+    assert effects == [Effect.ALLOW, Effect.SILENT, Effect.ALLOW]
 
-    assert effects == [Effect.ALLOW, Effect.SILENT]
+
+def test_what_was_decided_is_forgotten_before_it_is_too_much() -> None:
+    whole = granted(answer())
+    for number in range(200):
+        verdict_of(whole, asking(f"/pets/{number}"), access)
+
+    assert whole.decided is not None
+    assert len(whole.decided) <= 64
 
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_simple_answer_allows_or_does_not(allowed: bool) -> None:
-    verdict = verdict_of(granted({"isAuthorized": allowed}, SIMPLE), access(), None)
+    verdict = verdict_of(granted({"isAuthorized": allowed}, SIMPLE), asking(), access)
 
     assert (verdict.effect is Effect.ALLOW) == allowed
-    refusal = refused(verdict, access(), "HTTP")
+    refusal = refused(verdict, access(asking()), "HTTP")
     assert (refusal.message, refusal.error_type) == ("Forbidden", "ForbiddenException")
 
 

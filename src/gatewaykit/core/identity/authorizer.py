@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ from gatewaykit.core.iam.policy import CompiledPolicy, Effect, Verdict, compile_
 from gatewaykit.core.reasons import Reason, Refusal
 
 if TYPE_CHECKING:
+    from gatewaykit.core.http import Request
     from gatewaykit.core.iam.access import Access
 
 __all__ = [
@@ -48,12 +49,16 @@ class AnswerForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """A whole answer, as it is cached: it allows only what its policy allows. A simple one is true or false."""
+    """A whole answer, as it is cached: it allows only what its policy allows. A simple one is true or false.
+
+    `decided` keeps what the policy said of a method and a path; None where more than these decides.
+    """
 
     principal: str
     claims: dict[str, Any]
     policy: CompiledPolicy | bool
     nested: bool = False
+    decided: dict[tuple[str, bytes], Verdict] | None = None
 
     def identity(self) -> Identity:
         """The caller, with facts of its own: what a handler does with them reaches no other request."""
@@ -91,18 +96,29 @@ def read_answer(answer: object, form: AnswerForm) -> Granted | Refusal:
         return _misconfigured(f"{USAGE_IDENTIFIER_KEY} is {_kind(key)}, not a text", form)
     if key:
         claims[USAGE_IDENTIFIER_KEY] = key
-    policy = _policy(answer.get("policyDocument"), form.name)
+    document = answer.get("policyDocument")
+    policy = _policy(document, form.name)
     if isinstance(policy, str):
         return _misconfigured(policy, form)
-    return Granted(principal=principal, claims=claims, policy=policy, nested=nested)
+    decided: dict[tuple[str, bytes], Verdict] | None = {} if _looks_at_methods_only(document) else None
+    return Granted(principal=principal, claims=claims, policy=policy, nested=nested, decided=decided)
 
 
-def verdict_of(granted: Granted, access: Access, resource: Verdict | None) -> Verdict:
-    """What a policy and a resource policy (None: there is none) say together of this very request."""
-    policy = granted.policy
+def verdict_of(
+    granted: Granted, request: Request, access: Callable[[Request], Access], resource: Verdict | None = None
+) -> Verdict:
+    """What a policy, and a resource policy where there is one, say together of this very request."""
+    policy, decided = granted.policy, granted.decided
     if isinstance(policy, bool):
         return _SIMPLE[policy]
-    verdict = policy.evaluate(access)
+    if decided is None:
+        verdict = policy.evaluate(access(request))
+    elif (known := decided.get(key := (request.method, request.raw_path))) is not None:
+        verdict = known
+    else:
+        if len(decided) >= _MOST_DECIDED:
+            decided.clear()
+        verdict = decided[key] = policy.evaluate(access(request))
     return verdict if resource is None else combine(verdict, resource, Combination.EITHER)
 
 
@@ -129,6 +145,8 @@ def arn_too_long(arn: str) -> Refusal:
     detail = f"the ARN of the method has {len(arn)} characters; {MAX_METHOD_ARN} are the most an authorizer is asked of"
     return Refusal(Reason.MALFORMED_REQUEST, detail, message="Request-URI Too Long", status=414)
 
+
+_MOST_DECIDED: Final = 64
 
 _SIMPLE: Final = {
     True: Verdict(Effect.ALLOW, policy="the authorizer", statement="isAuthorized"),
@@ -184,13 +202,30 @@ def _policy(document: object, name: str) -> CompiledPolicy | str:
     compiled = compile_policy(document, name=name)
     if not isinstance(compiled, CompiledPolicy):
         return "Could not parse policy: " + "; ".join(f"{problem.where} {problem.what}" for problem in compiled[:3])
-    statements = document["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        resources = statement.get("Resource", statement.get("NotResource"))
-        for resource in resources if isinstance(resources, list) else [resources]:
-            if isinstance(resource, str) and len(resource) > MAX_RESOURCE:
-                return f"a resource of the policy has {len(resource)} characters; {MAX_RESOURCE} are the most"
+    lengths = [len(resource) for statement in _statements(document) for resource in _resources(statement)]
+    longest = max(lengths, default=0)
+    if longest > MAX_RESOURCE:
+        return f"a resource of the policy has {longest} characters; {MAX_RESOURCE} are the most"
     return compiled
+
+
+def _looks_at_methods_only(document: Any) -> bool:
+    """Neither conditions nor variables: what it says of a method and a path once it says always."""
+    return not any(
+        "Condition" in statement or any("${" in resource for resource in _resources(statement))
+        for statement in _statements(document)
+    )
+
+
+def _statements(document: Any) -> list[Any]:
+    statements = document["Statement"]
+    return statements if isinstance(statements, list) else [statements]
+
+
+def _resources(statement: Any) -> list[str]:
+    """Of a policy without problems: a text, or a list of them."""
+    resources = statement.get("Resource", statement.get("NotResource"))
+    return resources if isinstance(resources, list) else [resources]
 
 
 def _kind(value: object) -> str:
