@@ -7,7 +7,6 @@ IAM user guide, "IAM JSON policy elements reference" and "Grammar of the IAM JSO
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
