@@ -15,6 +15,7 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
@@ -141,6 +142,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cors": CorsSettings,
+    "iam": IamSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
     "throttle": ThrottleSettings,
@@ -152,6 +154,7 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
+    "iam": ("credentials",),
     "lambda_authorizer": ("function", "endpoint"),
 }
 """Options that name Python code to import, a file to write, or an address that requests go to. A definition may come

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
-    "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware",
-    "ValidateMiddleware", "rule",
+    "IamMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware",
+    "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -156,6 +156,12 @@ class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class IamMiddleware(_OnePolicy):
+    """`iam(...)` as a middleware."""
+
+    policy = "iam"
 
 
 class LambdaAuthorizerMiddleware(_OnePolicy):
