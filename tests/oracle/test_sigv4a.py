@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from io import BytesIO
-
-from awscrt import auth, http, io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.core.http import HeaderList, Request
 from gatewaykit.core.iam.sigv4 import SignatureReader, SignatureRules, Signed, verify
 from gatewaykit.core.iam.sigv4a import MultiRegionKey
+from tests.peers.crt import signed_for_regions
 
 KEY_ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 NOW = 1_767_268_800.0
 READER = SignatureReader(SignatureRules(region="eu-west-1", multi_region=True))
-
-
-def signed_by_aws(method: str, path: str, headers: dict[str, str], body: bytes, kind: auth.AwsSignatureType) -> Request:
-    request = http.HttpRequest(
-        method,
-        path,
-        http.HttpHeaders([("host", "api.test"), *headers.items()]),
-        io.InputStream(BytesIO(body)),
-    )
-    config = auth.AwsSigningConfig(
-        algorithm=auth.AwsSigningAlgorithm.V4_ASYMMETRIC,
-        signature_type=kind,
-        credentials_provider=auth.AwsCredentialsProvider.new_static(KEY_ID, SECRET, "token"),
-        region="eu-west-1,us-*",
-        service="execute-api",
-        date=datetime.fromtimestamp(NOW, timezone.utc),
-        expiration_in_seconds=60 if kind is auth.AwsSignatureType.HTTP_REQUEST_QUERY_PARAMS else None,
-    )  # fmt: skip
-    made = auth.aws_sign_request(request, config).result(10)
-    fields: HeaderList = [(name.encode(), value.encode()) for name, value in made.headers]
-    target, _, query = made.path.partition("?")
-    return Request(method, "/", raw_path=target.encode(), query_string=query.encode(), headers=fields, body=body)
-
 
 PATHS = st.text("ab/-_~.", max_size=10).map(lambda text: "/" + text)
 QUERIES = st.dictionaries(st.text("ab-_~", min_size=1, max_size=4), st.text("ab-_~", max_size=4), max_size=3)
@@ -47,19 +20,20 @@ HEADERS = st.dictionaries(
 )
 
 
-@given(PATHS, QUERIES, HEADERS, st.binary(max_size=20), st.sampled_from(["header", "query"]))
+@given(PATHS, QUERIES, HEADERS, st.binary(max_size=20), st.sampled_from([None, 60]))
 def test_what_aws_signs_for_several_regions_is_verified(
-    path: str, query: dict[str, str], headers: dict[str, str], body: bytes, where: str
+    path: str, query: dict[str, str], headers: dict[str, str], body: bytes, expires_s: int | None
 ) -> None:
-    kind = auth.AwsSignatureType.HTTP_REQUEST_HEADERS
-    if where == "query":
-        kind, body = auth.AwsSignatureType.HTTP_REQUEST_QUERY_PARAMS, b""
+    body = b"" if expires_s else body
     target = path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
-    request = signed_by_aws("POST", target, headers, body, kind)
+    request = signed_for_regions(
+        "POST", target, access_key_id=KEY_ID, secret=SECRET, session_token="token", now_s=NOW, headers=headers,
+        body=body, regions="eu-west-1,us-*", expires_s=expires_s,
+    )  # fmt: skip
 
     signed = READER.read(request, NOW)
 
     assert isinstance(signed, Signed), signed
-    assert (signed.key_id, signed.token) == (KEY_ID, b"token")
+    assert (signed.key_id, signed.token, signed.presigned) == (KEY_ID, b"token", expires_s is not None)
     assert verify(signed, MultiRegionKey(KEY_ID, SECRET), body) is None
     assert verify(signed, MultiRegionKey(KEY_ID, SECRET), body + b"x") is not None
