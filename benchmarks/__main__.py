@@ -17,6 +17,7 @@ SUITES: Final = {
     "validation": "a JSON body against its schema, against the same libraries called by hand",
     "authorizers": "an authorizer's cached answer on its request",
     "templates": "mapping templates, against functions by hand and airspeed",
+    "sigv4": "an AWS signature, against a straight line without checks and botocore",
     "import": "the cost of `import gatewaykit`",
     "proxy": "http_proxy, against nginx and Caddy",
 }
