@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -23,7 +24,7 @@ __all__ = ["Access", "Keys", "Principal", "access_of", "method_arn"]
 class Principal:
     """Who asks, as IAM sees it.
 
-    `kind` is User, AssumedRole, FederatedUser, Account or Anonymous. `role_arn` is the ARN of the role behind a session.
+    `kind` is User, AssumedRole, FederatedUser, Account or Anonymous. `role_arn` is of the role behind a session.
     `mfa_present` is None for long-term credentials, which say nothing of it.
     """
 
@@ -44,16 +45,30 @@ class Principal:
 class Keys(dict[str, tuple[str, ...]]):
     """The condition keys of an access: lower-case name to values; `()` is an absent key. Derived on first use."""
 
-    __slots__ = ("_derive",)
+    __slots__ = ("_facts", "_principal", "_request")
 
-    def __init__(self, given: Mapping[str, str | Iterable[str]], derive: Callable[[str], tuple[str, ...]]) -> None:
-        super().__init__(
-            (name.lower(), (values,) if isinstance(values, str) else tuple(values)) for name, values in given.items()
-        )
-        self._derive = derive
+    def __init__(
+        self,
+        given: Mapping[str, str | Iterable[str]] | None,
+        principal: Principal | None,
+        request: Request | None,
+        facts: ApiFacts | None,
+    ) -> None:
+        self._principal, self._request, self._facts = principal, request, facts
+        for name, values in (given or {}).items():
+            self[name.lower()] = (values,) if isinstance(values, str) else tuple(values)
 
     def __missing__(self, name: str) -> tuple[str, ...]:
-        values = self[name] = self._derive(name)
+        value: str | tuple[str, ...] | None = None
+        if (read := _REQUEST_KEYS.get(name)) is not None:
+            value = read(self._request) if self._request is not None else None
+        elif (told := _PRINCIPAL_KEYS.get(name)) is not None:
+            value = told(self._principal) if self._principal is not None else None
+        elif (fact := _FACT_KEYS.get(name)) is not None:
+            value = fact(self._facts) if self._facts is not None else None
+        elif name.startswith(_TAG) and self._principal is not None:
+            value = _tag(self._principal, name.removeprefix(_TAG))
+        values = self[name] = value if isinstance(value, tuple) else (value,) if value else ()
         return values
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -76,7 +91,8 @@ class Access:
         principal: Principal | None = None,
         keys: Mapping[str, str | Iterable[str]] | None = None,
         *,
-        derive: Callable[[str], tuple[str, ...]] | None = None,
+        request: Request | None = None,
+        facts: ApiFacts | None = None,
     ) -> None:
         self.action, self.resource, self.principal = action, resource, principal
         self.wanted = action.lower()  # the names of actions are compared in any casing
@@ -84,9 +100,7 @@ class Access:
         if "%" in resource or resource.endswith("/"):
             decoded = unquote(resource, errors="replace")
             self.forms = tuple(dict.fromkeys((resource, decoded, resource.rstrip("/"), decoded.rstrip("/"))))
-        if derive is None:
-            derive = _no_key if principal is None else lambda name: _principal_key(principal, name)
-        self.keys: Keys = Keys(keys or {}, derive)
+        self.keys = Keys(keys, principal, request, facts)
 
 
 def method_arn(request: Request, facts: ApiFacts) -> str:
@@ -106,50 +120,36 @@ def access_of(
     resource: str | None = None,
 ) -> Access:
     """What a request wants: to invoke its method, unless told otherwise."""
-
-    def derive(name: str) -> tuple[str, ...]:
-        read = _REQUEST_KEYS.get(name)
-        if read is None:
-            return _no_key(name) if principal is None else _principal_key(principal, name)
-        value = read(request, facts)
-        return (value,) if value else ()
-
-    return Access(action, method_arn(request, facts) if resource is None else resource, principal, derive=derive)
+    where = method_arn(request, facts) if resource is None else resource
+    return Access(action, where, principal, request=request, facts=facts)
 
 
-def _no_key(name: str) -> tuple[str, ...]:
-    return ()
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _instant(seconds: float) -> str:
-    moment = datetime.fromtimestamp(int(seconds), timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(seconds))
 
 
-_REQUEST_KEYS: Final[Mapping[str, Callable[[Request, ApiFacts], str | None]]] = {
-    "aws:currenttime": lambda request, facts: _instant(request.received_s),
-    "aws:epochtime": lambda request, facts: str(int(request.received_s)),
-    "aws:referer": lambda request, facts: request.header("referer"),
-    "aws:requestedregion": lambda request, facts: facts.region,
-    "aws:resourceaccount": lambda request, facts: facts.account_id,
-    "aws:securetransport": lambda request, facts: "true" if request.scheme in ("https", "wss") else "false",
-    "aws:sourceip": lambda request, facts: request.address,
-    "aws:useragent": lambda request, facts: request.header("user-agent"),
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_REQUEST_KEYS: Final[Mapping[str, Callable[[Request], str | None]]] = {
+    "aws:currenttime": lambda request: _instant(request.received_s),
+    "aws:epochtime": lambda request: str(int(request.received_s)),
+    "aws:referer": lambda request: _text(request.headers.get(b"referer")),
+    "aws:securetransport": lambda request: "true" if request.scheme in ("https", "wss") else "false",
+    "aws:sourceip": lambda request: request.address,
+    "aws:useragent": lambda request: _text(request.headers.get(b"user-agent")),
 }
 
-_TAG: Final = "aws:principaltag/"
-
-
-def _principal_key(principal: Principal, name: str) -> tuple[str, ...]:
-    if name.startswith(_TAG):
-        wanted = name.removeprefix(_TAG)
-        return tuple(value for tag, value in principal.tags.items() if tag.lower() == wanted)[:1]
-    read = _PRINCIPAL_KEYS.get(name)
-    value = None if read is None else read(principal)
-    if isinstance(value, tuple):
-        return value
-    return (str(value),) if value not in (None, "") else ()
-
+_FACT_KEYS: Final[Mapping[str, Callable[[ApiFacts], str]]] = {
+    "aws:requestedregion": lambda facts: facts.region,
+    "aws:resourceaccount": lambda facts: facts.account_id,
+}
 
 _PRINCIPAL_KEYS: Final[Mapping[str, Callable[[Principal], str | tuple[str, ...] | None]]] = {
     "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else str(int(one.mfa_age_s)),
@@ -163,3 +163,12 @@ _PRINCIPAL_KEYS: Final[Mapping[str, Callable[[Principal], str | tuple[str, ...] 
     "aws:userid": lambda one: one.user_id,
     "aws:username": lambda one: one.name if one.kind == "User" else None,
 }
+
+_TAG: Final = "aws:principaltag/"
+
+
+def _tag(principal: Principal, wanted: str) -> str | None:
+    for tag, value in principal.tags.items():
+        if tag.lower() == wanted:
+            return value
+    return None
