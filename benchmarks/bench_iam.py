@@ -2,9 +2,9 @@
 
     python -m benchmarks --only iam
 
-The policy is one that a private API could have: who may do what, from where, until when. The last statement decides, so
-that all twenty are looked at. Two answers are timed: one that allows, and one where a condition of each statement fails.
-The yardstick is a small loop in Python over prepared tests, with none of the language's rules.
+The policy is one that a private API could have: who may do what, from where, until when. The last statement decides,
+so that all twenty are looked at. Two answers are timed: one that allows, and one where a condition of each statement
+fails. The yardstick is a small loop in Python over prepared tests, with none of the language's rules.
 """
 
 from __future__ import annotations
