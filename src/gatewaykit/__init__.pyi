@@ -23,6 +23,7 @@ from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
+from gatewaykit.gateway.middleware import ResourcePolicyMiddleware as ResourcePolicyMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
 from gatewaykit.gateway.middleware import TransformMiddleware as TransformMiddleware
 from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
@@ -37,9 +38,11 @@ from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.quota import quota as quota
+from gatewaykit.policies.resource_policy import resource_policy as resource_policy
 from gatewaykit.policies.throttle import throttle as throttle
 from gatewaykit.policies.transform import transform as transform
 from gatewaykit.policies.validate import validate as validate
+from gatewaykit.policies.vpc_endpoint import vpc_endpoint as vpc_endpoint
 from gatewaykit.ports import Policy as Policy
 
 __version__: str

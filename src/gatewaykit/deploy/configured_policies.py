@@ -16,6 +16,7 @@ from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
+from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
@@ -143,9 +144,11 @@ _SETTINGS: Final[dict[str, type]] = {
     "cors": CorsSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
+    "resource_policy": ResourcePolicySettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
     "validate": ValidateSettings,
+    "vpc_endpoint": VpcEndpointSettings,
 }
 
 

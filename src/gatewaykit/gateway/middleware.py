@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
-    "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware",
-    "ValidateMiddleware", "rule",
+    "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware",
+    "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -168,6 +168,12 @@ class QuotaMiddleware(_OnePolicy):
     """`quota(...)` as a middleware."""
 
     policy = "quota"
+
+
+class ResourcePolicyMiddleware(_OnePolicy):
+    """`resource_policy(...)` as a middleware."""
+
+    policy = "resource_policy"
 
 
 class ThrottleMiddleware(_OnePolicy):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.context import ApiFacts
     from gatewaykit.core.http import Request
 
-__all__ = ["Access", "Keys", "Principal", "access_of", "method_arn"]
+__all__ = ["Access", "Keys", "Principal", "VpcEndpoint", "access_of", "method_arn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,14 @@ class Principal:
     mfa_present: bool | None = None
     mfa_age_s: float | None = None
     token_issued_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VpcEndpoint:
+    """The VPC endpoint that a request came by, and its VPC."""
+
+    id: str
+    vpc: str = ""
 
 
 class Keys(dict[str, tuple[str, ...]]):
@@ -118,10 +126,11 @@ def access_of(
     *,
     action: str = "execute-api:Invoke",
     resource: str | None = None,
+    keys: Mapping[str, str | Iterable[str]] | None = None,
 ) -> Access:
-    """What a request wants: to invoke its method, unless told otherwise."""
+    """What a request wants: to invoke its method, unless told otherwise. `keys` go before what the request says."""
     where = method_arn(request, facts) if resource is None else resource
-    return Access(action, where, principal, request=request, facts=facts)
+    return Access(action, where, principal, keys, request=request, facts=facts)
 
 
 def _text(value: bytes | None) -> str | None:
@@ -142,8 +151,12 @@ _REQUEST_KEYS: Final[Mapping[str, Callable[[Request], str | None]]] = {
     "aws:epochtime": lambda request: str(int(request.received_s)),
     "aws:referer": lambda request: _text(request.headers.get(b"referer")),
     "aws:securetransport": lambda request: "true" if request.scheme in ("https", "wss") else "false",
-    "aws:sourceip": lambda request: request.address,
+    # By an endpoint, the address is one inside the VPC: another key has it, so that no rule for the internet fits it.
+    "aws:sourceip": lambda request: request.address if request.vpc_endpoint is None else None,
+    "aws:sourcevpc": lambda request: request.vpc_endpoint and request.vpc_endpoint.vpc,
+    "aws:sourcevpce": lambda request: request.vpc_endpoint and request.vpc_endpoint.id,
     "aws:useragent": lambda request: _text(request.headers.get(b"user-agent")),
+    "aws:vpcsourceip": lambda request: request.vpc_endpoint and request.address,
 }
 
 _FACT_KEYS: Final[Mapping[str, Callable[[ApiFacts], str]]] = {
