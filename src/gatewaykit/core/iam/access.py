@@ -6,6 +6,7 @@ resource policies"; IAM user guide, "AWS global condition context keys". A key i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.context import ApiFacts
     from gatewaykit.core.http import Request
 
-__all__ = ["Access", "Keys", "Principal", "VpcEndpoint", "access_of", "method_arn"]
+__all__ = ["Access", "Keys", "Principal", "VpcEndpoint", "access_of", "instant_text", "method_arn", "principal_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,35 @@ class Access:
         self.keys = Keys(keys, principal, request, facts)
 
 
+def principal_of(name: str) -> Principal | None:
+    """The principal of an ARN, or of an account's id; None for what names none. A role stands for a session of it."""
+    if _ACCOUNT.fullmatch(name):
+        return Principal(arn=f"arn:aws:iam::{name}:root", account=name, kind="Account")
+    if (match := _PRINCIPAL.fullmatch(name)) is None:
+        return None
+    partition, account, kind, path = match[1], match[2], match[3], match[4] or ""
+    if (kind == "root") == bool(path):
+        return None
+    last = path.rpartition("/")[2]
+    if kind == "root":
+        return Principal(arn=name, account=account, kind="Account")
+    if kind == "user":
+        return Principal(arn=name, account=account, name=last)
+    if kind == "federated-user":
+        return Principal(arn=name, account=account, kind="FederatedUser", name=path)
+    if kind == "role":
+        session = f"arn:{partition}:sts::{account}:assumed-role/{last}/session"
+        return Principal(arn=session, account=account, kind="AssumedRole", role_arn=name, name="session")
+    role = f"arn:{partition}:iam::{account}:role/{path.partition('/')[0]}"
+    return Principal(arn=name, account=account, kind="AssumedRole", role_arn=role, name=last)
+
+
+_ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
+_PRINCIPAL: Final = re.compile(
+    r"arn:(aws[a-z-]*):(?:iam|sts)::(\d{12}):(root|user|role|assumed-role|federated-user)(?:/(.+))?", re.ASCII
+)
+
+
 def method_arn(request: Request, facts: ApiFacts) -> str:
     """The ARN of a method: with the real path as it was sent, and an empty one for the root."""
     stage, path = request.stage or facts.stage, request.raw_path.decode("latin-1").lstrip("/")
@@ -137,8 +167,12 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _instant(seconds: float) -> str:
-    return _second(int(seconds))
+def instant_text(seconds: float) -> str:
+    """An instant as the keys of policies have it: `2026-01-01T00:00:00Z`."""
+    return _second(int(min(max(seconds, 0), _LAST)))
+
+
+_LAST: Final = 253_402_300_799  # of the year 9999: beyond it there are no dates
 
 
 @lru_cache(maxsize=64)
@@ -147,8 +181,8 @@ def _second(seconds: int) -> str:
 
 
 _REQUEST_KEYS: Final[Mapping[str, Callable[[Request], str | None]]] = {
-    "aws:currenttime": lambda request: _instant(request.received_s),
-    "aws:epochtime": lambda request: str(int(request.received_s)),
+    "aws:currenttime": lambda request: instant_text(request.received_s),
+    "aws:epochtime": lambda request: f"{request.received_s:.0f}",
     "aws:referer": lambda request: _text(request.headers.get(b"referer")),
     "aws:securetransport": lambda request: "true" if request.scheme in ("https", "wss") else "false",
     # By an endpoint, the address is one inside the VPC: another key has it, so that no rule for the internet fits it.
@@ -165,14 +199,14 @@ _FACT_KEYS: Final[Mapping[str, Callable[[ApiFacts], str]]] = {
 }
 
 _PRINCIPAL_KEYS: Final[Mapping[str, Callable[[Principal], str | tuple[str, ...] | None]]] = {
-    "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else str(int(one.mfa_age_s)),
+    "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else f"{one.mfa_age_s:.0f}",
     "aws:multifactorauthpresent": lambda one: None if one.mfa_present is None else str(one.mfa_present).lower(),
     "aws:principalaccount": lambda one: one.account,
     "aws:principalarn": lambda one: one.role_arn or one.arn,
     "aws:principalorgid": lambda one: one.org_id,
     "aws:principalorgpaths": lambda one: one.org_paths,
     "aws:principaltype": lambda one: one.kind,
-    "aws:tokenissuetime": lambda one: None if one.token_issued_s is None else _instant(one.token_issued_s),
+    "aws:tokenissuetime": lambda one: None if one.token_issued_s is None else instant_text(one.token_issued_s),
     "aws:userid": lambda one: one.user_id,
     "aws:username": lambda one: one.name if one.kind == "User" else None,
 }

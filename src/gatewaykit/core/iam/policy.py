@@ -116,8 +116,9 @@ def evaluate(policies: Iterable[CompiledPolicy | Sequence[CompiledPolicy]], acce
     """What several policies say together, as AWS combines them.
 
     A Deny of any is final. A boundary, session policy or SCP only limits: one of its kind must allow, too. (A sequence
-    among `policies` is a level of its own: one of it must allow; so stand the SCPs of an account and its unit.) Then an
-    identity policy or a resource policy must allow, or, where the caller is of another account than the resource, both.
+    among `policies` is a level of its own: one of it must allow; so stand the SCPs of an account and of its unit.) Then
+    an identity policy or a resource policy must allow, or both, where the caller is of another account than the
+    resource. A caller who is no principal of AWS, but has identity policies, is one that a Lambda authorizer let in.
     """
     sides: dict[object, list[Verdict]] = {}
     for index, entry in enumerate(policies):
@@ -128,12 +129,14 @@ def evaluate(policies: Iterable[CompiledPolicy | Sequence[CompiledPolicy]], acce
             key = policy.kind if isinstance(entry, CompiledPolicy) else (policy.kind, index)
             sides.setdefault(key, []).append(verdict)
     resource = [verdict for verdicts in sides.values() for verdict in verdicts if verdict.kind == "resource"]
-    how = Combination.EITHER if same_account(access) else Combination.BOTH
-    if access.principal is None:
+    identity = _identity_side(sides.values())
+    if access.principal is None and identity is None:
         how = Combination.RESOURCE
-    elif not resource:
+    elif access.principal is None or not resource or same_account(access):
         how = Combination.EITHER
-    return combine(_identity_side(sides.values()), _best(resource), how)
+    else:
+        how = Combination.BOTH
+    return combine(identity, _best(resource), how)
 
 
 def _identity_side(levels: Iterable[Sequence[Verdict]]) -> Verdict | None:

@@ -70,7 +70,10 @@ def combine(identity: Verdict | None, resource: Verdict | None, how: Combination
         return identity
     if resource is not None and resource.effect is Effect.ALLOW and not _held_back(identity, resource):
         return resource
-    return identity or replace(SILENT, kind="identity")
+    silent = identity or replace(SILENT, kind="identity")
+    if silent.statement or resource is None or resource.effect is not Effect.SILENT:
+        return silent
+    return replace(resource, kind=silent.kind)  # IAM speaks of the caller's side, whichever side came nearer
 
 
 def _held_back(identity: Verdict | None, resource: Verdict) -> bool:
