@@ -5,6 +5,8 @@ from gatewaykit.core.http import Head as Head
 from gatewaykit.core.http import Identity as Identity
 from gatewaykit.core.http import Request as Request
 from gatewaykit.core.http import Response as Response
+from gatewaykit.core.iam.access import Principal as Principal
+from gatewaykit.core.iam.credentials import Credentials as Credentials
 from gatewaykit.core.identity.api_key import ApiKey as ApiKey
 from gatewaykit.core.reasons import Reason as Reason
 from gatewaykit.core.reasons import Refusal as Refusal
@@ -20,6 +22,7 @@ from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddle
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
@@ -36,6 +39,10 @@ from gatewaykit.policies import steps as steps
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.credentials import credentials_env as credentials_env
+from gatewaykit.policies.credentials import credentials_lookup as credentials_lookup
+from gatewaykit.policies.credentials_file import credentials_file as credentials_file
+from gatewaykit.policies.iam import iam as iam
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.resource_policy import resource_policy as resource_policy

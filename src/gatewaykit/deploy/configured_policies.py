@@ -15,6 +15,7 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
@@ -142,6 +143,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cors": CorsSettings,
+    "iam": IamSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
     "resource_policy": ResourcePolicySettings,
@@ -155,6 +157,7 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
+    "iam": ("credentials",),
     "lambda_authorizer": ("function", "endpoint"),
 }
 """Options that name Python code to import, a file to write, or an address that requests go to. A definition may come

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Policy, ThrottleStore
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "IamMiddleware",
     "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware",
     "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
@@ -156,6 +156,12 @@ class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class IamMiddleware(_OnePolicy):
+    """`iam(...)` as a middleware."""
+
+    policy = "iam"
 
 
 class LambdaAuthorizerMiddleware(_OnePolicy):
