@@ -251,17 +251,19 @@ def test_a_cached_answer_took_no_time() -> None:
 
 
 async def test_concurrent_identical_requests_make_one_call() -> None:
-    release, calls = asyncio.Event(), []
+    release, both, calls = asyncio.Event(), asyncio.Event(), []
 
     async def authorize(event: Any, context: Any) -> Any:
         calls.append(event["authorizationToken"])
+        if len(calls) == 2:
+            both.set()
         await release.wait()
         return allowing(PETS)
 
     hook: Any = lambda_authorizer(authorize, type="TOKEN").bind(_runtime()).on_request
     requests = [get("/pets", "a"), get("/pets", "a"), get("/cats", "a"), get("/pets", "b")]
     tasks = [asyncio.ensure_future(hook(request)) for request in requests]
-    await _until(lambda: len(calls) == 2)
+    await both.wait()
     tasks[0].cancel()  # the caller whose request the event was made of leaves; the others still wait
     await asyncio.sleep(0)
     release.set()
@@ -294,11 +296,6 @@ def _runtime() -> Runtime:
     from gatewaykit.deploy.runtime import make_runtime
 
     return make_runtime(clock=VirtualClock())
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    while not true():
-        await asyncio.sleep(0)
 
 
 # ---------------------------------------------------------------------------------------------------- outcomes
