@@ -248,13 +248,14 @@ async def test_garbage_lets_nobody_in(kind: str, answer: Callable[[], Any], capl
      {"isAuthorized": False}, allowing()],
     ids=["None", "True", "empty", "a text", "a number", "a list", "casing", "no", "a policy"],
 )  # fmt: skip
-async def test_a_simple_answer_that_is_not_true_lets_nobody_in(answer: Any) -> None:
+async def test_a_simple_answer_that_is_not_true_lets_nobody_in(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
     app, result = await asking(
         lambda event, context: answer, api="HTTP", payload_format="2.0", simple_responses=True,
         identity_source="$request.header.authorization",
     )  # fmt: skip
 
     assert result.status in (403, 500)
+    assert failures(caplog) in ([], ["AUTHORIZER_MISCONFIGURED"])
     assert app.callers == []
 
 
