@@ -22,10 +22,10 @@ from gatewaykit.core.payload.log_lines import note_body
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.uri import InvalidUri, interpolate
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.integrations.functions import MAX_EVENT_BYTES, Failure, FunctionRunner
-from gatewaykit.integrations.lambda_context import LambdaContext, lambda_context, log_stream
 from gatewaykit.integrations.shape import compile_shape, timeout_s
 from gatewaykit.ports import Outcome
+from gatewaykit.upstream.functions import MAX_EVENT_BYTES, Failure, FunctionRunner
+from gatewaykit.upstream.lambda_context import LambdaContext, lambda_context, log_stream
 
 if TYPE_CHECKING:
     from gatewaykit.definition.model import Integration
