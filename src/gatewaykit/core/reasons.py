@@ -165,8 +165,7 @@ class Reason(Enum):
         response_type: ResponseType,
         status: int | None = None,
         message: str | None = None,
-        error_type: str | None = None
-    aws_headers: tuple[tuple[bytes, bytes], ...] = (),
+        error_type: str | None = None,
     ) -> None:
         self.text = text
         self.response_type = response_type

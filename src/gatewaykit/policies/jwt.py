@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.http import Identity
 from gatewaykit.core.identity.jwt.algorithms import ALGORITHMS, HMAC_ALGORITHMS, RSA_ALGORITHMS
 from gatewaykit.core.identity.jwt.answering import compile_answers
 from gatewaykit.core.identity.jwt.claims import ClaimRules, Rejected, compile_claim
 from gatewaykit.core.identity.jwt.discovery import insecure
 from gatewaykit.core.identity.jwt.keys import KeySet, pem_key, read_key_set, secret_key
-from gatewaykit.core.identity.jwt.verifying import Verified, Verifier
+from gatewaykit.core.identity.jwt.verifying import MOST_CANDIDATES, Verified, Verifier
 from gatewaykit.core.identity.token_source import TokenSource, token_source
 from gatewaykit.core.reasons import Reason
 from gatewaykit.definition.near import near_miss
@@ -26,7 +26,7 @@ from gatewaykit.policies.tokens import TokenUse, token_checking
 from gatewaykit.ports import Policy
 from gatewaykit.units import parse_duration
 from gatewaykit.upstream.fetch import call_to
-from gatewaykit.upstream.jwks import KeyAddress, StaticKeys, remote_keys
+from gatewaykit.upstream.jwks import KeyAddress, KeySource, StaticKeys, remote_keys
 
 if TYPE_CHECKING:
     import os
@@ -55,14 +55,16 @@ class Jwt(Policy):
     cached_tokens: int
 
     def bind(self, runtime: Runtime) -> Policy:
-        fixed = isinstance(self.keys, KeySet)
-        keys = StaticKeys(self.keys) if fixed else remote_keys(self.keys, runtime.transport, runtime.clock)
+        if isinstance(self.keys, KeySet):
+            keys: KeySource = StaticKeys(self.keys)
+        else:
+            keys = remote_keys(self.keys, runtime.transport, runtime.clock)
         trust = (keys, Verifier(self.algorithms, self.rules, needs_kid=self.http_api))
         use = TokenUse(
             source=self.source, bare=self.bare, trust=lambda token: trust, identify=_identifying(self.scopes),
             answer=compile_answers(self.scopes, http_api=self.http_api), most_kept=self.cached_tokens,
         )  # fmt: skip
-        return Bound("jwt", on_request=token_checking(use, runtime), on_close=keys.close)
+        return Bound("jwt", on_request=token_checking(use, runtime))
 
 
 def jwt(
@@ -135,8 +137,9 @@ def jwt(
         claims = None
     if isinstance(cached_tokens, bool) or not isinstance(cached_tokens, int) or cached_tokens < 0:
         problem("cached_tokens", f"{cached_tokens!r} is no number of tokens")
-    given = {"jwks": jwks, "jwks_file": jwks_file, "keys": keys, "secret": secret}
-    trusted = _keys({name: value for name, value in given.items() if value is not None}, issuer, allowed, problem)
+    options: dict[str, Any] = {"jwks": jwks, "jwks_file": jwks_file, "keys": keys, "secret": secret}
+    options = {name: value for name, value in options.items() if value is not None}
+    trusted = _keys(options, issuer, allowed, problem)
     if isinstance(trusted, KeyAddress):
         _check_address(trusted, allow_http, problem)
         trusted = KeyAddress(issuer=trusted.issuer, url=trusted.url, allow_http=bool(allow_http))
@@ -172,7 +175,9 @@ def _algorithms(algorithms: Sequence[str], http_api: bool, problem: Complain) ->
 
 def _texts(value: object, option: str, problem: Complain) -> tuple[str, ...]:
     listed = () if value is None else (value,) if isinstance(value, str) else value
-    if not isinstance(listed, (tuple, list, set, frozenset)) or not all(isinstance(each, str) and each for each in listed):
+    if not isinstance(listed, (tuple, list, set, frozenset)) or not all(
+        isinstance(each, str) and each for each in listed
+    ):
         problem(option, f"{value!r} is neither a text nor a list of texts")
         return ()
     return tuple(listed)
@@ -240,6 +245,8 @@ def _pem_keys(value: object) -> KeySet:
         keys.append(key)
     if not keys:
         raise ValueError("no key")
+    if len(keys) > MOST_CANDIDATES and not isinstance(value, Mapping):
+        raise ValueError(f"{len(keys)} keys without ids are too many to try; map key ids to them")
     return KeySet(keys)
 
 

@@ -18,8 +18,8 @@ from gatewaykit.core.identity.jwt.verifying import Verified, Verifier
 from gatewaykit.core.reasons import Reason, Refusal
 
 if TYPE_CHECKING:
-    from gatewaykit.core.identity.token_source import TokenSource
     from gatewaykit.core.identity.jwt.keys import KeySet
+    from gatewaykit.core.identity.token_source import TokenSource
     from gatewaykit.ports import Runtime
     from gatewaykit.upstream.jwks import KeySource
 
@@ -81,22 +81,23 @@ def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answe
     ) -> Answer:
         source, verifier = chosen
         problem = "" if waiting is None else await waiting
-        result: Verified | Rejected = Rejected(Reason.ISSUER_UNREACHABLE, problem)
         while (keys := source.keys) is not None:
             result = verifier.verify(token, keys, wall())
             if isinstance(result, Verified) or not result.elsewhere or (waiting := source.prepare_unknown()) is None:
                 return finish(request, value, source, keys, result)
             if problem := await waiting:
-                return refuse(request, Rejected(Reason.ISSUER_UNREACHABLE, f"{result.detail}; {problem}"))
-        return refuse(request, result)
+                break
+        return refuse(request, Rejected(Reason.ISSUER_UNREACHABLE, problem))
 
     def finish(
         request: Request, value: bytes | None, source: KeySource, keys: KeySet, result: Verified | Rejected
     ) -> Answer:
-        identity = result if isinstance(result, Rejected) else identify(result)
+        if isinstance(result, Rejected):
+            return refuse(request, result)
+        identity = identify(result)
         if isinstance(identity, Rejected):
             return refuse(request, identity)
-        if value and use.most_kept and isinstance(result, Verified):
+        if value and use.most_kept:
             while len(kept) >= use.most_kept:
                 del kept[next(iter(kept))]
             kept[sha256(value).digest()] = (identity, result.expires_s, source, keys)

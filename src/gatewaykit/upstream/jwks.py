@@ -64,8 +64,6 @@ class StaticKeys:
     def prepare_unknown(self) -> Awaitable[str] | None:
         return None
 
-    def close(self) -> None: ...
-
 
 class RemoteKeys:
     """Keys that are fetched. `keys` is what is there, None before the first fetch and once it is too old."""
@@ -114,12 +112,6 @@ class RemoteKeys:
                 return None
             self._unknown_s = now_s
         return self._fetch()
-
-    def close(self) -> None:
-        """Stop a fetch that nobody waits for."""
-        if self._ahead is not None:
-            self._ahead.cancel()
-            self._ahead = None
 
     async def _failed(self) -> str:
         return self._problem

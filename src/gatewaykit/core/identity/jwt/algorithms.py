@@ -26,11 +26,15 @@ Check = Callable[[bytes, bytes], bool]
 
 RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 HMAC_ALGORITHMS: Final = ("HS256", "HS384", "HS512")
-_CURVES: Final = {"secp256r1": ("ES256", SHA256, 32), "secp384r1": ("ES384", SHA384, 48), "secp521r1": ("ES512", SHA512, 66)}
+_CURVES: Final = {
+    "secp256r1": ("ES256", SHA256, 32),
+    "secp384r1": ("ES384", SHA384, 48),
+    "secp521r1": ("ES512", SHA512, 66),
+}
 ALGORITHMS: Final = (*RSA_ALGORITHMS, *(name for name, _, _ in _CURVES.values()), "Ed25519", "EdDSA", *HMAC_ALGORITHMS)
 """All that exist here. `EdDSA` is the older name of `Ed25519`."""
 
-_HASHES: Final = {"256": SHA256, "384": SHA384, "512": SHA512}
+_HASHES: Final[Mapping[str, Callable[[], SHA256 | SHA384 | SHA512]]] = {"256": SHA256, "384": SHA384, "512": SHA512}
 _MIN_RSA_BITS, _MOST_RSA_BITS, _MOST_EXPONENT_BITS = 2048, 16384, 64  # above them one check would take too long
 
 

@@ -63,7 +63,11 @@ class ClaimRules:
             return Rejected(Reason.TOKEN_INVALID, f"{name} is {_shown(begins)}, which is no number or lies ahead")
         if self.audiences and not self._is_meant(claims):
             aud = claims.get("aud")
-            shown = f"aud is {_shown(aud)}" if "aud" in claims else f"no aud; client_id is {_shown(claims.get('client_id'))}"
+            shown = (
+                f"aud is {_shown(aud)}"
+                if "aud" in claims
+                else f"no aud; client_id is {_shown(claims.get('client_id'))}"
+            )
             told = "the token does not have a valid audience"
             return Rejected(Reason.TOKEN_INVALID, f"{shown}, which is not one of {sorted(self.audiences)}", told)
         for name, passes in self.claims:
@@ -74,7 +78,9 @@ class ClaimRules:
             except Exception as error:  # noqa: BLE001 - a user's own test; whatever it raises refuses the token
                 return Rejected(Reason.TOKEN_INVALID, f"the test of claim {name!r} raised {type(error).__name__}")
             if not fits:
-                return Rejected(Reason.TOKEN_INVALID, f"the claim {name!r} is {_shown(claims[name])}, which does not do")
+                return Rejected(
+                    Reason.TOKEN_INVALID, f"the claim {name!r} is {_shown(claims[name])}, which does not do"
+                )
         return min(expires, _LATEST_S) + self.leeway_s
 
     def _is_meant(self, claims: Mapping[str, Any]) -> bool:

@@ -59,7 +59,8 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-_scan: Final = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse).scan_once
+_decoder: Any = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse)
+_scan: Final = _decoder.scan_once  # `decode` without its searches for white space
 
 
 def _is_deep(value: Any) -> bool:

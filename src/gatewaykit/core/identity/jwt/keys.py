@@ -37,19 +37,20 @@ class Key:
 
 
 class KeySet:
-    """The keys of an issuer. `skipped` says which were left out, and why."""
+    """The keys of an issuer. `skipped` says which were left out, and why; `nameless`, that none has a name."""
 
-    __slots__ = ("_by_kid", "keys", "skipped")
+    __slots__ = ("_by_kid", "keys", "nameless", "skipped")
 
     def __init__(self, keys: Iterable[Key], skipped: Sequence[str] = ()) -> None:
         self.keys, self.skipped = tuple(keys), tuple(skipped)
         self._by_kid: dict[str | None, list[Key]] = {}
         for key in self.keys:
             self._by_kid.setdefault(key.kid, []).append(key)
+        self.nameless = self._by_kid.keys() <= {None}
 
     def find(self, algorithm: str, kid: str | None) -> list[Check]:
-        """How the keys with this name check this algorithm; without a name, those of all keys that can."""
-        named: Iterable[Key] = self.keys if kid is None else self._by_kid.get(kid, ())
+        """How the keys with this name check this algorithm; without a name, or where no key has one, all that can."""
+        named: Iterable[Key] = self.keys if kid is None or self.nameless else self._by_kid.get(kid, ())
         return [key.checks[algorithm] for key in named if algorithm in key.checks]
 
     def has(self, kid: str) -> bool:

@@ -22,7 +22,8 @@ __all__ = ["Header", "Verified", "Verifier", "read_header", "unverified_claims"]
 MOST_TOKEN_BYTES: Final = 16384
 _MOST_HEADER_BYTES: Final = 4096
 _MOST_KNOWN_HEADERS: Final = 32
-_MOST_CANDIDATES: Final = 4
+MOST_CANDIDATES: Final = 8
+_UNKNOWN: Final[tuple[Check | None, bool]] = (None, False)
 _SEGMENTS: Final = Rejected(
     Reason.TOKEN_INVALID, "a token has three segments", "token contains an invalid number of segments"
 )  # fmt: skip
@@ -50,9 +51,24 @@ class Verifier:
     def __init__(self, algorithms: Iterable[str], rules: ClaimRules, *, needs_kid: bool = False) -> None:
         self._algorithms, self._rules, self._needs_kid = frozenset(algorithms), rules, needs_kid
         self._keys: KeySet | None = None
-        self._headers: dict[bytes, Check] = {}
+        self._headers: dict[bytes, tuple[Check, bool]] = {}
 
     def verify(self, token: bytes, keys: KeySet, now_s: float) -> Verified | Rejected:
+        """What a token proves at this time."""
+        payload = self.signed_payload(token, keys)
+        if isinstance(payload, Rejected):
+            return payload
+        try:
+            claims = read_object(payload)
+        except ValueError as error:
+            return Rejected(Reason.TOKEN_INVALID, f"the payload is malformed: {error}")
+        until_s = self._rules.judge(claims, now_s)
+        if isinstance(until_s, Rejected):
+            return until_s
+        return Verified(claims, scopes_of(claims), until_s)
+
+    def signed_payload(self, token: bytes, keys: KeySet) -> bytes | Rejected:
+        """What was signed, whatever it is."""
         signed, _, encoded = token.rpartition(b".")
         header, dot, payload = signed.partition(b".")
         if not dot or b"." in payload:
@@ -61,43 +77,43 @@ class Verifier:
             return Rejected(Reason.TOKEN_INVALID, f"a token of {len(token)} bytes; {MOST_TOKEN_BYTES} are the most")
         if keys is not self._keys:
             self._keys, self._headers = keys, {}
-        known = self._headers.get(header)
+        known, elsewhere = self._headers.get(header, _UNKNOWN)
         try:
             signature = decode(encoded)
             if known is None:
-                if isinstance(checks := self._checks(header, keys), Rejected):
-                    return checks
+                found = self._find(header, keys)
+                if isinstance(found, Rejected):
+                    return found
+                checks, elsewhere = found
                 known = next((check for check in checks if check(signature, signed)), None)
                 if known is not None and len(self._headers) < _MOST_KNOWN_HEADERS:
-                    self._headers[header] = known
+                    self._headers[header] = (known, elsewhere)
             elif not known(signature, signed):
                 known = None
             if known is None:
-                return Rejected(Reason.TOKEN_INVALID, "the signature does not match")
-            claims = read_object(decode(payload))
+                return Rejected(Reason.TOKEN_INVALID, "the signature does not match", elsewhere=elsewhere)
+            return decode(payload)
         except ValueError as error:
             return Rejected(Reason.TOKEN_INVALID, f"the token is malformed: {error}")
-        until_s = self._rules.judge(claims, now_s)
-        if isinstance(until_s, Rejected):
-            return until_s
-        return Verified(claims, scopes_of(claims), until_s)
 
-    def _checks(self, encoded: bytes, keys: KeySet) -> list[Check] | Rejected:
+    def _find(self, encoded: bytes, keys: KeySet) -> tuple[list[Check], bool] | Rejected:
+        """The checks that the header asks for, and whether other keys of the issuer could do too."""
         header = read_header(encoded, self._algorithms)
         if isinstance(header, Rejected):
             return header
-        if header.kid is None and self._needs_kid:
+        kid = header.kid
+        if kid is None and self._needs_kid:
             return Rejected(Reason.TOKEN_INVALID, "the header names no key (kid)")
-        checks = keys.find(header.algorithm, header.kid)
+        if kid is not None and not keys.has(kid) and (self._needs_kid or not keys.nameless):
+            return Rejected(Reason.TOKEN_INVALID, f"no key {kid[:100]!r}; the issuer's are {keys}", elsewhere=True)
+        checks = keys.find(header.algorithm, kid)
         if not checks:
-            if header.kid is not None and not keys.has(header.kid):
-                detail = f"no key {header.kid[:100]!r} (the issuer's are {keys})"
-                return Rejected(Reason.TOKEN_INVALID, detail, elsewhere=True)
-            named = "" if header.kid is None else f" called {header.kid[:100]!r}"
-            return Rejected(Reason.TOKEN_INVALID, f"no key{named} is for {header.algorithm} (the issuer's are {keys})")
-        if header.kid is None and len(checks) > 1:
+            named = "" if kid is None else f" {kid[:100]!r}"
+            detail = f"no key{named} is for {header.algorithm}; the issuer's are {keys}"
+            return Rejected(Reason.TOKEN_INVALID, detail, elsewhere=kid is None or keys.nameless)
+        if kid is None and len(checks) > 1 and not keys.nameless:
             return Rejected(Reason.TOKEN_INVALID, f"the header names no key, and {len(checks)} could be meant")
-        return checks[:_MOST_CANDIDATES]
+        return checks[:MOST_CANDIDATES], kid is None or keys.nameless
 
 
 def read_header(encoded: bytes, algorithms: Iterable[str]) -> Header | Rejected:
@@ -109,7 +125,9 @@ def read_header(encoded: bytes, algorithms: Iterable[str]) -> Header | Rejected:
     if "crit" in header or "b64" in header:
         return Rejected(Reason.TOKEN_INVALID, "the header has crit or b64, and no extension is supported")
     if not isinstance(algorithm, str) or algorithm not in algorithms:
-        return Rejected(Reason.TOKEN_INVALID, f"alg is {repr(algorithm)[:100]}, which is not one of {sorted(algorithms)}")
+        return Rejected(
+            Reason.TOKEN_INVALID, f"alg is {repr(algorithm)[:100]}, which is not one of {sorted(algorithms)}"
+        )
     if kid is not None and not isinstance(kid, str):
         return Rejected(Reason.TOKEN_INVALID, "kid is no text")
     return Header(algorithm, kid)
