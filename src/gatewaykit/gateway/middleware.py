@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Policy, ThrottleStore
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "PolicyMiddleware",
-    "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
+    "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware",
+    "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -155,6 +156,12 @@ class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class LambdaAuthorizerMiddleware(_OnePolicy):
+    """`lambda_authorizer(...)` as a middleware."""
+
+    policy = "lambda_authorizer"
 
 
 class QuotaMiddleware(_OnePolicy):
