@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Policy, ThrottleStore
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
-    "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware",
-    "ValidateMiddleware", "rule",
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
+    "JwtMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware",
+    "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -152,10 +152,22 @@ class AuthenticateMiddleware(_OnePolicy):
     policy = "authenticate"
 
 
+class CognitoMiddleware(_OnePolicy):
+    """`cognito(...)` as a middleware."""
+
+    policy = "cognito"
+
+
 class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class JwtMiddleware(_OnePolicy):
+    """`jwt(...)` as a middleware."""
+
+    policy = "jwt"
 
 
 class LambdaAuthorizerMiddleware(_OnePolicy):
