@@ -21,8 +21,10 @@ from gatewaykit.gateway.gateway import Gateway as Gateway
 from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddleware
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
+from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
+from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
@@ -38,11 +40,13 @@ from gatewaykit.policies import by as by
 from gatewaykit.policies import steps as steps
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
+from gatewaykit.policies.cognito import cognito as cognito
 from gatewaykit.policies.cors import cors as cors
 from gatewaykit.policies.credentials import credentials_env as credentials_env
 from gatewaykit.policies.credentials import credentials_lookup as credentials_lookup
 from gatewaykit.policies.credentials_file import credentials_file as credentials_file
 from gatewaykit.policies.iam import iam as iam
+from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.resource_policy import resource_policy as resource_policy

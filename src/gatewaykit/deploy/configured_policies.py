@@ -16,6 +16,7 @@ from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.iam_settings import IamSettings
+from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
@@ -142,8 +143,10 @@ _SETTINGS: Final[dict[str, type]] = {
     "access_log": AccessLogSettings,
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
+    "cognito": CognitoSettings,
     "cors": CorsSettings,
     "iam": IamSettings,
+    "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
     "resource_policy": ResourcePolicySettings,
@@ -158,6 +161,7 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
     "iam": ("credentials",),
+    "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
 }
 """Options that name Python code to import, a file to write, or an address that requests go to. A definition may come
