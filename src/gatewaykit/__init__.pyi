@@ -20,6 +20,7 @@ from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddle
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import MtlsMiddleware as MtlsMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
@@ -34,6 +35,7 @@ from gatewaykit.policies import steps as steps
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.mtls import mtls as mtls
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.throttle import throttle as throttle
 from gatewaykit.policies.transform import transform as transform

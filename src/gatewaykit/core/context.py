@@ -123,12 +123,14 @@ def _identity(request: Request) -> dict[str, Any]:
         # Only its digest is kept: the key itself is where the caller, or the authorizer, gave it.
         identity["apiKey"] = caller.claims.get("usageIdentifierKey") or request.header("x-api-key")
         identity["apiKeyId"] = caller.key_id
+    if request.client_cert is not None:
+        identity["clientCert"] = request.client_cert.context
     return identity
 
 
 def _authorizer(identity: Identity) -> dict[str, Any] | None:
     """`$context.authorizer`: a token's claims under `claims`, a custom authorizer's context beside its principal."""
-    if identity.kind == "api_key":
+    if identity.kind in ("api_key", "mtls"):
         return None
     claims = {name: _claim_text(value) for name, value in identity.claims.items()}
     if identity.kind in ("jwt", "cognito"):

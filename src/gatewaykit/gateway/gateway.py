@@ -144,8 +144,9 @@ class Gateway:
 
         reading = read_definition(source)
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
         options = RestOptions(
             stage=stage,
             stage_variables=stage_variables or {},
@@ -187,8 +188,9 @@ class Gateway:
         `timeout_s` bounds the wait for a response's head, and for each chunk of its body.
         """
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
             bound = runtime.looking() if look_only else runtime

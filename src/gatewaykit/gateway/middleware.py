@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Policy, ThrottleStore
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "PolicyMiddleware",
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "MtlsMiddleware",
+    "PolicyMiddleware",
     "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
@@ -47,9 +48,11 @@ class PolicyMiddleware(Shell):
         clock: Clock | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        runtime = make_runtime(store=store, clock=clock, profile=profile, max_body_bytes=max_body_bytes)
-        self._listed: list[Listed] = bind_listed(policies, runtime)
         self._trusted = _trusted(trusted_proxies)
+        runtime = make_runtime(
+            store=store, clock=clock, profile=profile, max_body_bytes=max_body_bytes, trusted_proxies=self._trusted
+        )
+        self._listed: list[Listed] = bind_listed(policies, runtime)
         self._throttles = [runtime.throttles]
         self._manner = (profile, max_body_bytes)
         if isinstance(app, PolicyMiddleware) and app._manner == self._manner:
@@ -155,6 +158,12 @@ class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class MtlsMiddleware(_OnePolicy):
+    """`mtls(...)` as a middleware."""
+
+    policy = "mtls"
 
 
 class QuotaMiddleware(_OnePolicy):
