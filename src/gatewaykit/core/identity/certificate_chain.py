@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.oid import ExtensionOID as Known
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from gatewaykit.core.identity.mtls import distinguished_name, time_text
@@ -58,10 +57,6 @@ def compile_verification(truststore: Truststore, revocations: Revocations | None
         chain = _chain(leaf, others, at) if leaf.version is x509.Version.v3 else _old_chain(leaf, others, at)
         if isinstance(chain, str):
             return chain
-        for certificate in chain:
-            if unknown := _unknown_critical(certificate):
-                subject = distinguished_name(certificate.subject)
-                return f"{subject} has the critical extension {unknown}, which is not understood"
         until = min(certificate.not_valid_after_utc for certificate in chain)
         if revocations is not None:
             revoked = revocations.against(chain, anchors, at)
@@ -123,11 +118,6 @@ def _unfit(leaf: x509.Certificate, at: datetime) -> str:
     return ""
 
 
-def _is_ca(policy: Policy, certificate: x509.Certificate, constraints: x509.BasicConstraints) -> None:
-    if not constraints.ca:
-        raise ValueError(f"{distinguished_name(certificate.subject)} is no CA")
-
-
 def _signs(policy: Policy, certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
     if usage is not None and not usage.key_cert_sign:
         raise ValueError(f"{distinguished_name(certificate.subject)} may not sign certificates")
@@ -136,21 +126,10 @@ def _signs(policy: Policy, certificate: x509.Certificate, usage: x509.KeyUsage |
 # Roots made by hand, as AWS's tutorial makes them, have no key usage, which the rules for public CAs demand.
 _CA: Final = (
     ExtensionPolicy.permit_all()
-    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_ca)
+    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _signs)
 )
 _FOR_CLIENTS: Final = frozenset((ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE))
-_UNDERSTOOD: Final = frozenset((
-    Known.BASIC_CONSTRAINTS, Known.KEY_USAGE, Known.EXTENDED_KEY_USAGE, Known.SUBJECT_ALTERNATIVE_NAME,
-    Known.NAME_CONSTRAINTS, Known.AUTHORITY_KEY_IDENTIFIER, Known.SUBJECT_KEY_IDENTIFIER, Known.CERTIFICATE_POLICIES,
-))  # fmt: skip
-
-
-def _unknown_critical(certificate: x509.Certificate) -> str:
-    unknown = (
-        each.oid.dotted_string for each in certificate.extensions if each.critical and each.oid not in _UNDERSTOOD
-    )
-    return next(unknown, "")
 
 
 def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:

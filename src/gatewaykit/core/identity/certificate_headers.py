@@ -58,7 +58,7 @@ def claims_certificate(names: Collection[bytes] = ()) -> Callable[[bytes], bool]
 
     The name may be in any casing, and with `_` for `-`: to a WSGI app, and to others, they are the same.
     """
-    own = b"".join(b"|" + re.escape(name).replace(rb"\-", b"[-_]").replace(b"_", b"[-_]") for name in names)
+    own = b"".join(b"|" + b"[-_]".join(map(re.escape, re.split(b"[-_]", name))) for name in names)
     pattern = re.compile(rb"(?:" + _CLAIMS + own + rb")\Z", re.IGNORECASE)
     return lambda name: pattern.match(name) is not None
 
