@@ -39,6 +39,8 @@ PROGRAMS: dict[str, Program] = {
     "haproxy": Program(("haproxy",)),
     "openssl": Program(("openssl",)),
     "nginx": Program(("nginx",), lambda: bool(shutil.which("nginx") or Path("/usr/sbin/nginx").exists())),
+    "node": Program(("nodejs",)),
+    "npm": Program(("npm",)),
     "redis-server": Program(("redis-server",)),
     "velocity": Program(  # the engine behind mapping templates, the oracle of ours; its jar names no class path
         ("velocity", "libcommons-lang-java", "libcommons-collections3-java"),

@@ -74,6 +74,16 @@ def test_the_authorizer_part_follows_who_proved_the_identity(identity: Identity 
     assert context_of(a_request(identity=identity), FACTS).get("authorizer") == authorizer
 
 
+def test_a_signature_shows_in_the_identity_and_in_no_authorizer() -> None:
+    arn = "arn:aws:iam::123456789012:user/alice"
+    caller = Identity(principal=arn, kind="iam", claims={"userArn": arn, "user": "AIDA7", "sourceIp": "not theirs"})
+    context = context_of(a_request(identity=caller), FACTS)
+
+    assert (context["identity"]["userArn"], context["identity"]["user"]) == (arn, "AIDA7")
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert "authorizer" not in context
+
+
 def test_the_id_of_an_api_key_is_part_of_the_identity() -> None:
     identity = Identity(principal="k", kind="api_key", key_id="key-1")
 

@@ -83,6 +83,7 @@ def resource_id(resource: str) -> str:
     return digits
 
 
+_NO_AUTHORIZER: Final = ("api_key", "iam", "mtls")  # kinds that stand in `$context.identity` alone
 _MAX_HOST: Final = 300  # a name has 253 characters at most
 _ASCII: Final = bytes(range(0x21, 0x7F))
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -119,6 +120,9 @@ def _identity(request: Request) -> dict[str, Any]:
         "user": None,
     }
     caller = request.identity
+    if caller is not None and caller.kind == "iam":
+        known = identity.keys() - {"sourceIp", "userAgent"}
+        identity.update((name, value) for name, value in caller.claims.items() if name in known)
     if caller is not None and caller.key_id is not None:
         # Only its digest is kept: the key itself is where the caller, or the authorizer, gave it.
         identity["apiKey"] = caller.claims.get("usageIdentifierKey") or request.header("x-api-key")
@@ -130,7 +134,7 @@ def _identity(request: Request) -> dict[str, Any]:
 
 def _authorizer(identity: Identity) -> dict[str, Any] | None:
     """`$context.authorizer`: a token's claims under `claims`, a custom authorizer's context beside its principal."""
-    if identity.kind in ("api_key", "mtls"):
+    if identity.kind in _NO_AUTHORIZER:
         return None
     claims = {name: _claim_text(value) for name, value in identity.claims.items()}
     if identity.kind in ("jwt", "cognito"):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["execution_log", "java_map", "masked"]
 
 _SECRET = frozenset((b"authorization", b"x-api-key", b"cookie", b"proxy-authorization", b"x-amz-security-token"))
+_OURS = frozenset(("policy", "credential", "authorization"))  # phases that API Gateway's log has no lines of
 _EVENT_BYTES = 1024  # of a log event; what is over is cut (reference 01 section 2)
 
 
@@ -39,7 +40,7 @@ def execution_log(
             f"Method request headers: {java_map(masked(request.header_list))}",
             f"Method request body before transformations: {_text(request.body)}",
         ]
-    lines += [text for phase, text in request.events or () if phase != "policy"]
+    lines += [text for phase, text in request.events or () if phase not in _OURS]
     refusal = request.refusal
     if refusal is not None:
         what = "configuration error: " if refusal.reason.status >= 500 else ""

@@ -18,18 +18,19 @@ from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
-from gatewaykit.deploy.deployment import Deployment, RouteSummary
+from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.errors import ConfigError
 from gatewaykit.gateway.requests import Headers, make_request
 from gatewaykit.pipeline.chain import collect
-from gatewaykit.pipeline.decision import Decision, decide
+from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
     from gatewaykit.clock import Clock
+    from gatewaykit.core.http import Request
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
@@ -78,6 +79,8 @@ class Explanation:
         else:
             lines.append("allowed: the request reaches the integration")
         lines.append(f"  route    {where}")
+        facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
+        lines += [f"  {name:<8} {text}" for name, text in facts if text]
         lines += [
             f"  {step.verdict:<8} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
         ]
@@ -265,21 +268,40 @@ class Gateway:
     def explain(
         self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
     ) -> Explanation:
-        """What would happen to a request, and why. Limits are looked at; nothing is taken."""
+        """What would happen to a request, and why. Limits are looked at; nothing is taken.
+
+        Authorizers, issuers and key stores are asked all the same. Raises ConfigError when that has to wait:
+        `explain_waiting` does.
+        """
+        leaf, request = self._looked_at(method, path, headers, body, address)
+        return self._explained(leaf, decide(leaf.chain(request), request))
+
+    async def explain_waiting(
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
+    ) -> Explanation:
+        """`explain` on an event loop, for routes whose policies wait: for an issuer's keys, a remote authorizer."""
+        leaf, request = self._looked_at(method, path, headers, body, address)
+        return self._explained(leaf, await decide_waiting(leaf.chain(request), request))
+
+    def _looked_at(
+        self, method: str, path: str, headers: Headers, body: bytes | str, address: str
+    ) -> tuple[Leaf, Request]:
         if self._looking is None:
             self._looking = self._compile(look_only=True, recorded=True)
         request = make_request(method, path, headers=headers, body=body, address=address)
         request.events = []
-        deployment = self._looking
-        leaf = deployment.route(request)
-        decision = decide(leaf.chain(request), request)
+        return self._looking.route(request), request
+
+    def _explained(self, leaf: Leaf, decision: Decision) -> Explanation:
+        assert self._looking is not None  # it is what was asked
+        request = decision.request
         routed = leaf.summary.verb != ""
         asked = request.raw_path.decode("latin-1")
         return Explanation(
             decision=decision,
             route=leaf.summary if routed else None,
-            near_misses=() if routed else tuple(deployment.router.near_misses(request.method, asked)),
-            steps=tuple(_step(text) for phase, text in request.events if phase == "policy"),
+            near_misses=() if routed else tuple(self._looking.router.near_misses(request.method, asked)),
+            steps=tuple(_step(text) for phase, text in request.events or () if phase == "policy"),
         )
 
     async def invoke(
@@ -316,7 +338,7 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Close what is open. It opens again when needed."""
-        for deployment in (self._deployment, self._tracing):
+        for deployment in (self._deployment, self._tracing, self._looking):
             if deployment is not None:
                 await deployment.aclose()
 

@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gatewaykit.errors import words_of
-from gatewaykit.integrations.lambda_context import LambdaContext
+from gatewaykit.upstream.lambda_context import LambdaContext
 
 __all__ = ["Failure", "FunctionRunner", "MAX_EVENT_BYTES", "MAX_RESULT_BYTES"]
 
