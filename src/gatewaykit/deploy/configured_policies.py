@@ -15,6 +15,7 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
@@ -140,6 +141,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cors": CorsSettings,
+    "mtls": MtlsSettings,
     "quota": QuotaSettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
@@ -147,8 +149,8 @@ _SETTINGS: Final[dict[str, type]] = {
 }
 
 
-_REACHES_OUT: Final = {"authenticate": "authorizer", "access_log": "sink"}
-"""Options that name Python code to import, or a file to write. A definition may come from anywhere, so it may not."""
+_REACHES_OUT: Final = {"authenticate": ("authorizer",), "access_log": ("sink",), "mtls": ("truststore", "crl")}
+"""Options that name Python code to import, or a file. A definition may come from anywhere, so it may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +245,9 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         near = near_miss(name, (*_SETTINGS, "rule"))
         reading.problem(path, f"there is no policy {name!r}", near=near, mend="" if near else _known())
         return
-    option = _REACHES_OUT.get(name, "")
-    if not source.trusted and isinstance(options, Mapping) and option in options:
-        why = "a definition may come from anywhere, and this names code to run or a file to write"
+    reaching = [option for option in _REACHES_OUT.get(name, ()) if isinstance(options, Mapping) and option in options]
+    if not source.trusted and reaching:
+        option, why = reaching[0], "a definition may come from anywhere, and this names code to run or a file"
         mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
         reading.problem((*path, option), f"{option!r} cannot be written in a definition", why=why, mend=mend)
         return

@@ -73,7 +73,9 @@ class Mtls(Policy):
             files = Reloaded(sources, make, self.reload_s, runtime.clock.monotonic)
         except (OSError, ValueError) as error:
             raise ConfigError(Problem(where="mtls.truststore", what=str(error))) from None
-        return Bound("mtls", on_request=_checking(self, proxies, files, runtime.clock.wall))
+        bound = Bound("mtls", on_request=_checking(self, proxies, files, runtime.clock.wall))
+        bound.rewrites = True
+        return bound
 
 
 def mtls(
@@ -127,6 +129,8 @@ def mtls(
             problem(option, f"{name!r} is no header name")
         elif name and source not in NAMED_FREELY:
             problem(option, f"the source {source!r} has headers of its own", mend="Leave it out")
+    if header and str(header).lower() == str(verify_header).lower():
+        problem("verify_header", f"{verify_header!r} is the header with the certificate too")
     if stale_crl not in ("refuse", "accept"):
         problem("stale_crl", f"{stale_crl!r} is neither 'refuse' nor 'accept'")
     for option, listed in (("proxies", proxies or ()), ("subjects", subjects), ("names", names)):
@@ -213,10 +217,8 @@ def _checking(
 
     def on_request(request: Request) -> Request | Refusal:
         sent = find(request)
-        for name in request.headers:
-            if claims(name):
-                _take_out(request, claims, keeps if keeps and is_proxy(request) else frozenset())
-                break
+        if claims(b"\n".join(request.headers)):
+            _take_out(request, claims, keeps if keeps and is_proxy(request) else frozenset())
         if sent is None:
             return missing(request)
         judge, now_s = current(), wall()

@@ -49,18 +49,21 @@ def form_of(source: str, header: str = "", verify_header: str = "") -> Form:
 
 def values_of(headers: HeaderList, names: tuple[bytes, ...]) -> Values:
     """The values of the fields of a form, as sent."""
-    lowered = [(name.lower(), value) for name, value in headers]
-    return tuple(tuple(value for key, value in lowered if key == name) for name in names)
+    found: dict[bytes, list[bytes]] = {name: [] for name in names}
+    for name, value in headers:
+        if (values := found.get(name.lower())) is not None:
+            values.append(value)
+    return tuple(map(tuple, found.values()))
 
 
 def claims_certificate(names: Collection[bytes] = ()) -> Callable[[bytes], bool]:
-    """Whether a header field claims something about a client certificate, or is one of `names`.
+    """Whether one of the header fields named, a line each, claims something about a client certificate.
 
-    The name may be in any casing, and with `_` for `-`: to a WSGI app, and to others, they are the same.
+    So do those in `names`. A name may be in any casing, and with `_` for `-`: to a WSGI app they are the same.
     """
     own = b"".join(b"|" + b"[-_]".join(map(re.escape, re.split(b"[-_]", name))) for name in names)
-    pattern = re.compile(rb"(?:" + _CLAIMS + own + rb")\Z", re.IGNORECASE)
-    return lambda name: pattern.match(name) is not None
+    found = re.compile(b"^(?:" + _CLAIMS + own + b")$", re.IGNORECASE | re.MULTILINE).search
+    return lambda lines: found(lines) is not None
 
 
 _CLAIMS: Final = (
