@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
@@ -152,26 +153,36 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final = {"authenticate": ("authorizer",), "access_log": ("sink",), "mtls": ("truststore", "crl")}
 """Options that name Python code to import, or a file. A definition may come from anywhere, so it may not."""
 
+_READ_FROM: Final = {"mtls": ("truststore", "crl")}
+"""Options that name files to read."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the file gives its policies: its keys, None where they are wrong, and whether it may name code and files."""
+    """What the file gives its policies: its keys, None where they are wrong, whether it may name code and files, and
+    where files that a policy reads are looked for."""
 
     api_keys: Sequence[ApiKey] | None
     trusted: bool
+    directory: FilePath = FilePath()
 
 
 def build_policies(
-    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), trusted: bool = False
+    data: object,
+    where: str | Locate,
+    *,
+    api_keys: Sequence[ApiKey] | None = (),
+    trusted: bool = False,
+    directory: FilePath = FilePath(),
 ) -> list[Policy | Rule]:
     """The policies of a list, in its order. Raises ConfigError with every problem in it.
 
     `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
     `api_key` lets through; None where they are not known, because they have problems of their own. Entries of a
-    `trusted` file may name Python callables to import, and files to write.
+    `trusted` file may name Python callables to import, and files to write, and to read: these are in `directory`.
     """
     reading = Reading(spelt(where) if isinstance(where, str) else where)
-    listed = list(_entries(reading, data, (), _Source(api_keys, trusted), inside_rule=False))
+    listed = list(_entries(reading, data, (), _Source(api_keys, trusted, directory), inside_rule=False))
     if reading.problems:
         raise ConfigError(reading.problems)
     return listed
@@ -255,6 +266,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
     if settings is None or (name == "api_key" and source.api_keys is None):
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
+    given |= {key: str(source.directory / given[key]) for key in _READ_FROM.get(name, ()) if given.get(key)}
     try:
         yield _make(name)(**({"keys": list(source.api_keys or ())} if name == "api_key" else {}), **given)
     except ConfigError as error:
