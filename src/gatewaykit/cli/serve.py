@@ -47,10 +47,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from gatewaykit.server.run import MissingServer, bind, serve
 
     opened = open_source(arguments, log=_access_log(arguments))
+    tls = tls_of(arguments, opened.config)
     server = opened.config.server if opened.config else None
     host = arguments.host or (server.host if server else "127.0.0.1")
     port = arguments.port if arguments.port is not None else (server.port if server else 8080)
-    tls = tls_of(arguments, opened.config)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         listener = bind(host, port)

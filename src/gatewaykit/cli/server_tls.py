@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from gatewaykit.cli.usage import UsageError
 
 if TYPE_CHECKING:
+    import ssl
+
     from gatewaykit.deploy.config import Config, TlsSettings
     from gatewaykit.deploy.rules import Rule
     from gatewaykit.ports import Policy
-    from gatewaykit.server.tls import Tls
 
 __all__ = ["add_tls", "client_certificates", "tls_of"]
 
@@ -29,15 +30,16 @@ def add_tls(group: Any) -> None:
     )
 
 
-def tls_of(arguments: argparse.Namespace, config: Config | None) -> Tls | None:
-    """None for plain HTTP. Raises UsageError for options that mean nothing without others."""
+def tls_of(arguments: argparse.Namespace, config: Config | None) -> ssl.SSLContext | None:
+    """None for plain HTTP. Raises UsageError for options that mean nothing without others, ConfigError for files."""
     settings = _settings(arguments, config)
     if settings is None:
         return None
-    from gatewaykit.server.tls import Tls
+    from gatewaykit.server.tls import Tls, server_context
 
     key, client_ca = (None if name is None else Path(name) for name in (settings.key, settings.client_ca))
-    return Tls(cert=Path(settings.cert), key=key, client_ca=client_ca, client_cert=settings.client_cert)
+    tls = Tls(cert=Path(settings.cert), key=key, client_ca=client_ca, client_cert=settings.client_cert)
+    return server_context(tls)
 
 
 def client_certificates(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from gatewaykit.server.limits import BACKLOG, GRACE_S
 
 if TYPE_CHECKING:
+    import ssl
+
     from gatewaykit.asgi.types import ASGIApp
-    from gatewaykit.server.tls import Tls
 
 __all__ = ["MissingServer", "bind", "serve"]
 
@@ -39,23 +40,21 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
-    tls: Tls | None = None,
+    tls: ssl.SSLContext | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let running requests finish. `on_ready` gets the URL once it answers.
 
     The client's address is decided by `trusted_proxies` alone, so uvicorn's reading of proxy headers is off; the access
-    log is a policy. Raises MissingServer, OSError where the address cannot be bound, and ConfigError for files of `tls`
-    that cannot be used.
+    log is a policy. With `tls`, such as `server_context` makes, it is HTTPS. Raises MissingServer, and OSError where the
+    address cannot be bound.
     """
     try:
         import uvicorn
     except ImportError:
         raise MissingServer from None
-    from gatewaykit.server.tls import server_context
     from gatewaykit.server.wsproto_protocol import TlsWSProtocol
 
-    context = None if tls is None else server_context(tls)
     listening = bind(host, port) if listener is None else listener
     config = uvicorn.Config(
         app,
@@ -74,14 +73,14 @@ def serve(
         timeout_graceful_shutdown=GRACE_S,
     )
     config.load()
-    config.ssl = context
+    config.ssl = tls
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             _tune_collector()
             if on_ready is not None and self.started:
-                on_ready(_url(listening, "http" if context is None else "https"))
+                on_ready(_url(listening, "http" if tls is None else "https"))
 
     log, cut_off = logging.getLogger("uvicorn.error"), _CutOff()
     log.addFilter(cut_off)
