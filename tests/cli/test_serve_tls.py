@@ -108,6 +108,21 @@ def test_an_unknown_path_is_behind_the_certificate_too(run: Run, keys: Path) -> 
         assert json.loads(ran.out)["reason"] == "CLIENT_CERTIFICATE_MISSING"
 
 
+def test_explain_takes_the_certificate_of_a_client(run: Run, keys: Path) -> None:
+    CLIENT.files(keys, "client")
+    STRANGER.files(keys, "stranger")
+
+    fine = run("explain", "gateway.yaml", "GET", "/who", "--client-cert", "keys/client.pem")
+    wrong = run("explain", "gateway.yaml", "GET", "/who", "--client-cert", "keys/stranger.pem")
+    invoked = run("invoke", "gateway.yaml", "GET", "/who", "--client-cert", "keys/client.pem", "--json")
+    missing = run("explain", "gateway.yaml", "GET", "/who", "--client-cert", "keys/none.pem")
+
+    assert fine.code == 0
+    assert wrong.out.startswith("denied: client certificate: C=US,O=Shop,CN=till 1 (serial ")
+    assert json.loads(json.loads(invoked.out)["body"])["dn"] == "C=US,O=Shop,CN=till 1"
+    assert "--client-cert keys/none.pem: No such file" in missing.err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

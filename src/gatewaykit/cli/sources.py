@@ -128,18 +128,24 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD")
     parser.add_argument("path", metavar="PATH", help="with its query string, if any")
     parser.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="a request header")
+    parser.add_argument("--client-cert", metavar="FILE", help="the client's certificate in PEM, with its chain")
     parser.add_argument("-d", "--data", metavar="TEXT", help="the request body; @FILE reads it, @- from stdin")
 
 
 def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Headers and body of the request that `-H` and `-d` describe."""
+    """Headers, body and certificate of the request that `-H`, `-d` and `--client-cert` describe."""
     headers = []
     for text in arguments.header:
         name, colon, value = text.partition(":")
         if not colon or not name.strip():
             raise UsageError(f"-H {text!r} is no header; write 'Name: value'")
         headers.append((name.strip(), value.strip()))
-    return {"headers": headers, "body": _body(arguments.data)}
+    certificate = arguments.client_cert
+    try:
+        chain = None if certificate is None else Path(certificate).read_text("latin-1")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"--client-cert {certificate}: {getattr(error, 'strerror', None) or error}") from None
+    return {"headers": headers, "body": _body(arguments.data), "client_cert": chain}
 
 
 # ---------------------------------------------------------------------------------------------------- parts

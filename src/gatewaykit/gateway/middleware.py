@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
+    from gatewaykit.gateway.requests import Certificate
     from gatewaykit.pipeline.decision import Decision
     from gatewaykit.ports import Policy, ThrottleStore
 
@@ -71,13 +72,16 @@ class PolicyMiddleware(Shell):
         super().__init__(app, compile_chain(everywhere), RuleChains(self._listed, compile_chain) if ruled else None)
 
     def decide(
-        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Decision:
+        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Decision:  # fmt: skip
         """What the policies say to a request, without a server or an event loop. Tokens are taken."""
         from gatewaykit.gateway.requests import make_request
         from gatewaykit.pipeline.decision import decide
 
-        request: Request = make_request(method, path, headers=headers, body=body, address=address)
+        request: Request = make_request(
+            method, path, headers=headers, body=body, address=address, client_cert=client_cert
+        )
         return decide(self._chain if self._rules is None else self._rules.chain(request), request)
 
     async def aclose(self) -> None:
