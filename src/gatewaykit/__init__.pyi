@@ -26,6 +26,7 @@ from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
 from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
+from gatewaykit.gateway.middleware import MtlsMiddleware as MtlsMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ResourcePolicyMiddleware as ResourcePolicyMiddleware
@@ -48,6 +49,7 @@ from gatewaykit.policies.credentials_file import credentials_file as credentials
 from gatewaykit.policies.iam import iam as iam
 from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
+from gatewaykit.policies.mtls import mtls as mtls
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.resource_policy import resource_policy as resource_policy
 from gatewaykit.policies.throttle import throttle as throttle

@@ -184,6 +184,7 @@ class Runtime:
     look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks of peers whose headers about the client count
 
     def looking(self) -> Runtime:
         """The same, with limits that are looked at and never taken from."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatewaykit.cli.server_tls import client_certificates
 from gatewaykit.cli.usage import UsageError
 from gatewaykit.errors import ConfigError, Problem
 
@@ -118,7 +119,7 @@ def open_source(
         directory = Path(arguments.file).parent
         _look_up_modules_in(directory.resolve(), 1)  # what a file names may stand beside it, as definitions do
         config = config_of(root, problems, directory)
-        return _configured(arguments.file, config, unbound, unenforced, log)
+        return _configured(arguments, config, unbound, unenforced, log)
     return _definition(arguments, options, root.plain(), unbound, unenforced, log)
 
 
@@ -127,18 +128,24 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD")
     parser.add_argument("path", metavar="PATH", help="with its query string, if any")
     parser.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="a request header")
+    parser.add_argument("--client-cert", metavar="FILE", help="the client's certificate in PEM, with its chain")
     parser.add_argument("-d", "--data", metavar="TEXT", help="the request body; @FILE reads it, @- from stdin")
 
 
 def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Headers and body of the request that `-H` and `-d` describe."""
+    """Headers, body and certificate of the request that `-H`, `-d` and `--client-cert` describe."""
     headers = []
     for text in arguments.header:
         name, colon, value = text.partition(":")
         if not colon or not name.strip():
             raise UsageError(f"-H {text!r} is no header; write 'Name: value'")
         headers.append((name.strip(), value.strip()))
-    return {"headers": headers, "body": _body(arguments.data)}
+    certificate = arguments.client_cert
+    try:
+        chain = None if certificate is None else Path(certificate).read_text("latin-1")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"--client-cert {certificate}: {getattr(error, 'strerror', None) or error}") from None
+    return {"headers": headers, "body": _body(arguments.data), "client_cert": chain}
 
 
 # ---------------------------------------------------------------------------------------------------- parts
@@ -165,7 +172,7 @@ def _definition(
         Path(arguments.file), stage=stage, stage_variables=options.variables, stage_prefix=arguments.stage_prefix,
         functions=functions, apps=_AnyApp(apps) if unbound else apps,
         api_keys=[*(config.keys if config else ()), *keys] or None,
-        policies=_logged(log, config.policies if config else (), own), store=config.store if config else "memory://",
+        policies=_logged(log, _shared(arguments, config), own), store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
         accept=_EVERY_KEY if unenforced else arguments.accept,
     )  # fmt: skip
@@ -208,18 +215,20 @@ def _check_that_it_serves(options: _Options, gateway: Gateway, called: list[str]
         raise ConfigError(problems)
 
 
-def _configured(name: str, config: Config, unbound: bool, unenforced: bool, log: Policy | None) -> Opened:
+def _configured(
+    arguments: argparse.Namespace, config: Config, unbound: bool, unenforced: bool, log: Policy | None
+) -> Opened:
     from dataclasses import replace
 
     from gatewaykit.gateway.configured import build_gateways
 
-    config = replace(config, policies=tuple(_logged(log, config.policies, None)))
+    config = replace(config, policies=tuple(_logged(log, _shared(arguments, config), None)))
     if unbound:
         config = replace(config, apps=_AnyApp(config.apps))
     if unenforced:
         config = replace(config, apis={each: replace(api, accept=_EVERY_KEY) for each, api in config.apis.items()})
     plain = {key.name: key.value for key in config.keys if not key.value.startswith("sha256:")}
-    return Opened(name=name, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
+    return Opened(name=arguments.file, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
 
 
 def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | None) -> Opened:
@@ -235,10 +244,10 @@ def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | Non
     config = _settings(arguments)
     if config is not None and config.keys and options.keys:
         raise UsageError(f"--key: {arguments.config} has keys already; write it there")
-    listed = config.policies if config else ()
+    keyed = [api_key(options.keys)] if options.keys else []
     gateway = Gateway.from_upstream(
         arguments.upstream,
-        policies=_logged(log, [*([api_key(options.keys)] if options.keys else ()), *listed], None),
+        policies=_logged(log, _shared(arguments, config, *keyed), None),
         profile=arguments.profile or "web",
         store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (),
@@ -299,6 +308,12 @@ def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any],
         ("--function", arguments.function), ("--app", arguments.app), ("--key", arguments.key),
         ("--profile", arguments.profile), ("--accept", arguments.accept), ("--config", arguments.config),
     )  # fmt: skip
+
+
+def _shared(arguments: argparse.Namespace, config: Config | None, *more: Policy) -> list[Policy | Rule]:
+    """The policies of every API: first what looks at the certificates that the server asks for, then `more`."""
+    listed = config.policies if config else ()
+    return [*client_certificates(arguments, config, listed), *more, *listed]
 
 
 def _logged(log: Policy | None, listed: Sequence[Policy | Rule], own: object) -> list[Policy | Rule]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gatewaykit.deploy.rules import Rule
     from gatewaykit.ports import Policy
 
-__all__ = ["ApiSettings", "Config", "ServerSettings", "config_schema", "read_config"]
+__all__ = ["ApiSettings", "Config", "ServerSettings", "TlsSettings", "config_schema", "read_config"]
 
 Policies = Annotated[tuple[Any, ...], Raw("policies")]
 Keys = Annotated[tuple[Any, ...], Raw("keys")]
@@ -34,9 +35,18 @@ Port = Annotated[int, Scalar(_parse_port, {"type": "integer", "minimum": 0, "max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    cert: str = setting("The server's certificate in PEM, with its intermediates; paths are relative to this file")
+    key: str | None = setting("Its key in PEM, where that is in another file", None)
+    client_ca: str | None = setting("The CAs of clients in PEM; clients then need a certificate of one of them", None)
+    client_cert: Literal["required", "optional"] = setting("Whether a client may come without one", "required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     host: str = setting("The address to listen on", "127.0.0.1")
     port: Port = setting("The port to listen on; 0 takes a free one", 8080)
+    tls: TlsSettings | None = setting("The server's own TLS; without it, it speaks plain HTTP", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,24 +88,21 @@ _DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept")
 def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     """The configuration that plain data stands for. Raises ConfigError with every problem, placed by `locate`.
 
-    Definitions are looked for in `directory`.
+    Definitions, and the files of TLS and of policies, are looked for in `directory`.
     """
     reading = Reading(locate)
     config = reading.read(Config, data)
     raw = data if isinstance(data, Mapping) else {}
     keys: list[ApiKey] | None = _built(reading, "keys", raw, build_keys) if "keys" in raw else []
-    policies = _built(
-        reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys, trusted=True)
-    )
+    build = partial(build_policies, api_keys=keys, trusted=True, directory=directory)
+    policies = _built(reading, "policies", raw, build)
     apis = raw.get("apis")
     own: dict[str, list[Policy | Rule]] = {}
     for name, api in apis.items() if isinstance(apis, Mapping) else ():
         if isinstance(api, Mapping):
             path = ("apis", name)
             _check_api(reading, api, path)
-            listed = _built(
-                reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys, trusted=True), path
-            )
+            listed = _built(reading, "policies", api, build, path)
             own[str(name)] = listed or []
     if config is not None:
         _check_paths(reading, config)
@@ -108,6 +115,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
         config,
         keys=tuple(keys or ()),
         policies=tuple(policies or ()),
+        server=replace(config.server, tls=_within(directory, config.server.tls)),
         apis={
             name: replace(
                 api,
@@ -117,6 +125,13 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
             for name, api in config.apis.items()
         },
     )
+
+
+def _within(directory: FilePath, tls: TlsSettings | None) -> TlsSettings | None:
+    if tls is None:
+        return None
+    key, client_ca = (None if name is None else str(directory / name) for name in (tls.key, tls.client_ca))
+    return replace(tls, cert=str(directory / tls.cert), key=key, client_ca=client_ca)
 
 
 def config_schema() -> dict[str, Any]:

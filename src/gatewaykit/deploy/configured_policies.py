@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
@@ -18,6 +19,7 @@ from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
+from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
@@ -148,6 +150,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "iam": IamSettings,
     "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
+    "mtls": MtlsSettings,
     "quota": QuotaSettings,
     "resource_policy": ResourcePolicySettings,
     "throttle": ThrottleSettings,
@@ -163,30 +166,41 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "iam": ("credentials",),
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
+    "mtls": ("truststore", "crl"),
 }
-"""Options that name Python code to import, a file to write, or an address that requests go to. A definition may come
-from anywhere, so it may not."""
+"""Options that name Python code to import, a file, or an address that requests go to. A definition may come from
+anywhere, so it may not."""
+
+_READ_FROM: Final = {"mtls": ("truststore", "crl")}
+"""Options that name files to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the file gives its policies: its keys, None where they are wrong, and whether it may name code and files."""
+    """What the file gives its policies: its keys, None where they are wrong, whether it may name code and files, and
+    where files that a policy reads are looked for."""
 
     api_keys: Sequence[ApiKey] | None
     trusted: bool
+    directory: FilePath = FilePath()
 
 
 def build_policies(
-    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), trusted: bool = False
+    data: object,
+    where: str | Locate,
+    *,
+    api_keys: Sequence[ApiKey] | None = (),
+    trusted: bool = False,
+    directory: FilePath = FilePath(),
 ) -> list[Policy | Rule]:
     """The policies of a list, in its order. Raises ConfigError with every problem in it.
 
     `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
     `api_key` lets through; None where they are not known, because they have problems of their own. Entries of a
-    `trusted` file may name Python callables to import, and files to write.
+    `trusted` file may name Python callables to import, and files to write, and to read: these are in `directory`.
     """
     reading = Reading(spelt(where) if isinstance(where, str) else where)
-    listed = list(_entries(reading, data, (), _Source(api_keys, trusted), inside_rule=False))
+    listed = list(_entries(reading, data, (), _Source(api_keys, trusted, directory), inside_rule=False))
     if reading.problems:
         raise ConfigError(reading.problems)
     return listed
@@ -262,7 +276,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         return
     reaching = [option for option in _REACHES_OUT.get(name, ()) if isinstance(options, Mapping) and option in options]
     if reaching and not source.trusted:
-        why = "a definition may come from anywhere, and this names code to run, a file to write or an address to call"
+        why = "a definition may come from anywhere, and this names code to run, a file or an address to call"
         mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
         reading.problem((*path, reaching[0]), f"{reaching[0]!r} cannot be written in a definition", why=why, mend=mend)
         return
@@ -270,6 +284,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
     if settings is None or (name == "api_key" and source.api_keys is None):
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
+    given |= {key: str(source.directory / given[key]) for key in _READ_FROM.get(name, ()) if given.get(key)}
     try:
         yield _make(name)(**({"keys": list(source.api_keys or ())} if name == "api_key" else {}), **given)
     except ConfigError as error:

@@ -281,9 +281,10 @@ class _Compiler:
             self._ledger.approximate(integration, "response_transfer_mode", "http_proxy streams in this mode too")
 
     def _miss(self, router: Router[Leaf]) -> Leaf:
-        """What answers a request without a route: it is logged, and a browser may read the answer; no more applies."""
+        """What answers a request without a route: it is logged, a browser may read the answer, and who may not even
+        connect does not learn which routes there are; no more applies."""
         kept = [
-            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "cors")))
+            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "mtls", "cors")))
             for target, policies in self._listed
         ]
         missing = Missing(router, self._options.stage, checks_signatures=self._runtime.profile == "aws")

@@ -23,7 +23,7 @@ from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.errors import ConfigError
-from gatewaykit.gateway.requests import Headers, make_request
+from gatewaykit.gateway.requests import Certificate, Headers, make_request
 from gatewaykit.pipeline.chain import collect
 from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
 
@@ -147,8 +147,9 @@ class Gateway:
 
         reading = read_definition(source)
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
         options = RestOptions(
             stage=stage,
             stage_variables=stage_variables or {},
@@ -190,8 +191,9 @@ class Gateway:
         `timeout_s` bounds the wait for a response's head, and for each chunk of its body.
         """
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
             bound = runtime.looking() if look_only else runtime
@@ -253,40 +255,44 @@ class Gateway:
             raise RuntimeError(f"a gateway serves http and websocket, not {kind!r}")
 
     def decide(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Decision:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Decision:  # fmt: skip
         """What the policies say to a request, without a server or an event loop. Tokens are taken.
 
-        Raises ConfigError when a policy of the route has to wait, as one with a remote store does.
+        `client_cert` is the certificate that the client came with, in PEM, or a list with its chain. Raises ConfigError
+        when a policy of the route has to wait, as one with a remote store does.
         """
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         leaf = self._deployment.route(request)
         return decide(leaf.chain(request), request)
 
     def explain(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Explanation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Explanation:  # fmt: skip
         """What would happen to a request, and why. Limits are looked at; nothing is taken.
 
         Authorizers, issuers and key stores are asked all the same. Raises ConfigError when that has to wait:
         `explain_waiting` does.
         """
-        leaf, request = self._looked_at(method, path, headers, body, address)
+        leaf, request = self._looked_at(method, path, headers, body, address, client_cert)
         return self._explained(leaf, decide(leaf.chain(request), request))
 
     async def explain_waiting(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Explanation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Explanation:  # fmt: skip
         """`explain` on an event loop, for routes whose policies wait: for an issuer's keys, a remote authorizer."""
-        leaf, request = self._looked_at(method, path, headers, body, address)
+        leaf, request = self._looked_at(method, path, headers, body, address, client_cert)
         return self._explained(leaf, await decide_waiting(leaf.chain(request), request))
 
     def _looked_at(
-        self, method: str, path: str, headers: Headers, body: bytes | str, address: str
+        self, method: str, path: str, headers: Headers, body: bytes | str, address: str, client_cert: Certificate
     ) -> tuple[Leaf, Request]:
         if self._looking is None:
             self._looking = self._compile(look_only=True, recorded=True)
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         request.events = []
         return self._looking.route(request), request
 
@@ -303,12 +309,13 @@ class Gateway:
         )
 
     async def invoke(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Invocation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Invocation:  # fmt: skip
         """Run one request in process, integrations included. Tokens are taken."""
         if self._tracing is None:
             self._tracing = self._compile(recorded=True)
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         request.events = []
         leaf = self._tracing.route(request)
         chain = leaf.chain(request)

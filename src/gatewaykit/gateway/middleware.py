@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
+    from gatewaykit.gateway.requests import Certificate
     from gatewaykit.pipeline.decision import Decision
     from gatewaykit.ports import Policy, ThrottleStore, Transport
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
-    "IamMiddleware", "JwtMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware",
-    "ResourcePolicyMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
+    "IamMiddleware", "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
+    "QuotaMiddleware", "ResourcePolicyMiddleware", "ThrottleMiddleware", "TransformMiddleware",
+    "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -49,11 +51,12 @@ class PolicyMiddleware(Shell):
         transport: Transport | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
-        self._listed: list[Listed] = bind_listed(policies, runtime)
         self._trusted = _trusted(trusted_proxies)
+        runtime = make_runtime(
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=self._trusted,
+        )  # fmt: skip
+        self._listed: list[Listed] = bind_listed(policies, runtime)
         self._opened: list[ThrottleStore | Transport] = [runtime.throttles, runtime.transport]
         self._manner = (profile, max_body_bytes)
         if isinstance(app, PolicyMiddleware) and app._manner == self._manner:
@@ -72,13 +75,16 @@ class PolicyMiddleware(Shell):
         super().__init__(app, compile_chain(everywhere), RuleChains(self._listed, compile_chain) if ruled else None)
 
     def decide(
-        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Decision:
+        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Decision:  # fmt: skip
         """What the policies say to a request, without a server or an event loop. Tokens are taken."""
         from gatewaykit.gateway.requests import make_request
         from gatewaykit.pipeline.decision import decide
 
-        request: Request = make_request(method, path, headers=headers, body=body, address=address)
+        request: Request = make_request(
+            method, path, headers=headers, body=body, address=address, client_cert=client_cert
+        )
         return decide(self._chain if self._rules is None else self._rules.chain(request), request)
 
     async def aclose(self) -> None:
@@ -185,6 +191,12 @@ class LambdaAuthorizerMiddleware(_OnePolicy):
     """`lambda_authorizer(...)` as a middleware."""
 
     policy = "lambda_authorizer"
+
+
+class MtlsMiddleware(_OnePolicy):
+    """`mtls(...)` as a middleware."""
+
+    policy = "mtls"
 
 
 class QuotaMiddleware(_OnePolicy):
