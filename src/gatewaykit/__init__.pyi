@@ -20,8 +20,11 @@ from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddle
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import ForwardAuthMiddleware as ForwardAuthMiddleware
+from gatewaykit.gateway.middleware import IntrospectionMiddleware as IntrospectionMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
+from gatewaykit.gateway.middleware import SamlBearerMiddleware as SamlBearerMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
 from gatewaykit.gateway.middleware import TransformMiddleware as TransformMiddleware
 from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
@@ -34,7 +37,10 @@ from gatewaykit.policies import steps as steps
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.forward_auth import forward_auth as forward_auth
+from gatewaykit.policies.introspection import introspection as introspection
 from gatewaykit.policies.quota import quota as quota
+from gatewaykit.policies.saml_bearer import saml_bearer as saml_bearer
 from gatewaykit.policies.throttle import throttle as throttle
 from gatewaykit.policies.transform import transform as transform
 from gatewaykit.policies.validate import validate as validate

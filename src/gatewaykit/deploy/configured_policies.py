@@ -14,46 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.rules import Rule
-from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
+from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
-from gatewaykit.policies import by
 from gatewaykit.policies.step_reading import steps_schema
 
 if TYPE_CHECKING:
-    from gatewaykit.policies.by import KeyFunction
     from gatewaykit.ports import Policy
 
 __all__ = ["KeySettings", "build_keys", "build_policies", "policy_schemas"]
 
-_PLAIN_KEYS: Final = ("address", "api_key", "everyone", "identity", "route")
-_NAMED_KEYS: Final = ("claim", "header")
-
-
-def _parse_key(text: object) -> KeyFunction:
-    """What to count by: `address`, `api_key`, …, `header:X-Tenant`, `claim:sub`."""
-    if not isinstance(text, str):
-        raise ValueError(f"{text!r} says not what to count by; write one of {_key_choices()}")
-    kind, colon, name = text.partition(":")
-    if kind in _PLAIN_KEYS and not colon:
-        return getattr(by, kind)  # type: ignore[no-any-return]  # each is a KeyFunction
-    if kind in _NAMED_KEYS and name.strip():
-        try:
-            return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
-        except ConfigError as error:
-            raise ValueError(error.problems[0].what) from None
-    near = near_miss(kind, (*_PLAIN_KEYS, *_NAMED_KEYS))
-    hint = f" (did you mean {near!r}?)" if near and near != kind else ""
-    raise ValueError(f"{text!r} says not what to count by{hint}; write one of {_key_choices()}")
-
-
-def _key_choices() -> str:
-    return ", ".join((*_PLAIN_KEYS, *(f"{kind}:NAME" for kind in _NAMED_KEYS)))
-
-
-_KEY_PATTERN: Final = f"^({'|'.join(_PLAIN_KEYS)}|({'|'.join(_NAMED_KEYS)}):.+)$"
-CountedBy = Annotated[Any, Scalar(_parse_key, {"type": "string", "pattern": _KEY_PATTERN})]
 Texts = tuple[str, ...]
 
 
@@ -140,15 +113,22 @@ _SETTINGS: Final[dict[str, type]] = {
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cors": CorsSettings,
+    "forward_auth": ForwardAuthSettings,
+    "introspection": IntrospectionSettings,
     "quota": QuotaSettings,
+    "saml_bearer": SamlBearerSettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
     "validate": ValidateSettings,
 }
 
 
-_REACHES_OUT: Final = {"authenticate": "authorizer", "access_log": "sink"}
-"""Options that name Python code to import, or a file to write. A definition may come from anywhere, so it may not."""
+_REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
+    "access_log": ("sink",),
+    "authenticate": ("authorizer",),
+    "saml_bearer": ("idp_metadata",),
+}
+"""Options that name Python code to import, or a file. A definition may come from anywhere, so it may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +223,11 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         near = near_miss(name, (*_SETTINGS, "rule"))
         reading.problem(path, f"there is no policy {name!r}", near=near, mend="" if near else _known())
         return
-    option = _REACHES_OUT.get(name, "")
-    if not source.trusted and isinstance(options, Mapping) and option in options:
-        why = "a definition may come from anywhere, and this names code to run or a file to write"
+    reaching = [option for option in _REACHES_OUT.get(name, ()) if isinstance(options, Mapping) and option in options]
+    if reaching and not source.trusted:
+        why = "a definition may come from anywhere, and this names code to run or a file"
         mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
-        reading.problem((*path, option), f"{option!r} cannot be written in a definition", why=why, mend=mend)
+        reading.problem((*path, reaching[0]), f"{reaching[0]!r} cannot be written in a definition", why=why, mend=mend)
         return
     settings = reading.read(_SETTINGS[name], options, path)
     if settings is None or (name == "api_key" and source.api_keys is None):

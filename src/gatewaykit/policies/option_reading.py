@@ -1,0 +1,81 @@
+"""What options of the ready-made authorizers have in common: durations, names, lists and addresses, read once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.units import parse_duration
+from gatewaykit.upstream.fetch import Call, call_to
+
+__all__ = ["Options"]
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class Options:
+    """Reads the options of one policy, and notes every problem under the policy's name."""
+
+    def __init__(self, policy: str) -> None:
+        self._policy = policy
+        self.problems: list[Problem] = []
+
+    def problem(self, option: str, what: str, *, why: str = "", mend: str = "", near: str = "") -> None:
+        where = f"{self._policy}.{option}"
+        self.problems.append(Problem(where=where, what=what, why=why, mend=mend, near=near))
+
+    def check(self) -> None:
+        """Raise ConfigError with every problem, if there is one."""
+        if self.problems:
+            raise ConfigError(self.problems)
+
+    def seconds(self, option: str, value: str | float, *, zero: bool = True) -> float:
+        """A duration; with `zero=False` it has to be more than none."""
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            self.problem(option, str(error))
+            return 1.0
+        if not seconds and not zero:
+            self.problem(option, "0 leaves no time for any answer")
+        return seconds
+
+    def text(self, option: str, value: object) -> str:
+        """A text that is not empty."""
+        if not isinstance(value, str) or not value:
+            self.problem(option, f"{value!r:.60} is no text")
+        return str(value)
+
+    def texts(self, option: str, value: object) -> tuple[str, ...]:
+        """A list of texts; one text in place of a list is a mistake, for it is a list of characters."""
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            self.problem(option, f"{value!r:.60} is no list", mend="Write a list of texts")
+            return ()
+        for each in value:
+            if not isinstance(each, str) or not each:
+                self.problem(option, f"{each!r:.60} is no text")
+        return tuple(value)
+
+    def header(self, option: str, value: object) -> str:
+        """A header name, in lower case."""
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+            self.problem(option, f"{value!r:.60} is no header name")
+        return str(value).lower()
+
+    def headers(self, option: str, value: object) -> tuple[bytes, ...]:
+        """A list of header names, in lower case."""
+        return tuple(self.header(option, each).encode("ascii", "replace") for each in self.texts(option, value))
+
+    def call(self, option: str, url: object, method: str, timeout: str | float) -> Call:
+        """The call to an address. `timeout` is of the option of that name."""
+        timeout_s = self.seconds("timeout", timeout, zero=False)
+        if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+            self.problem("method", f"{method!r:.60} is no method")
+        try:
+            return replace(call_to(str(url)), method=method, timeout_s=timeout_s)
+        except ValueError as error:
+            self.problem(option, str(error))
+            return call_to("http://localhost/")
