@@ -8,7 +8,7 @@ configure them).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +53,13 @@ class ForwardRules:
     principal: bytes = b""  # the field of the answer that names the caller
     relay_body: bool = False
     relay_redirects: bool = False
+    dropped: frozenset[bytes] = field(init=False)  # what the client sends under these names goes no further
+    hidden: frozenset[bytes] = field(init=False)  # nor does the service see it
+
+    def __post_init__(self) -> None:
+        dropped = frozenset(map(_canonical, self.copied))
+        object.__setattr__(self, "dropped", dropped)
+        object.__setattr__(self, "hidden", dropped - _CREDENTIALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +78,14 @@ def question(request: Request, rules: ForwardRules) -> HeaderList:
     message can carry is left out: what the service cannot see, it cannot let in.
     """
     hop = connection_names(request.header_list) if b"connection" in request.headers else frozenset()
-    wanted, copied = rules.forwarded, frozenset(rules.copied) - _CREDENTIALS
+    wanted, hidden = rules.forwarded, rules.hidden
     fields = [
         (name, value)
         for name, value in request.header_list
         if (key := name.lower()) not in _NOT_ASKED
         and (wanted is None or key in wanted)
         and key not in hop
-        and _canonical(key) not in copied
+        and _canonical(key) not in hidden
         and _can_be_sent(name, value)
     ]
     target = forwarded_target(request.root_path.encode() + request.raw_path, request.query_string)
@@ -119,13 +126,13 @@ def apply(let_in: LetIn, request: Request, rules: ForwardRules) -> None:
     names also leave the Connection field, which would have the next proxy drop them.
     """
     request.identity = let_in.identity
-    if not rules.copied:
+    dropped = rules.dropped
+    if not dropped:
         return
-    copied = frozenset(rules.copied)
     fields = [
-        (name, value) if name.lower() != b"connection" else (name, _without(value, copied))
+        (name, value) if name.lower() != b"connection" else (name, _without(value, dropped))
         for name, value in request.header_list
-        if _canonical(name.lower()) not in copied
+        if _canonical(name.lower()) not in dropped
     ]
     request.header_list = fields = fields + let_in.fields
     request.headers = {name.lower(): value for name, value in fields}

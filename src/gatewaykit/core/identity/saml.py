@@ -130,21 +130,21 @@ def _conditions(conditions: Any, rules: SamlRules) -> Refusal | None:
 
 def _confirmation(subject: Any, rules: SamlRules, now_s: float) -> Any:
     """The data of the confirmation that fits; None where the bearer's one has no data; or why none fits."""
-    why = "it has no confirmation for bearers"
+    refusal = _invalid("it has no confirmation for bearers")
     for confirmation in subject.findall(f"{ASSERTION}SubjectConfirmation"):
         if confirmation.get("Method") != _BEARER:
             continue
         confirmed = confirmation.find(f"{ASSERTION}SubjectConfirmationData")
         recipient = None if confirmed is None else confirmed.get("Recipient")
         if rules.recipient is not None and recipient != rules.recipient:
-            why = f"the recipient {recipient!r:.200} is not {rules.recipient!r}"
+            refusal = _invalid(f"the recipient {recipient!r:.200} is not {rules.recipient!r}")
         elif confirmed is not None and confirmed.get("NotOnOrAfter") is None:
-            why = "its confirmation for bearers has no end"
-        elif confirmed is not None and _time([_window(confirmed)], rules, now_s) is not None:
-            why = "its confirmation for bearers is out of its time"
+            refusal = _invalid("its confirmation for bearers has no end")
+        elif confirmed is not None and (late := _time([_window(confirmed)], rules, now_s)) is not None:
+            refusal = late
         else:
             return confirmed
-    return _invalid(why)
+    return refusal
 
 
 def _time(windows: Iterable[tuple[float | None, float | None]], rules: SamlRules, now_s: float) -> Refusal | None:

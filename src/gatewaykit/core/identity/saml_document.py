@@ -67,13 +67,15 @@ def decode(credential: str) -> str | Unusable:
     except (binascii.Error, ValueError):
         return Unusable("it is no base64")
     if not raw.lstrip().startswith((b"<", b"\xef\xbb\xbf<")):
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            inflating = zlib.decompressobj(-zlib.MAX_WBITS)
             raw = inflating.decompress(raw, MAX_XML + 1)
         except zlib.error:
             return Unusable("it is neither XML nor deflated")
-    if len(raw) > MAX_XML:
-        return Unusable(f"it is over {MAX_XML} bytes")
+        if len(raw) > MAX_XML:
+            return Unusable(f"it is over {MAX_XML} bytes")
+        if not inflating.eof:
+            return Unusable("what was deflated is cut off")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
