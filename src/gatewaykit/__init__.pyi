@@ -22,6 +22,7 @@ from gatewaykit.gateway.middleware import AuthenticateMiddleware as Authenticate
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import ForwardAuthMiddleware as ForwardAuthMiddleware
 from gatewaykit.gateway.middleware import IntrospectionMiddleware as IntrospectionMiddleware
+from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import SamlBearerMiddleware as SamlBearerMiddleware
@@ -39,6 +40,7 @@ from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
 from gatewaykit.policies.forward_auth import forward_auth as forward_auth
 from gatewaykit.policies.introspection import introspection as introspection
+from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.saml_bearer import saml_bearer as saml_bearer
 from gatewaykit.policies.throttle import throttle as throttle

@@ -17,6 +17,7 @@ from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.counting import CountedBy
+from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
@@ -115,6 +116,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "cors": CorsSettings,
     "forward_auth": ForwardAuthSettings,
     "introspection": IntrospectionSettings,
+    "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
     "saml_bearer": SamlBearerSettings,
     "throttle": ThrottleSettings,
@@ -126,9 +128,13 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
+    "forward_auth": ("url",),
+    "introspection": ("endpoint",),
+    "lambda_authorizer": ("function", "endpoint"),
     "saml_bearer": ("idp_metadata",),
 }
-"""Options that name Python code to import, or a file. A definition may come from anywhere, so it may not."""
+"""Options that name Python code to import, a file, or an address that requests go to. A definition may come from
+anywhere, so it may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         return
     reaching = [option for option in _REACHES_OUT.get(name, ()) if isinstance(options, Mapping) and option in options]
     if reaching and not source.trusted:
-        why = "a definition may come from anywhere, and this names code to run or a file"
+        why = "a definition may come from anywhere, and this names code to run, a file or an address to call"
         mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
         reading.problem((*path, reaching[0]), f"{reaching[0]!r} cannot be written in a definition", why=why, mend=mend)
         return
@@ -300,6 +306,7 @@ def policy_schemas() -> dict[str, Any]:
     return {
         "policies": {"type": "array", "items": {"anyOf": [*single, bare, rule]}},
         "json_schema": {"type": ["object", "boolean"]},
+        "policy_document": {"type": ["object", "string"]},
         "request_steps": {"type": "array", "items": steps_schema("request")},
         "response_steps": {"type": "array", "items": steps_schema("response")},
         "rule_policies": {"type": "array", "items": {"anyOf": [*single, bare]}},

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
-    "ForwardAuthMiddleware", "IntrospectionMiddleware", "PolicyMiddleware", "QuotaMiddleware", "SamlBearerMiddleware",
-    "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
+    "ForwardAuthMiddleware", "IntrospectionMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware",
+    "QuotaMiddleware", "SamlBearerMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware",
+    "rule",
 ]  # fmt: skip
 
 
@@ -173,6 +174,12 @@ class IntrospectionMiddleware(_OnePolicy):
     """`introspection(...)` as a middleware."""
 
     policy = "introspection"
+
+
+class LambdaAuthorizerMiddleware(_OnePolicy):
+    """`lambda_authorizer(...)` as a middleware."""
+
+    policy = "lambda_authorizer"
 
 
 class QuotaMiddleware(_OnePolicy):

@@ -242,9 +242,7 @@ def _values(given: object) -> list[str] | None:
     return values
 
 
-def _compile(
-    operator: tuple[str, str, bool], key: str, values: list[str], variables: bool
-) -> Callable[[Access], bool]:
+def _compile(operator: tuple[str, str, bool], key: str, values: list[str], variables: bool) -> Callable[[Access], bool]:
     quantifier, name, if_exists = operator
     if name == _NULL:
         return _null(key, values)

@@ -7,7 +7,6 @@ IAM user guide, "IAM JSON policy elements reference" and "Grammar of the IAM JSO
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -205,7 +204,7 @@ class _Reader:
             place = f"arn:aws:execute-api:{facts.region}:{facts.account_id}:{facts.api_id}/"
             text = place + text.removeprefix(_SHORT)
         elif not text.startswith("arn:"):
-            mend = "Write \"*\" or an ARN" + (", or execute-api:/stage/VERB/path" if self._resource_based else "")
+            mend = 'Write "*" or an ARN' + (", or execute-api:/stage/VERB/path" if self._resource_based else "")
             self._add(where, f"{shown(text)} is no ARN", mend=mend)
         if self._variables and "${" in ":".join(text.split(":", 5)[:5]):
             self._add(where, "a variable stands before the fifth colon", mend="Variables may only follow it")
