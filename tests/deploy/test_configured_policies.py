@@ -70,7 +70,7 @@ def nobody(request: Any) -> Refusal:
 def test_a_definition_names_neither_code_nor_files(policy: str, option: str, value: str) -> None:
     assert problems_of([{policy: {option: value}}]) == [
         f"{FIRST}.{policy}.{option}: {option!r} cannot be written in a definition: a definition may come from "
-        f"anywhere, and this names code to run or a file to write. List {policy} under policies in a gateway.yaml, "
+        f"anywhere, and this names code to run, a file or an address to call. List {policy} under policies in a gateway.yaml, "
         "or give it in policies=[…]"
     ]
 
