@@ -32,7 +32,7 @@ class IntrospectionSettings:
     negative_ttl: Duration = setting("How long it is remembered that a token is not valid", 5.0)
     timeout: Duration = setting("How long the issuer may take to answer", 5.0)
     leeway: Duration = setting("How far nbf and iat may lie ahead", 10.0)
-    header: str = setting("The header that carries the token", "authorization")
+    identity_source: str = setting("Where the token is: header:NAME or query:NAME", "header:authorization")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,4 +61,4 @@ class SamlBearerSettings:
     one_time: bool = setting("Let an assertion in once only", True)
     principal: str | None = setting("The attribute that names the caller, in place of the NameID", None)
     attributes: Mapping[str, str] | None = setting("Names of attributes, and of the claims they become", None)
-    header: str = setting("The header that carries the assertion", "authorization")
+    identity_source: str = setting("Where the assertion is: header:NAME or query:NAME", "header:authorization")

@@ -17,6 +17,7 @@ from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.counting import CountedBy
+from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, schema_of, setting, spelt
@@ -113,9 +114,11 @@ _SETTINGS: Final[dict[str, type]] = {
     "access_log": AccessLogSettings,
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
+    "cognito": CognitoSettings,
     "cors": CorsSettings,
     "forward_auth": ForwardAuthSettings,
     "introspection": IntrospectionSettings,
+    "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
     "saml_bearer": SamlBearerSettings,
@@ -128,8 +131,7 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
-    "forward_auth": ("url",),
-    "introspection": ("endpoint",),
+    "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
     "saml_bearer": ("idp_metadata",),
 }

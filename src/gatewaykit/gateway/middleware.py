@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Policy, ThrottleStore, Transport
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
-    "ForwardAuthMiddleware", "IntrospectionMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware",
-    "QuotaMiddleware", "SamlBearerMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware",
-    "rule",
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
+    "ForwardAuthMiddleware", "IntrospectionMiddleware", "JwtMiddleware", "LambdaAuthorizerMiddleware",
+    "PolicyMiddleware", "QuotaMiddleware", "SamlBearerMiddleware", "ThrottleMiddleware", "TransformMiddleware",
+    "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -158,6 +158,12 @@ class AuthenticateMiddleware(_OnePolicy):
     policy = "authenticate"
 
 
+class CognitoMiddleware(_OnePolicy):
+    """`cognito(...)` as a middleware."""
+
+    policy = "cognito"
+
+
 class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
@@ -174,6 +180,12 @@ class IntrospectionMiddleware(_OnePolicy):
     """`introspection(...)` as a middleware."""
 
     policy = "introspection"
+
+
+class JwtMiddleware(_OnePolicy):
+    """`jwt(...)` as a middleware."""
+
+    policy = "jwt"
 
 
 class LambdaAuthorizerMiddleware(_OnePolicy):

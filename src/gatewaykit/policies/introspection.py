@@ -27,6 +27,7 @@ from gatewaykit.waiting import SingleFlight
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import HeaderList, Identity, Request
+    from gatewaykit.core.identity.token_source import TokenSource
     from gatewaykit.ports import Runtime
 
 __all__ = ["Introspection", "introspection"]
@@ -46,7 +47,7 @@ class Introspection(Policy):
     call: Call
     client: ClientCredentials
     rules: TokenRules
-    header: str
+    source: TokenSource
     ttl_s: float
     negative_ttl_s: float
 
@@ -74,21 +75,21 @@ def introspection(
     client_id: str,
     client_secret: str,
     auth_method: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = "client_secret_basic",
-    audience: Sequence[str] = (),
-    scopes: Sequence[str] = (),
+    audience: str | Sequence[str] = (),
+    scopes: str | Sequence[str] = (),
     issuer: str | None = None,
     claims: Mapping[str, Any] | None = None,
     ttl: str | float = "30s",
     negative_ttl: str | float = "5s",
     timeout: str | float = "5s",
     leeway: str | float = "10s",
-    header: str = "authorization",
+    identity_source: str = "header:authorization",
 ) -> Introspection:
     """Let in whoever sends a token that the issuer's introspection `endpoint` says is active.
 
-    The token stands in `Authorization: Bearer …`; another `header` may hold it bare. It has to name one of `audience`,
-    come from `issuer`, hold one of `scopes`, and hold each of `claims` (a value, or a list of those that do), as far as
-    these are given. What the issuer said is remembered for `ttl` seconds and never beyond the token's `exp`; that a
+    The token stands in `Authorization: Bearer …`, or where `identity_source` says (`"header:NAME"`, `"query:NAME"`),
+    there also bare. It has to name one of `audience`, come from `issuer`, hold one of `scopes`, and have each of
+    `claims` (with a value, or a list of those that will do), as far as these are given. What the issuer said is remembered for `ttl` seconds and never beyond the token's `exp`; that a
     token is not valid, for `negative_ttl`: so long may a revocation go unseen. `leeway` is how far `nbf` and `iat` may
     lie ahead. For `auth_method="private_key_jwt"` the `client_secret` is the private key, in PEM.
 
@@ -122,7 +123,7 @@ def introspection(
             client_id=client_id, client_secret=secret, auth_method=auth_method, key=key, algorithm=algorithm
         ),
         rules=rules,
-        header=options.header("header", header),
+        source=options.source(identity_source),
         ttl_s=options.seconds("ttl", ttl),
         negative_ttl_s=options.seconds("negative_ttl", negative_ttl),
     )
@@ -142,12 +143,12 @@ class _Asking:
         self.on_request = self._hook()
 
     def _hook(self) -> Callable[[Request], Request | Refusal | Awaitable[Request | Refusal]]:
-        name, wall = self._config.header, self._runtime.clock.wall
-        field, bare = name.encode(), name != "authorization"
+        source, wall = self._config.source, self._runtime.clock.wall
+        read, bare = sole_value(source), source.header != b"authorization"
         active, refused, ask = self._active.get, self._refused.get, self._ask
 
         def on_request(request: Request) -> Request | Refusal | Awaitable[Request | Refusal]:
-            value = sole_value(request, field)
+            value = read(request)
             if isinstance(value, Refusal):
                 return value
             token = bearer_token(value, bare=bare)
@@ -155,8 +156,8 @@ class _Asking:
                 token.headers = (challenge(),)
                 return token
             if request.events is not None:
-                request.note("credential", f"token {masked(token)} in the header {name}")
-            digest, now_s = sha256(token.encode("latin-1")).digest(), wall()
+                request.note("credential", f"token {masked(token)} in the {source}")
+            digest, now_s = sha256(token.encode("utf-8", "replace")).digest(), wall()
             identity = active(digest, now_s)
             if identity is not None:
                 request.identity = identity

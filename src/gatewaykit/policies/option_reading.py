@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from gatewaykit.core.identity.token_source import TokenSource, token_source
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.units import parse_duration
 from gatewaykit.upstream.fetch import Call, call_to
@@ -50,14 +51,12 @@ class Options:
         return str(value)
 
     def texts(self, option: str, value: object) -> tuple[str, ...]:
-        """A list of texts; one text in place of a list is a mistake, for it is a list of characters."""
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            self.problem(option, f"{value!r:.60} is no list", mend="Write a list of texts")
+        """A text, or a list of some."""
+        listed = (value,) if isinstance(value, str) else value
+        if not isinstance(listed, Sequence) or not all(isinstance(each, str) and each for each in listed):
+            self.problem(option, f"{value!r:.60} is neither a text nor a list of texts")
             return ()
-        for each in value:
-            if not isinstance(each, str) or not each:
-                self.problem(option, f"{each!r:.60} is no text")
-        return tuple(value)
+        return tuple(listed)
 
     def header(self, option: str, value: object) -> str:
         """A header name, in lower case."""
@@ -68,6 +67,14 @@ class Options:
     def headers(self, option: str, value: object) -> tuple[bytes, ...]:
         """A list of header names, in lower case."""
         return tuple(self.header(option, each).encode("ascii", "replace") for each in self.texts(option, value))
+
+    def source(self, value: object) -> TokenSource:
+        """The option `identity_source`."""
+        try:
+            return token_source(value)
+        except ValueError as error:
+            self.problem("identity_source", str(error))
+            return TokenSource(header=b"authorization")
 
     def call(self, option: str, url: object, method: str, timeout: str | float) -> Call:
         """The call to an address. `timeout` is of the option of that name."""

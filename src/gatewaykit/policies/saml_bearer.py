@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gatewaykit.core.http import Identity, Request
     from gatewaykit.core.identity.saml import SamlRules
+    from gatewaykit.core.identity.token_source import TokenSource
     from gatewaykit.ports import Runtime
 
 __all__ = ["SamlBearer", "saml_bearer"]
@@ -39,7 +40,7 @@ class SamlBearer(Policy):
 
     certificates: tuple[x509.Certificate, ...]
     rules: SamlRules
-    header: str
+    source: TokenSource
     one_time: bool
 
     def bind(self, runtime: Runtime) -> Policy:
@@ -48,7 +49,7 @@ class SamlBearer(Policy):
 
 def saml_bearer(
     *,
-    audience: Sequence[str],
+    audience: str | Sequence[str],
     issuer: str | None = None,
     idp_certificates: str | bytes | None = None,
     idp_metadata: str | Path | None = None,
@@ -57,12 +58,12 @@ def saml_bearer(
     one_time: bool = True,
     principal: str | None = None,
     attributes: Mapping[str, str] | None = None,
-    header: str = "authorization",
+    identity_source: str = "header:authorization",
 ) -> SamlBearer:
     """Let in whoever sends an assertion that the identity provider signed for this API.
 
-    It stands in `Authorization: SAML …` (or `Bearer …`), in base64, deflated or not; another `header` may hold it bare.
-    It has to be signed with one of the provider's certificates: `idp_certificates` is PEM text with one or several,
+    It stands in `Authorization: SAML …` (or `Bearer …`), in base64, deflated or not, or where `identity_source` says
+    (`"header:NAME"`, `"query:NAME"`), there also bare. It has to be signed with one of the provider's certificates: `idp_certificates` is PEM text with one or several,
     `idp_metadata` a file of the provider's metadata. No certificate of the assertion's own counts. It has to come from
     `issuer` (the metadata's entityID), name one of `audience`, and where `recipient` is given confirm it for that
     address. `leeway` is how far clocks may differ.
@@ -84,19 +85,20 @@ def saml_bearer(
     pems, named = _provider(options, idp_certificates, idp_metadata)
     if issuer is None and not named:
         options.problem("issuer", "nobody is named whose assertions count", mend="Give it, or idp_metadata")
-    if not options.texts("audience", audience):
+    audiences = options.texts("audience", audience)
+    if not audiences:
         options.problem("audience", "no audience", why="an assertion for another service would be let in")
     made = SamlBearer(
         certificates=_certificates(options, pems),
         rules=SamlRules(
             issuer=named if issuer is None else options.text("issuer", issuer),
-            audience=tuple(audience),
+            audience=audiences,
             recipient=None if recipient is None else options.text("recipient", recipient),
             leeway_s=options.seconds("leeway", leeway),
             principal=None if principal is None else options.text("principal", principal),
             attributes=dict(attributes or {}),
         ),
-        header=options.header("header", header),
+        source=options.source(identity_source),
         one_time=one_time,
     )
     options.check()
@@ -106,21 +108,21 @@ def saml_bearer(
 def _checking(config: SamlBearer, runtime: Runtime) -> Callable[[Request], Request | Refusal]:
     from gatewaykit.core.identity.saml import Seen, verify
 
-    name, wall, look_only = config.header, runtime.clock.wall, runtime.look_only
-    field, one_time = name.encode(), config.one_time
+    source, one_time, wall, look_only = config.source, config.one_time, runtime.clock.wall, runtime.look_only
+    read, bare = sole_value(source), source.header != b"authorization"
     kept: Expiring[bytes, Identity] = Expiring(_MOST_KEPT)
     used = Seen(_MOST_USED)
 
     def on_request(request: Request) -> Request | Refusal:
-        value = sole_value(request, field)
+        value = read(request)
         if isinstance(value, Refusal):
             return value
-        credential = _credential(value, bare=name != "authorization")
+        credential = _credential(value, bare=bare)
         if credential is None:
-            return Refusal(Reason.TOKEN_MISSING, f"no assertion in the header {name}", headers=_CHALLENGE)
+            return Refusal(Reason.TOKEN_MISSING, f"no assertion in the {source}", headers=_CHALLENGE)
         now_s, digest = wall(), b""
         if not one_time:
-            digest = sha256(credential.encode("latin-1")).digest()
+            digest = sha256(credential.encode("utf-8", "replace")).digest()
             if (identity := kept.get(digest, now_s)) is not None:
                 request.identity = identity
                 return request
@@ -130,7 +132,7 @@ def _checking(config: SamlBearer, runtime: Runtime) -> Callable[[Request], Reque
             return answer
         request.identity = answer
         if request.events is not None:
-            request.note("credential", f"assertion {answer.claims['assertion_id']} in the header {name}")
+            request.note("credential", f"assertion {answer.claims['assertion_id']} in the {source}")
         return request
 
     def verified(credential: str, digest: bytes, now_s: float) -> Identity | Refusal:
