@@ -157,7 +157,7 @@ class _Asking:
                 return token
             if request.events is not None:
                 request.note("credential", f"token {masked(token)} in the {source}")
-            digest, now_s = sha256(token.encode("utf-8", "replace")).digest(), wall()
+            digest, now_s = sha256(token.encode("utf-8", "surrogatepass")).digest(), wall()
             identity = active(digest, now_s)
             if identity is not None:
                 request.identity = identity

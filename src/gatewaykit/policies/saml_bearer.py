@@ -122,7 +122,7 @@ def _checking(config: SamlBearer, runtime: Runtime) -> Callable[[Request], Reque
             return Refusal(Reason.TOKEN_MISSING, f"no assertion in the {source}", headers=_CHALLENGE)
         now_s, digest = wall(), b""
         if not one_time:
-            digest = sha256(credential.encode("utf-8", "replace")).digest()
+            digest = sha256(credential.encode("utf-8", "surrogatepass")).digest()
             if (identity := kept.get(digest, now_s)) is not None:
                 request.identity = identity
                 return request
