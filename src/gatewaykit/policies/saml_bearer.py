@@ -78,7 +78,7 @@ def saml_bearer(
     try:
         from gatewaykit.core.identity.saml import SamlRules
     except ModuleNotFoundError as missing:
-        if missing.name not in ("signxml", "lxml"):
+        if (missing.name or "").partition(".")[0] not in ("signxml", "lxml"):
             raise
         raise ConfigError('saml_bearer needs signxml: pip install "gatewaykit[saml]"') from None
     options = Options("saml_bearer")
