@@ -15,51 +15,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
-from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
+from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
-from gatewaykit.policies import by
 from gatewaykit.policies.step_reading import steps_schema
 
 if TYPE_CHECKING:
-    from gatewaykit.policies.by import KeyFunction
     from gatewaykit.ports import Policy
 
 __all__ = ["KeySettings", "build_keys", "build_policies", "policy_schemas"]
 
-_PLAIN_KEYS: Final = ("address", "api_key", "everyone", "identity", "route")
-_NAMED_KEYS: Final = ("claim", "header")
-
-
-def _parse_key(text: object) -> KeyFunction:
-    """What to count by: `address`, `api_key`, …, `header:X-Tenant`, `claim:sub`."""
-    if not isinstance(text, str):
-        raise ValueError(f"{text!r} says not what to count by; write one of {_key_choices()}")
-    kind, colon, name = text.partition(":")
-    if kind in _PLAIN_KEYS and not colon:
-        return getattr(by, kind)  # type: ignore[no-any-return]  # each is a KeyFunction
-    if kind in _NAMED_KEYS and name.strip():
-        try:
-            return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
-        except ConfigError as error:
-            raise ValueError(error.problems[0].what) from None
-    near = near_miss(kind, (*_PLAIN_KEYS, *_NAMED_KEYS))
-    hint = f" (did you mean {near!r}?)" if near and near != kind else ""
-    raise ValueError(f"{text!r} says not what to count by{hint}; write one of {_key_choices()}")
-
-
-def _key_choices() -> str:
-    return ", ".join((*_PLAIN_KEYS, *(f"{kind}:NAME" for kind in _NAMED_KEYS)))
-
-
-_KEY_PATTERN: Final = f"^({'|'.join(_PLAIN_KEYS)}|({'|'.join(_NAMED_KEYS)}):.+)$"
-CountedBy = Annotated[Any, Scalar(_parse_key, {"type": "string", "pattern": _KEY_PATTERN})]
 Texts = tuple[str, ...]
 
 
@@ -148,11 +121,14 @@ _SETTINGS: Final[dict[str, type]] = {
     "cognito": CognitoSettings,
     "cors": CorsSettings,
     "iam": IamSettings,
+    "forward_auth": ForwardAuthSettings,
+    "introspection": IntrospectionSettings,
     "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "mtls": MtlsSettings,
     "quota": QuotaSettings,
     "resource_policy": ResourcePolicySettings,
+    "saml_bearer": SamlBearerSettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
     "validate": ValidateSettings,
@@ -167,11 +143,17 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
     "mtls": ("truststore", "crl"),
+    "saml_bearer": ("idp_metadata",),
 }
 """Options that name Python code to import, a file, or an address that requests go to. A definition may come from
 anywhere, so it may not."""
 
-_READ_FROM: Final = {"mtls": ("truststore", "crl")}
+_READ_FROM: Final[dict[str, tuple[str, ...]]] = {
+    "iam": ("credentials",),
+    "jwt": ("jwks_file",),
+    "mtls": ("truststore", "crl"),
+    "saml_bearer": ("idp_metadata",),
+}
 """Options that name files to read."""
 
 
@@ -284,7 +266,8 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
     if settings is None or (name == "api_key" and source.api_keys is None):
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
-    given |= {key: str(source.directory / given[key]) for key in _READ_FROM.get(name, ()) if given.get(key)}
+    files = [key for key in _READ_FROM.get(name, ()) if isinstance(given.get(key), str)]
+    given |= {key: str(source.directory / given[key]) for key in files}
     try:
         yield _make(name)(**({"keys": list(source.api_keys or ())} if name == "api_key" else {}), **given)
     except ConfigError as error:

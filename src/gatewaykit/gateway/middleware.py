@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
-    "IamMiddleware", "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
-    "QuotaMiddleware", "ResourcePolicyMiddleware", "ThrottleMiddleware", "TransformMiddleware",
+    "ForwardAuthMiddleware", "IamMiddleware", "IntrospectionMiddleware", "JwtMiddleware",
+    "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware", "QuotaMiddleware",
+    "ResourcePolicyMiddleware", "SamlBearerMiddleware", "ThrottleMiddleware", "TransformMiddleware",
     "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
@@ -181,6 +182,18 @@ class IamMiddleware(_OnePolicy):
     policy = "iam"
 
 
+class ForwardAuthMiddleware(_OnePolicy):
+    """`forward_auth(...)` as a middleware."""
+
+    policy = "forward_auth"
+
+
+class IntrospectionMiddleware(_OnePolicy):
+    """`introspection(...)` as a middleware."""
+
+    policy = "introspection"
+
+
 class JwtMiddleware(_OnePolicy):
     """`jwt(...)` as a middleware."""
 
@@ -209,6 +222,12 @@ class ResourcePolicyMiddleware(_OnePolicy):
     """`resource_policy(...)` as a middleware."""
 
     policy = "resource_policy"
+
+
+class SamlBearerMiddleware(_OnePolicy):
+    """`saml_bearer(...)` as a middleware."""
+
+    policy = "saml_bearer"
 
 
 class ThrottleMiddleware(_OnePolicy):
