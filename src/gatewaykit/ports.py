@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -13,11 +13,12 @@ from gatewaykit.core.throttle import Bucket, Taken
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Head, HeaderList, Request, Response
+    from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "Endpoint", "Outcome", "Policy", "Quota", "Runtime", "Taken",
-    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
+    "Answer", "BodySource", "BodyWrapper", "Bucket", "Endpoint", "KeyStore", "Outcome", "Policy", "Quota", "Runtime",
+    "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -113,6 +114,35 @@ class ThrottleStore(Protocol):
     async def aclose(self) -> None: ...
 
 
+# ---------------------------------------------------------------------------------------------------- API keys
+
+
+class KeyStore(Protocol):
+    """API keys that are kept somewhere. It holds digests only; `core.identity.api_key.judge` says what a key is worth.
+
+    Each verb is one atomic step. Raises StoreError where it cannot answer.
+    """
+
+    def find(self, digest: bytes) -> ApiKey | None | Awaitable[ApiKey | None]:
+        """The key one of whose values has this digest. What it says may be as old as its reload interval, no older."""
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Every key, as it stands now."""
+
+    async def put(self, key: ApiKey, was: ApiKey | None) -> bool:
+        """Write a key over what it was, None for a new one.
+
+        False, and nothing is written, where something else stands there by now, or where another key has one of its
+        values. Raises ValueError for a key that is not hashed.
+        """
+
+    async def remove(self, id: str) -> bool:
+        """Forget a key. False where there is none."""
+
+    async def aclose(self) -> None:
+        """Close what is open. It opens again when needed."""
+
+
 # ---------------------------------------------------------------------------------------------------- upstream
 
 
@@ -171,6 +201,7 @@ class Runtime:
     profile: str = "web"  # "aws" or "web"
     look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
+    open_keys: Callable[[str], KeyStore] | None = None  # the store of API keys at a path or address; one for each
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
 
     def looking(self) -> Runtime:
