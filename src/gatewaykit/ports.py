@@ -123,7 +123,7 @@ class KeyStore(Protocol):
     Each verb is one atomic step. Raises StoreError where it cannot answer.
     """
 
-    def find(self, digest: bytes) -> ApiKey | None | Awaitable[ApiKey | None]:
+    def find(self, digest: bytes) -> ApiKey | Awaitable[ApiKey | None] | None:
         """The key one of whose values has this digest. What it says may be as old as its reload interval, no older."""
 
     async def list(self) -> Sequence[ApiKey]:

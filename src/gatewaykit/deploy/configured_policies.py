@@ -19,11 +19,12 @@ from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies import by
+from gatewaykit.policies.api_key import key_policy
 from gatewaykit.policies.step_reading import steps_schema
 
 if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
-    from gatewaykit.ports import Policy
+    from gatewaykit.ports import KeyStore, Policy
 
 __all__ = ["KeySettings", "build_keys", "build_policies", "policy_schemas"]
 
@@ -153,23 +154,29 @@ _REACHES_OUT: Final = {"authenticate": "authorizer", "access_log": "sink"}
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the file gives its policies: its keys, None where they are wrong, and whether it may name code and files."""
+    """What the file gives its policies: its keys, None where they are wrong, a store of more, and what it may name."""
 
     api_keys: Sequence[ApiKey] | None
+    key_store: KeyStore | str | None
     trusted: bool
 
 
 def build_policies(
-    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), trusted: bool = False
+    data: object,
+    where: str | Locate,
+    *,
+    api_keys: Sequence[ApiKey] | None = (),
+    key_store: KeyStore | str | None = None,
+    trusted: bool = False,
 ) -> list[Policy | Rule]:
     """The policies of a list, in its order. Raises ConfigError with every problem in it.
 
     `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
-    `api_key` lets through; None where they are not known, because they have problems of their own. Entries of a
-    `trusted` file may name Python callables to import, and files to write.
+    `api_key` lets through; None where they are not known, because they have problems of their own. `key_store` has
+    more. Entries of a `trusted` file may name Python callables to import, and files to write.
     """
     reading = Reading(spelt(where) if isinstance(where, str) else where)
-    listed = list(_entries(reading, data, (), _Source(api_keys, trusted), inside_rule=False))
+    listed = list(_entries(reading, data, (), _Source(api_keys, key_store, trusted), inside_rule=False))
     if reading.problems:
         raise ConfigError(reading.problems)
     return listed
@@ -254,7 +261,10 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
     try:
-        yield _make(name)(**({"keys": list(source.api_keys or ())} if name == "api_key" else {}), **given)
+        if name == "api_key":
+            yield key_policy(source.api_keys or (), source.key_store, **given)
+        else:
+            yield _make(name)(**given)
     except ConfigError as error:
         for problem in error.problems:
             at = (*path, *_inside(options, problem.where))

@@ -31,14 +31,12 @@ def key_store(spec: str, clock: Clock = SYSTEM, *, create: bool = False) -> Keys
     if spec.startswith(_SQLITE):
         from gatewaykit.stores.keys_sqlite import SqliteKeys
 
-        store = SqliteKeys(spec.removeprefix(_SQLITE), clock)
+        store = SqliteKeys(spec.removeprefix(_SQLITE), clock, create=create)
     else:
         from gatewaykit.stores.keys_file import KeysFile
 
-        store = KeysFile(spec, clock)
-    store.create = create
-    if not create:
-        store.open()
+        store = KeysFile(spec, clock, create=create)
+    store.open()
     return store
 
 

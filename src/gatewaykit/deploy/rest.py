@@ -27,13 +27,13 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
 from gatewaykit.integrations.deps import IntegrationDeps
 from gatewaykit.pipeline.chain import Chain
-from gatewaykit.policies.api_key import api_key
+from gatewaykit.policies.api_key import key_policy
 from gatewaykit.policies.client_address import ClientAddress
 from gatewaykit.policies.compress import Compress
 from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
 from gatewaykit.policies.recorded import Recorded
-from gatewaykit.ports import Endpoint, Policy, Runtime
+from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
@@ -80,6 +80,7 @@ class RestOptions:
     functions: Mapping[str, Callable[..., Any]]
     apps: Mapping[str, ASGIApp]
     api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None
+    key_store: KeyStore | str | None = None
     policies: Sequence[Policy | Rule] = ()
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
@@ -180,8 +181,12 @@ class _Compiler:
             self._problems.append(Problem(where=str(origin.locate(("stage_variables",))), what=what, mend=mend))
         self._keys = build_keys(extensions.get("keys", {}), _locating(origin, "keys"))
         policies = extensions.get("policies", [])
-        build = partial(build_policies, policies, _locating(origin, "policies"), api_keys=self._keys)
-        self._listed = bind_listed(self._options.once("x-gatewaykit", build), self._runtime)
+        self._listed = bind_listed(self._built("x-gatewaykit", policies, origin), self._runtime)
+
+    def _built(self, where: str, policies: Any, origin: Origin) -> list[Policy | Rule]:
+        keys, store, locate = self._keys, self._options.key_store, _locating(origin, "policies")
+        build = partial(build_policies, policies, locate, api_keys=keys, key_store=store)
+        return self._options.once(where, build)
 
     def _read_options(self) -> None:
         options, runtime = self._options, self._runtime
@@ -200,16 +205,15 @@ class _Compiler:
             if self._api.api_key_source == "AUTHORIZER":
                 source = "authorizer"
             # A definition carries no keys of its own: without any, what needs one is closed, not the whole API.
-            keyed = api_key(self._keys, source=source) if self._keys else _NoKeys()
+            bound = self._keys or options.key_store is not None
+            keyed = key_policy(self._keys, options.key_store, source=source) if bound else _NoKeys()
             self._key_policy = bind_policy(keyed, runtime)
         self._listed += bind_listed(options.policies, runtime)
 
     def _leaf(self, method: Method) -> Leaf:
         own, listed = [*self._before], self._listed
         if method.policies:
-            locate = _locating(method.origin, "policies")
-            build = partial(build_policies, list(method.policies), locate, api_keys=self._keys)
-            made = self._options.once(f"{method.verb} {method.path}", build)
+            made = self._built(f"{method.verb} {method.path}", list(method.policies), method.origin)
             listed = [*listed, *bind_listed(made, self._runtime)]
         required = method.api_key_required
         if required and self._key_policy is not None:

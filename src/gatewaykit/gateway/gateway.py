@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
-    from gatewaykit.ports import Policy, ThrottleStore, Transport
+    from gatewaykit.ports import KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
 
@@ -119,6 +119,7 @@ class Gateway:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         apps: Mapping[str, ASGIApp] | None = None,
         api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None,
+        key_store: str | KeyStore | None = None,
         policies: Sequence[Policy | Rule] = (),
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
@@ -136,7 +137,8 @@ class Gateway:
 
         `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
-        execute-api host; without it the stage is at the root, as behind a custom domain. `account_id`, `api_id` and
+        execute-api host; without it the stage is at the root, as behind a custom domain. `key_store` is where further
+        API keys are kept: a path or address such as `"keys.json"`, as `api_key` takes it. `account_id`, `api_id` and
         `region` are what `$context` and Lambda events show. `accept` names security keys
         that may stay unenforced. Raises ConfigError with every problem of the document and the arguments.
         """
@@ -152,6 +154,7 @@ class Gateway:
             functions=functions or {},
             apps=apps or {},
             api_keys=api_keys,
+            key_store=key_store,
             policies=policies,
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,

@@ -9,7 +9,7 @@ object of one's own) is asked for those that are not in it, and the same decisio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from hmac import compare_digest
@@ -26,7 +26,7 @@ from gatewaykit.ports import Policy
 if TYPE_CHECKING:
     from gatewaykit.ports import Answer, KeyStore, Runtime
 
-__all__ = ["ApiKeyPolicy", "api_key"]
+__all__ = ["ApiKeyPolicy", "api_key", "key_policy"]
 
 USAGE_IDENTIFIER_KEY: Final = "usageIdentifierKey"
 _SOURCES: Final = ("header", "authorizer")
@@ -82,7 +82,8 @@ def api_key(
     >>> partners = api_key({"acme": "Uo9mBo4tZt0H2gGZBZSSW8pEdCl5yTMj"})
     """
     problems: list[Problem] = []
-    table, store = KeyTable(()), None
+    table = KeyTable(())
+    store: Any = None
     if isinstance(keys, str) or all(hasattr(keys, verb) for verb in _STORE_VERBS):
         store = keys
     elif isinstance(keys, Iterable):
@@ -110,7 +111,15 @@ def api_key(
         problems.append(Problem(where="api_key.header", what=f"{header!r} is no header name"))
     if problems:
         raise ConfigError(problems)
-    return ApiKeyPolicy(table=table, store=store, source=source, header=header.lower())  # type: ignore[arg-type]  # looked at above
+    return ApiKeyPolicy(table=table, store=store, source=source, header=header.lower())
+
+
+def key_policy(keys: Sequence[ApiKey], store: KeyStore | str | None, **options: Any) -> ApiKeyPolicy:
+    """`api_key` for keys that are given and a store besides, which is asked for what is not among them."""
+    if store is None:
+        return api_key(keys, **options)
+    given = api_key(keys, **options).table if keys else KeyTable(())
+    return replace(api_key(store, **options), table=given)
 
 
 def _checking(

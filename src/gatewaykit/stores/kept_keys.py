@@ -32,10 +32,13 @@ T = TypeVar("T")
 
 
 class KeptKeys(ABC):
-    """What the stores share. One says how to tell that the source has changed, how to read it, and how to write."""
+    """What the stores share. One says how to tell that the source has changed, how to read it, and how to write.
 
-    def __init__(self, place: str, clock: Clock = SYSTEM, *, reload_s: float = RELOAD_S) -> None:
-        self.place, self._clock, self._reload_s = place, clock, reload_s
+    With `create`, a source that is not there is empty, and made by the first key; else it is an error.
+    """
+
+    def __init__(self, place: str, clock: Clock = SYSTEM, *, create: bool = False, reload_s: float = RELOAD_S) -> None:
+        self.place, self.create, self._clock, self._reload_s = place, create, clock, reload_s
         self._table: KeyTable | None = None
         self._stamp: Any = None
         self._check_at_s = 0.0
@@ -47,7 +50,7 @@ class KeptKeys(ABC):
             self._stamp, self._table = self._stamped(), self._load()
             self._check_at_s = self._clock.monotonic() + self._reload_s
 
-    def find(self, digest: bytes) -> ApiKey | None | Awaitable[ApiKey | None]:
+    def find(self, digest: bytes) -> ApiKey | Awaitable[ApiKey | None] | None:
         if self._table is None or self._clock.monotonic() >= self._check_at_s:
             return self._find_after_check(digest)
         return self._table.by_digest.get(digest)
@@ -65,7 +68,7 @@ class KeptKeys(ABC):
         return await self._told(lambda: self._remove(id))
 
     async def aclose(self) -> None:
-        self._close()
+        """Nothing is open."""
 
     async def _find_after_check(self, digest: bytes) -> ApiKey | None:
         await self._checks.run("check", self._check)
@@ -109,9 +112,6 @@ class KeptKeys(ABC):
 
     @abstractmethod
     def _remove(self, id: str) -> bool: ...
-
-    def _close(self) -> None:
-        """Nothing is open."""
 
 
 def table_of(found: KeyTable | tuple[Problem, ...], place: str) -> KeyTable:

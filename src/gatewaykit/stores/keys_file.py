@@ -30,34 +30,31 @@ __all__ = ["SUFFIXES", "KeysFile"]
 
 SUFFIXES: Final = (".json", ".yaml", ".yml")
 _LOG: Final = logging.getLogger("gatewaykit")
-_OTHERS_WRITE: Final = stat.S_IWOTH
 
 
 class KeysFile(KeptKeys):
-    """Keys in a file. With `create`, one that is not there is empty; else it is an error."""
-
-    create = False
+    """Keys in a file."""
 
     def open(self) -> None:
         super().open()
-        if os.name == "posix" and os.stat(self.place).st_mode & _OTHERS_WRITE:
+        if os.name == "posix" and os.path.exists(self.place) and os.stat(self.place).st_mode & stat.S_IWOTH:
             _LOG.warning("%s can be written by anybody on this machine, who so lets themselves in", self.place)
 
     def _stamped(self) -> Any:
         try:
             found = os.stat(self.place)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            if self.create and isinstance(error, FileNotFoundError):
+                return "nothing"
             raise _unreadable(self.place, error) from None
         return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
     def _load(self) -> KeyTable:
         try:
             text = Path(self.place).read_text("utf-8")
-        except FileNotFoundError as error:
-            if self.create:
-                return KeyTable(())
-            raise _unreadable(self.place, error) from None
         except (OSError, ValueError) as error:  # ValueError: no UTF-8
+            if self.create and isinstance(error, FileNotFoundError):
+                return KeyTable(())
             raise _unreadable(self.place, error) from None
         return table_of(read_document(_parsed(text, self.place)), self.place)
 
@@ -105,13 +102,12 @@ def _parsed(text: str, place: str) -> Any:
     try:
         if place.endswith(".json"):
             return json.loads(text)
-        yaml = _yaml(place)
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (ValueError, RecursionError) as error:
         raise ConfigError(Problem(where=place, what=f"the file is not JSON: {error}")) from None
-    except Exception as error:  # noqa: BLE001 - YAMLError, whose module is only there when it is installed
-        if isinstance(error, ConfigError):
-            raise
+    yaml = _yaml(place)
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(Problem(where=place, what=f"the file is not YAML: {error}")) from None
 
 

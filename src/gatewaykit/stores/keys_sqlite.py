@@ -34,12 +34,10 @@ _BUSY_S: Final = 10.0  # how long a writer waits for another
 
 
 class SqliteKeys(KeptKeys):
-    """Keys in a database. With `create`, one that is not there is made; else it is an error."""
+    """Keys in a database."""
 
-    create = False
-
-    def __init__(self, place: str, clock: Clock = SYSTEM, *, reload_s: float = RELOAD_S) -> None:
-        super().__init__(place, clock, reload_s=reload_s)
+    def __init__(self, place: str, clock: Clock = SYSTEM, *, create: bool = False, reload_s: float = RELOAD_S) -> None:
+        super().__init__(place, clock, create=create, reload_s=reload_s)
         self._lock = Lock()  # worker threads take turns with the one connection
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -83,7 +81,7 @@ class SqliteKeys(KeptKeys):
             self._writes += 1
         return removed > 0
 
-    def _close(self) -> None:
+    async def aclose(self) -> None:
         with self._lock:
             self._disconnect()
 
