@@ -129,11 +129,11 @@ class KeyStore(Protocol):
     async def list(self) -> Sequence[ApiKey]:
         """Every key, as it stands now."""
 
-    async def put(self, key: ApiKey, was: ApiKey | None) -> bool:
-        """Write a key over what it was, None for a new one.
+    async def put(self, *changes: tuple[ApiKey, ApiKey | None]) -> bool:
+        """Write keys, each over what it was: None for a new one. All of them or, answering False, none.
 
-        False, and nothing is written, where something else stands there by now, or where another key has one of its
-        values. Raises ValueError for a key that is not hashed.
+        It is False where something else stands there by now, and where another key has one of the values. Raises
+        ValueError for a key that is not hashed.
         """
 
     async def remove(self, id: str) -> bool:

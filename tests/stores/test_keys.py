@@ -63,7 +63,7 @@ EACH = pytest.mark.parametrize(
 
 async def written(kind: Any, place: Path, clock: Any = SYSTEM) -> Any:
     store = kind(str(place), clock, create=True)
-    assert await store.put(KEY, None)
+    assert await store.put((KEY, None))
     await store.aclose()
     return store
 
@@ -96,7 +96,7 @@ async def test_a_first_look_that_fails_is_an_error_with_what_to_do(kind: Any, na
     with pytest.raises(StoreError, match="No such file"):
         await found(store)
     with pytest.raises(StoreError, match="No such file"):
-        await store.put(KEY, None)
+        await store.put((KEY, None))
     assert not {"keys.json", "keys.yaml", "keys.db"} & {*names(tmp_path)}
 
 
@@ -135,7 +135,7 @@ async def test_the_last_good_table_stays_and_the_log_says_so_once(
     assert "the keys from before stay in force" in said.getMessage()
     empty(tmp_path)
     again = kind(str(place), create=True)
-    assert await again.put(ApiKey(id="k2", name="other", value=hashed("other-key-0123456789")), None)
+    assert await again.put((ApiKey(id="k2", name="other", value=hashed("other-key-0123456789")), None))
     clock.advance(2)
     assert await found(store) is None
     assert await found(store, "other-key-0123456789") is not None
@@ -201,7 +201,7 @@ def test_a_link_stays_and_the_file_keeps_its_permissions(tmp_path: Path) -> None
     real.chmod(0o640)
     link.symlink_to(real)
 
-    assert asyncio.run(KeysFile(str(link)).put(KEY, None))
+    assert asyncio.run(KeysFile(str(link)).put((KEY, None)))
 
     assert link.is_symlink()
     assert json.loads(real.read_text())["keys"][0]["id"] == "k1"
@@ -259,7 +259,7 @@ async def main():
     store = key_store(sys.argv[1], create=True)
     for number in range(10):
         name = f"{sys.argv[2]}-{number}"
-        assert await store.put(ApiKey(id=name, name=name, value=hashed(name + "-0123456789abcdef")), None)
+        assert await store.put((ApiKey(id=name, name=name, value=hashed(name + "-0123456789abcdef")), None))
     await store.aclose()
 
 asyncio.run(main())

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
+from gatewaykit.core.identity.key_record import record_of
 from gatewaykit.errors import ConfigError, Problem, StoreError
 from gatewaykit.waiting import SingleFlight, in_thread
 
@@ -61,14 +62,16 @@ class KeptKeys(ABC):
 
         return await self._told(read)
 
-    async def put(self, key: ApiKey, was: ApiKey | None) -> bool:
-        return await self._told(lambda: self._put(key, was))
+    async def put(self, *changes: tuple[ApiKey, ApiKey | None]) -> bool:
+        for key, _ in changes:
+            record_of(key)  # raises ValueError for one that is not hashed
+        return await self._told(lambda: self._put(changes))
 
     async def remove(self, id: str) -> bool:
         return await self._told(lambda: self._remove(id))
 
-    async def aclose(self) -> None:
-        """Nothing is open."""
+    @abstractmethod
+    async def aclose(self) -> None: ...
 
     async def _find_after_check(self, digest: bytes) -> ApiKey | None:
         await self._checks.run("check", self._check)
@@ -108,7 +111,7 @@ class KeptKeys(ABC):
     def _load(self) -> KeyTable: ...
 
     @abstractmethod
-    def _put(self, key: ApiKey, was: ApiKey | None) -> bool: ...
+    def _put(self, changes: Sequence[tuple[ApiKey, ApiKey | None]]) -> bool: ...
 
     @abstractmethod
     def _remove(self, id: str) -> bool: ...

@@ -58,16 +58,20 @@ class KeysFile(KeptKeys):
             raise _unreadable(self.place, error) from None
         return table_of(read_document(_parsed(text, self.place)), self.place)
 
-    def _put(self, key: ApiKey, was: ApiKey | None) -> bool:
-        record_of(key)  # raises ValueError for one that is not hashed
-
+    def _put(self, changes: Sequence[tuple[ApiKey, ApiKey | None]]) -> bool:
         def change(keys: Sequence[ApiKey]) -> list[ApiKey] | None:
-            others = [each for each in keys if each.id != key.id]
-            stands = [record_of(each) for each in keys if each.id == key.id]
-            taken = {digest for each in others for digest in digests_of(each)}
-            if stands != ([] if was is None else [record_of(was)]) or not taken.isdisjoint(digests_of(key)):
-                return None
-            return [key if each.id == key.id else each for each in keys] if stands else [*keys, key]
+            stands = {key.id: key for key in keys}
+            owners = {digest: key.id for key in keys for digest in digests_of(key)}
+            for key, was in changes:
+                if _record(stands.get(key.id)) != _record(was):
+                    return None
+                for digest in digests_of(was) if was else ():
+                    del owners[digest]
+                if not owners.keys().isdisjoint(digests_of(key)):
+                    return None
+                stands[key.id] = key
+                owners.update(dict.fromkeys(digests_of(key), key.id))
+            return [*stands.values()]
 
         return self._change(change)
 
@@ -77,6 +81,9 @@ class KeysFile(KeptKeys):
             return kept if len(kept) < len(keys) else None
 
         return self._change(change)
+
+    async def aclose(self) -> None:
+        """Nothing is open between two steps."""
 
     def _change(self, change: Callable[[Sequence[ApiKey]], list[ApiKey] | None]) -> bool:
         """Replace the keys by what `change` makes of them; None leaves them."""
@@ -90,6 +97,10 @@ class KeysFile(KeptKeys):
         except (OSError, ValueError) as error:
             what = f"the file cannot be written: {getattr(error, 'strerror', None) or error}"
             raise ConfigError(Problem(where=self.place, what=what)) from None
+
+
+def _record(key: ApiKey | None) -> dict[str, Any] | None:
+    return None if key is None else record_of(key)
 
 
 def _unreadable(place: str, error: Exception) -> ConfigError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final
@@ -56,20 +56,10 @@ class SqliteKeys(KeptKeys):
             raise ConfigError(Problem(where=self.place, what=f"a record is not JSON: {error}")) from None
         return table_of(read_document(document), self.place)
 
-    def _put(self, key: ApiKey, was: ApiKey | None) -> bool:
-        record = _text(key)
+    def _put(self, changes: Sequence[tuple[ApiKey, ApiKey | None]]) -> bool:
         with self._open() as database, database:
             database.execute("BEGIN IMMEDIATE")
-            stands = database.execute("SELECT record FROM keys WHERE id = ?", (key.id,)).fetchone()
-            if (None if stands is None else _canonical(stands[0])) != (None if was is None else _text(was)):
-                return False
-            write = "INSERT INTO keys (record, id) VALUES (?, ?)"
-            database.execute(write if stands is None else "UPDATE keys SET record = ? WHERE id = ?", (record, key.id))
-            database.execute("DELETE FROM key_values WHERE id = ?", (key.id,))
-            try:
-                values = [(digest, key.id) for digest in digests_of(key)]
-                database.executemany("INSERT INTO key_values (digest, id) VALUES (?, ?)", values)
-            except sqlite3.IntegrityError:  # another key has one of the values
+            if not all(_written(database, key, was) for key, was in changes):
                 database.rollback()
                 return False
             self._writes += 1
@@ -136,6 +126,21 @@ def _make_schema(database: sqlite3.Connection) -> None:
         if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             for step in _SCHEMA:
                 database.execute(step)
+
+
+def _written(database: sqlite3.Connection, key: ApiKey, was: ApiKey | None) -> bool:
+    stands = database.execute("SELECT record FROM keys WHERE id = ?", (key.id,)).fetchone()
+    if (None if stands is None else _canonical(stands[0])) != (None if was is None else _text(was)):
+        return False
+    write = "INSERT INTO keys (record, id) VALUES (?, ?)"
+    database.execute(write if stands is None else "UPDATE keys SET record = ? WHERE id = ?", (_text(key), key.id))
+    database.execute("DELETE FROM key_values WHERE id = ?", (key.id,))
+    try:
+        values = [(digest, key.id) for digest in digests_of(key)]
+        database.executemany("INSERT INTO key_values (digest, id) VALUES (?, ?)", values)
+    except sqlite3.IntegrityError:  # another key has one of the values
+        return False
+    return True
 
 
 def _text(key: ApiKey) -> str:

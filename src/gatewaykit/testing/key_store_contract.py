@@ -39,7 +39,7 @@ class KeyStoreContract:
 
     def test_a_key_is_found_by_its_digest_and_by_no_other(self) -> None:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
-            assert await store.put(_KEY, None)
+            assert await store.put((_KEY, None))
             clock.advance(self.reload_s)
             assert await _find(store, _ACME) == _KEY
             for other in ("", _BETA, hashed(_ACME), _ACME + " ", _ACME.upper()):
@@ -54,8 +54,8 @@ class KeyStoreContract:
                 stages=frozenset({"dev", "prod"}), description="for tests", created_s=clock.wall(),
                 expires_s=clock.wall() + 60, previous=hashed(_NEXT), previous_expires_s=clock.wall() + 30,
             )  # fmt: skip
-            assert await store.put(whole, None)
-            assert await store.put(_KEY, None)
+            assert await store.put((whole, None))
+            assert await store.put((_KEY, None))
             assert list(await store.list()) == [whole, _KEY]
 
         self._check(check)
@@ -63,11 +63,11 @@ class KeyStoreContract:
     def test_both_values_of_a_rotated_key_are_found_until_one_is_dropped(self) -> None:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
             rotated = replace(_KEY, value=hashed(_NEXT), previous=_KEY.value)
-            assert await store.put(_KEY, None)
-            assert await store.put(rotated, _KEY)
+            assert await store.put((_KEY, None))
+            assert await store.put((rotated, _KEY))
             clock.advance(self.reload_s)
             assert await _find(store, _ACME) == await _find(store, _NEXT) == rotated
-            assert await store.put(replace(rotated, previous=""), rotated)
+            assert await store.put((replace(rotated, previous=""), rotated))
             clock.advance(self.reload_s)
             assert [await _find(store, value) is None for value in (_ACME, _NEXT)] == [True, False]
 
@@ -76,12 +76,12 @@ class KeyStoreContract:
     def test_nothing_is_written_over_what_one_has_not_seen(self) -> None:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
             disabled = replace(_KEY, enabled=False)
-            assert not await store.put(disabled, _KEY)  # there is no such key
-            assert await store.put(_KEY, None)
-            assert not await store.put(disabled, None)  # there is one by now
-            assert not await store.put(disabled, replace(_KEY, name="other"))
+            assert not await store.put((disabled, _KEY))  # there is no such key
+            assert await store.put((_KEY, None))
+            assert not await store.put((disabled, None))  # there is one by now
+            assert not await store.put((disabled, replace(_KEY, name="other")))
             assert list(await store.list()) == [_KEY]
-            assert await store.put(disabled, _KEY)
+            assert await store.put((disabled, _KEY))
             assert list(await store.list()) == [disabled]
 
         self._check(check)
@@ -89,24 +89,37 @@ class KeyStoreContract:
     def test_no_two_keys_have_one_value(self) -> None:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
             beta = ApiKey(id="k2", name="beta", value=hashed(_BETA))
-            assert await store.put(_KEY, None)
-            assert not await store.put(replace(beta, value=_KEY.value), None)
-            assert not await store.put(replace(beta, previous=_KEY.value), None)
-            assert await store.put(beta, None)
-            assert not await store.put(replace(beta, value=_KEY.value), beta)
+            assert await store.put((_KEY, None))
+            assert not await store.put((replace(beta, value=_KEY.value), None))
+            assert not await store.put((replace(beta, previous=_KEY.value), None))
+            assert await store.put((beta, None))
+            assert not await store.put((replace(beta, value=_KEY.value), beta))
             assert list(await store.list()) == [_KEY, beta]
+
+        self._check(check)
+
+    def test_several_keys_are_written_all_or_none(self) -> None:
+        async def check(store: KeyStore, clock: VirtualClock) -> None:
+            beta, gone = ApiKey(id="k2", name="beta", value=hashed(_BETA)), replace(_KEY, id="k3", value=hashed(_NEXT))
+            assert not await store.put((_KEY, None), (beta, None), (gone, gone))
+            assert not await store.put((_KEY, None), (replace(beta, value=_KEY.value), None))
+            assert list(await store.list()) == []
+            assert await store.put((_KEY, None), (beta, None))
+            swapped = replace(_KEY, value=hashed(_NEXT)), replace(beta, value=_KEY.value)
+            assert await store.put((swapped[0], _KEY), (swapped[1], beta))
+            assert list(await store.list()) == [*swapped]
 
         self._check(check)
 
     def test_a_removed_key_is_gone_and_its_value_is_free(self) -> None:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
-            assert await store.put(_KEY, None)
+            assert await store.put((_KEY, None))
             assert await store.remove("k1")
             assert not await store.remove("k1")
             clock.advance(self.reload_s)
             assert await _find(store, _ACME) is None
             assert list(await store.list()) == []
-            assert await store.put(replace(_KEY, id="k9"), None)
+            assert await store.put((replace(_KEY, id="k9"), None))
 
         self._check(check)
 
@@ -114,7 +127,7 @@ class KeyStoreContract:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
             for key in (replace(_KEY, value=_ACME), replace(_KEY, previous=_NEXT)):
                 try:
-                    await store.put(key, None)
+                    await store.put((key, None))
                 except ValueError:
                     continue
                 raise AssertionError("a key that was not hashed was taken")
@@ -127,10 +140,10 @@ class KeyStoreContract:
             other = await self.make_store(clock)
             try:
                 assert await _find(store, _ACME) is None
-                assert await other.put(_KEY, None)
+                assert await other.put((_KEY, None))
                 clock.advance(self.reload_s)
                 assert await _find(store, _ACME) == _KEY
-                assert await other.put(replace(_KEY, enabled=False), _KEY)
+                assert await other.put((replace(_KEY, enabled=False), _KEY))
                 clock.advance(self.reload_s)
                 found = await _find(store, _ACME)
                 assert found is not None
@@ -149,14 +162,14 @@ class KeyStoreContract:
             try:
                 keys = [ApiKey(id=f"k{n}", name=f"n{n}", value=hashed(f"{n:020}")) for n in range(20)]
                 written = await asyncio.gather(
-                    *((store, other)[number % 2].put(key, None) for number, key in enumerate(keys))
+                    *((store, other)[number % 2].put((key, None)) for number, key in enumerate(keys))
                 )
                 assert all(written)
                 assert sorted(key.id for key in await store.list()) == sorted(key.id for key in keys)
                 first = keys[0]
                 changes = [replace(first, description=str(number)) for number in range(10)]
                 won = await asyncio.gather(
-                    *((store, other)[number % 2].put(change, first) for number, change in enumerate(changes))
+                    *((store, other)[number % 2].put((change, first)) for number, change in enumerate(changes))
                 )
                 assert sum(won) == 1
             finally:
@@ -166,7 +179,7 @@ class KeyStoreContract:
 
     def test_it_can_be_closed_twice_and_used_again(self) -> None:
         async def check(store: KeyStore, clock: VirtualClock) -> None:
-            assert await store.put(_KEY, None)
+            assert await store.put((_KEY, None))
             await store.aclose()
             await store.aclose()
             clock.advance(self.reload_s)
