@@ -17,10 +17,12 @@ from gatewaykit.gateway.fastapi import identity_from as identity_from
 from gatewaykit.gateway.fastapi import optional_identity as optional_identity
 from gatewaykit.gateway.gateway import Gateway as Gateway
 from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddleware
+from gatewaykit.gateway.middleware import AddressFilterMiddleware as AddressFilterMiddleware
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
+from gatewaykit.gateway.middleware import PreauthThrottleMiddleware as PreauthThrottleMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
 from gatewaykit.gateway.middleware import TransformMiddleware as TransformMiddleware
@@ -31,9 +33,11 @@ from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by
 from gatewaykit.policies import steps as steps
+from gatewaykit.policies.address_filter import address_filter as address_filter
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.preauth_throttle import preauth_throttle as preauth_throttle
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.throttle import throttle as throttle
 from gatewaykit.policies.transform import transform as transform

@@ -167,7 +167,8 @@ def _definition(
         functions=functions, apps=_AnyApp(apps) if unbound else apps,
         api_keys=[*(config.keys if config else ()), *keys] or None, key_store=_key_store(arguments, config),
         policies=_logged(log, config.policies if config else (), own), store=config.store if config else "memory://",
-        trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
+        trusted_proxies=config.trusted_proxies if config else (),
+        preauth_throttle=_preauth(config), profile=arguments.profile or "aws",
         accept=_EVERY_KEY if unenforced else arguments.accept,
     )  # fmt: skip
     called = _called_functions(gateway)
@@ -247,6 +248,7 @@ def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | Non
         profile=arguments.profile or "web",
         store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (),
+        preauth_throttle=_preauth(config),
     )
     return Opened(name=arguments.upstream, gateways={"/": gateway}, config=config, demo_key=options.keys.get(DEMO, ""))
 
@@ -257,6 +259,11 @@ def _key_store(arguments: argparse.Namespace, config: Config | None) -> str | No
     if there and arguments.keys:
         raise UsageError(f"--keys: {arguments.config} has a key_store already; write it there")
     return arguments.keys or there
+
+
+def _preauth(config: Config | None) -> Any:
+    """The setting of the file; built, where there is one."""
+    return config.preauth_throttle if config else None
 
 
 def _settings(arguments: argparse.Namespace) -> Config | None:

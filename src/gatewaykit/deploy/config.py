@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from gatewaykit.deploy.callables import Function
-from gatewaykit.deploy.configured_policies import KeySettings, build_keys, build_policies, policy_schemas
+from gatewaykit.deploy.configured_policies import (
+    KeySettings,
+    PreauthThrottleSettings,
+    build_keys,
+    build_policies,
+    policy_schemas,
+)
 from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
 from gatewaykit.errors import ConfigError
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_throttle
 
 if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
@@ -69,6 +76,9 @@ class Config:
     functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
     apps: Mapping[str, Function] = setting("ASGI apps by name, each a module:callable", factory=dict)
     trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
+    preauth_throttle: bool | PreauthThrottleSettings | None = setting(
+        "How often an address may fail to authenticate, or false; on under the web profile", None
+    )
     store: str = setting("Where limits are kept", "memory://")
     server: ServerSettings = setting("Where to listen", factory=ServerSettings)
 
@@ -99,6 +109,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
             path = ("apis", name)
             _check_api(reading, api, path)
             own[str(name)] = _built(reading, "policies", api, build, path) or []
+    preauth = _built(reading, "preauth_throttle", {"preauth_throttle": config and config.preauth_throttle}, _preauth)
     if config is not None:
         _check_paths(reading, config)
         _check_keys_are_asked_for(
@@ -110,6 +121,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
         config,
         keys=tuple(keys or ()),
         key_store=key_store,
+        preauth_throttle=preauth,
         policies=tuple(policies or ()),
         apis={
             name: replace(
@@ -143,6 +155,18 @@ def _built(
     except ConfigError as error:
         reading.problems += error.problems
         return None
+
+
+def _preauth(given: Any, where: Locate) -> PreauthThrottle | bool | None:
+    """The setting as the gateway takes it, with its problems at their places."""
+    if not isinstance(given, PreauthThrottleSettings):
+        return cast("bool | None", given)
+    try:
+        return preauth_throttle(rate=given.rate, burst=given.burst)
+    except ConfigError as error:
+        raise ConfigError(
+            replace(each, where=where((each.where.rpartition(".")[2],))) for each in error.problems
+        ) from None
 
 
 def _key_store(reading: Reading, raw: Mapping[str, Any], directory: FilePath) -> str | None:

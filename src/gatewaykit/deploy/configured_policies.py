@@ -20,13 +20,14 @@ from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Readin
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies import by
 from gatewaykit.policies.api_key import key_policy
+from gatewaykit.policies.preauth_throttle import BURST, RATE
 from gatewaykit.policies.step_reading import steps_schema
 
 if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
     from gatewaykit.ports import KeyStore, Policy
 
-__all__ = ["KeySettings", "build_keys", "build_policies", "policy_schemas"]
+__all__ = ["KeySettings", "PreauthThrottleSettings", "build_keys", "build_policies", "policy_schemas"]
 
 _PLAIN_KEYS: Final = ("address", "api_key", "everyone", "identity", "route")
 _NAMED_KEYS: Final = ("claim", "header")
@@ -85,6 +86,12 @@ class AccessLogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressFilterSettings:
+    allow: Texts | None = setting("The only addresses and networks that may come in, such as 10.0.0.0/8", None)
+    deny: Texts | None = setting("Addresses and networks that may not; they win", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeySettings:
     source: Literal["header", "authorizer"] = setting("Where the key is read from", "header")
     header: str = setting("The header that carries the key", "x-api-key")
@@ -106,6 +113,12 @@ class ThrottleSettings:
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreauthThrottleSettings:
+    rate: Rate = setting("How often an address may fail to authenticate, in a second", RATE)
+    burst: int = setting("How often at once", BURST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +151,11 @@ class ValidateSettings:
 
 _SETTINGS: Final[dict[str, type]] = {
     "access_log": AccessLogSettings,
+    "address_filter": AddressFilterSettings,
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cors": CorsSettings,
+    "preauth_throttle": PreauthThrottleSettings,
     "quota": QuotaSettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,

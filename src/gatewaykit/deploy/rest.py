@@ -32,6 +32,7 @@ from gatewaykit.policies.client_address import ClientAddress
 from gatewaykit.policies.compress import Compress
 from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
 from gatewaykit.policies.recorded import Recorded
 from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
@@ -66,7 +67,7 @@ REST_ORDER: Final = (
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
-_ALWAYS: Final = ("envelope", "decompress")  # the phases of policies that nobody configured
+_ALWAYS: Final = ("envelope", "decompress", "preauth_passed")  # the phases of policies that nobody configured
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
 _OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
@@ -82,6 +83,7 @@ class RestOptions:
     api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None
     key_store: KeyStore | str | None = None
     policies: Sequence[Policy | Rule] = ()
+    preauth: PreauthThrottle | None = None
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
     facts: ApiFacts = field(default_factory=ApiFacts)
@@ -117,6 +119,7 @@ class _Compiler:
         self._listed: list[Listed] = []
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
+        self._preauth = None if options.preauth is None else bind_policy(options.preauth, runtime)
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given if isinstance(given, Mapping) else {}
@@ -230,7 +233,7 @@ class _Compiler:
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
             return self._chain([*own, *chosen], endpoint)
 
-        shown = _ordered([*own, *(policy for _, policies in listed for policy in policies)])
+        shown = guarded(_ordered([*own, *(policy for _, policies in listed for policy in policies)]), self._preauth)
         summary = RouteSummary(
             verb=method.verb,
             resource=method.path,
@@ -295,7 +298,7 @@ class _Compiler:
         return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
     def _chain(self, policies: Sequence[Policy], endpoint: Endpoint | None) -> Chain:
-        ordered = _ordered(policies)
+        ordered = guarded(_ordered(policies), self._preauth)
         if self._recorded:
             ordered = [Recorded(policy) for policy in ordered]
         return Chain(ordered, endpoint, self._render, self._runtime.max_body_bytes)

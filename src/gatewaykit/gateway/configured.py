@@ -65,6 +65,7 @@ def build_gateway(config: Config, api: ApiSettings | None = None, *, clock: Cloc
         "policies": [*config.policies, *api.policies],
         "store": config.store,
         "trusted_proxies": config.trusted_proxies,
+        "preauth_throttle": config.preauth_throttle,
     }
     if api.upstream is not None:
         return Gateway.from_upstream(api.upstream, profile=api.profile or "web", timeout_s=api.timeout, **shared)

@@ -13,6 +13,7 @@ from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.policies.client_address import ClientAddress
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded, preauth_setting
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Policy, ThrottleStore
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware", "PolicyMiddleware",
-    "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
+    "AccessLogMiddleware", "AddressFilterMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
+    "PolicyMiddleware", "PreauthThrottleMiddleware", "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware",
+    "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -32,8 +34,9 @@ class PolicyMiddleware(Shell):
 
     Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
     `"memory://"` or a store object; `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` counts;
-    `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`. Raises ConfigError with
-    every problem found.
+    `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`. `preauth_throttle`
+    stands before policies that authenticate, by default under the web profile; it may be one's own, True or False: of
+    merged middlewares the outermost says. Raises ConfigError with every problem found.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class PolicyMiddleware(Shell):
         policies: Sequence[Policy | Rule] = (),
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
         clock: Clock | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -50,18 +54,22 @@ class PolicyMiddleware(Shell):
         runtime = make_runtime(store=store, clock=clock, profile=profile, max_body_bytes=max_body_bytes)
         self._listed: list[Listed] = bind_listed(policies, runtime)
         self._trusted = _trusted(trusted_proxies)
+        self._preauth = preauth_throttle
         self._throttles = [runtime.throttles]
         self._manner = (profile, max_body_bytes)
         if isinstance(app, PolicyMiddleware) and app._manner == self._manner:
             self._listed += app._listed
             self._throttles += app._throttles
             self._trusted = _one_setting(self._trusted, app._trusted)
+            self._preauth = app._preauth if self._preauth is None else self._preauth
             app = app._app
+        preauth = preauth_setting(self._preauth, profile)
+        gate = None if preauth is None else preauth.bind(runtime)
         address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
         render = compile_renderer(profile=profile)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
-            return Chain([*address, *chosen] if chosen else [], None, render, max_body_bytes)
+            return Chain(guarded([*address, *chosen], gate) if chosen else [], None, render, max_body_bytes)
 
         everywhere = [policy for target, members in self._listed if target is None for policy in members]
         ruled = any(target is not None for target, _ in self._listed)
@@ -121,6 +129,7 @@ class _OnePolicy(PolicyMiddleware):
         *args: Any,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
         clock: Clock | None = None,
         **options: Any,
@@ -129,7 +138,13 @@ class _OnePolicy(PolicyMiddleware):
 
         policy = getattr(gatewaykit, self.policy)(*args, **options)
         super().__init__(
-            app, policies=[policy], store=store, trusted_proxies=trusted_proxies, profile=profile, clock=clock
+            app,
+            policies=[policy],
+            store=store,
+            trusted_proxies=trusted_proxies,
+            preauth_throttle=preauth_throttle,
+            profile=profile,
+            clock=clock,
         )
 
 
@@ -137,6 +152,12 @@ class AccessLogMiddleware(_OnePolicy):
     """`access_log(...)` as a middleware."""
 
     policy = "access_log"
+
+
+class AddressFilterMiddleware(_OnePolicy):
+    """`address_filter(...)` as a middleware."""
+
+    policy = "address_filter"
 
 
 class ApiKeyMiddleware(_OnePolicy):
@@ -155,6 +176,12 @@ class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class PreauthThrottleMiddleware(_OnePolicy):
+    """`preauth_throttle(...)` as a middleware."""
+
+    policy = "preauth_throttle"
 
 
 class QuotaMiddleware(_OnePolicy):
