@@ -164,8 +164,9 @@ def _preauth(given: Any, where: Locate) -> PreauthThrottle | bool | None:
     try:
         return preauth_throttle(rate=given.rate, burst=given.burst)
     except ConfigError as error:
+        problems = [(each, each.where.rpartition(".")[2]) for each in error.problems]
         raise ConfigError(
-            replace(each, where=where((each.where.rpartition(".")[2],))) for each in error.problems
+            replace(each, where=where((option,)), what=f"{each.where}: {each.what}") for each, option in problems
         ) from None
 
 
