@@ -19,6 +19,7 @@ from gatewaykit.gateway.fastapi import identity_from as identity_from
 from gatewaykit.gateway.fastapi import optional_identity as optional_identity
 from gatewaykit.gateway.gateway import Gateway as Gateway
 from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddleware
+from gatewaykit.gateway.middleware import AddressFilterMiddleware as AddressFilterMiddleware
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
@@ -30,6 +31,7 @@ from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import MtlsMiddleware as MtlsMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
+from gatewaykit.gateway.middleware import PreauthThrottleMiddleware as PreauthThrottleMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ResourcePolicyMiddleware as ResourcePolicyMiddleware
 from gatewaykit.gateway.middleware import SamlBearerMiddleware as SamlBearerMiddleware
@@ -42,6 +44,7 @@ from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by
 from gatewaykit.policies import steps as steps
+from gatewaykit.policies.address_filter import address_filter as address_filter
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cognito import cognito as cognito
@@ -55,6 +58,7 @@ from gatewaykit.policies.introspection import introspection as introspection
 from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.mtls import mtls as mtls
+from gatewaykit.policies.preauth_throttle import preauth_throttle as preauth_throttle
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.resource_policy import resource_policy as resource_policy
 from gatewaykit.policies.saml_bearer import saml_bearer as saml_bearer
