@@ -76,7 +76,7 @@ class Request:
         "address", "api_key", "body", "client", "client_cert", "context", "events", "headers", "http_version",
         "identity", "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached",
         "received_monotonic_s", "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables",
-        "status", "trace_id",
+        "status", "trace_id", "vpc_endpoint",
         # behind the facts that are derived on first use; None until then
         "_extended_id", "_header_list", "_id", "_kind", "_query", "_query_string", "_root_path", "_scheme", "_source",
         "_tls", "_wire_path",
@@ -105,6 +105,7 @@ class Request:
     trace_id: str  # X-Amzn-Trace-Id, "" until an integration is called
     tls: _Derived[Any]  # the server's ASGI TLS extension, a mapping; None where the server has none
     client_cert: Any  # a core.identity.mtls.ClientCertificate; writer: the mtls policy
+    vpc_endpoint: Any  # a core.iam.access.VpcEndpoint; writer: the vpc_endpoint policy
     identity: Identity | None  # writer: the authenticating policy
     api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
     limits: list[LimitState]  # writer: throttle, quota
@@ -149,7 +150,7 @@ class Request:
 
     def forget_facts(self) -> None:
         """Nothing is known yet of what routing and policies write."""
-        self.identity = self.api_key = self.client_cert = self.refusal = self.events = None
+        self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
         self.context = self.reached = self.integration = None
         self.limits = []
         self.trace_id = self.resource = self.stage = ""
