@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from gatewaykit import IamMiddleware, VirtualClock, iam
+from gatewaykit.core.iam.canonical import canonical_headers, header_values_of
 from gatewaykit.core.iam.signing_key import SigningKey, SigningKeys
 from gatewaykit.testing import Client, presign, sign
 from gatewaykit.testing.client import Result
@@ -20,7 +22,13 @@ SECRET, OTHER = "alice-secret-0123456789", "robot-secret-0123456789"
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 USERS: dict[str, Any] = {
     "users": {
-        "alice": {"access_keys": [{"id": "AKIDALICE", "secret": SECRET}], "policies": [ALLOW]},
+        "alice": {
+            "access_keys": [
+                {"id": "AKIDALICE", "secret": SECRET},
+                {"id": "AKIDOLD", "secret": SECRET, "active": False},
+            ],
+            "policies": [ALLOW],
+        },
         "bob": {"access_keys": [{"id": "AKIDBOB", "secret": OTHER}], "policies": [ALLOW]},
     },
     "roles": {
@@ -175,6 +183,83 @@ async def test_a_repeated_header_is_one_list_and_no_other(value: str) -> None:
 
     expected = 403 if value == "a, b" else 200
     assert [answer.status for answer in answers] == [expected, 200, 403]
+
+
+def by_hand(
+    door: Door, fields: Mapping[str, str] | None = None, *, names: str = "host;x-amz-date", payload: str = "",
+    scope: str = "20260101/us-east-1/execute-api/aws4_request", host: int = 1,
+) -> Headers:  # fmt: skip
+    """A request whose signature is right, whatever it is made of: what somebody with the secret can make."""
+    headers: Headers = [(b"host", b"testserver")] * host + [(b"x-amz-date", b"20260101T120000Z")]
+    headers += [(name.encode(), value.encode()) for name, value in (fields or {}).items()]
+    values = header_values_of(headers)
+    block = canonical_headers([name.lower().encode() for name in names.split(";")], values).decode()
+    path, _, query = TARGET.partition("?")
+    hashed = payload or sha256(BODY).hexdigest()
+    canonical = f"POST\n{path}\n{query}\n{block}\n{names}\n{hashed}"
+    text = f"AWS4-HMAC-SHA256\n20260101T120000Z\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    signature = SigningKey(SECRET, scope.encode()).signature(text.encode()).decode()
+    credential = f"AWS4-HMAC-SHA256 Credential=AKIDALICE/{scope}, SignedHeaders={names}, Signature={signature}"
+    return [*headers, (b"authorization", credential.encode())]
+
+
+HASH = {"x-amz-content-sha256": "0" * 64}
+UNSIGNED = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+HASHED = "host;x-amz-content-sha256;x-amz-date"
+RIGHTLY_SIGNED: dict[str, dict[str, Any]] = {
+    "the host not signed": {"names": "x-amz-date"},
+    "the host twice": {"host": 2},
+    "names in another order": {"names": "x-amz-date;host"},
+    "a name twice": {"names": "host;host;x-amz-date"},
+    "names in capitals": {"names": "Host;x-amz-date"},
+    "an x-amz header not signed": {"fields": {"x-amz-meta": "a"}},
+    "another region": {"scope": "20260101/eu-west-1/execute-api/aws4_request"},
+    "another service": {"scope": "20260101/us-east-1/lambda/aws4_request"},
+    "the key of another day": {"scope": "20260102/us-east-1/execute-api/aws4_request"},
+    "another terminator": {"scope": "20260101/us-east-1/execute-api/aws5_request"},
+    "the hash of another body": {"fields": HASH, "names": HASHED},
+    "the hash of another body, taken at its word": {"fields": HASH, "names": HASHED, "payload": "0" * 64},
+    "an unsigned payload": {"fields": UNSIGNED, "names": HASHED, "payload": "UNSIGNED-PAYLOAD"},
+}
+
+
+async def test_what_is_signed_by_hand_comes_through() -> None:
+    door = Door()
+
+    answer = await door.ask(by_hand(door))
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("made", RIGHTLY_SIGNED.values(), ids=RIGHTLY_SIGNED.keys())
+@pytest.mark.parametrize("warm", [False, True], ids=["at first", "after one that was good"])
+async def test_a_right_signature_over_the_wrong_things_is_refused(made: dict[str, Any], warm: bool) -> None:
+    door = Door()
+    if warm:
+        assert (await door.ask(by_hand(door))).status == 200
+        door.seen.clear()
+
+    answer = await door.ask(by_hand(door, **made))
+
+    refused(door, answer, "InvalidSignatureException")
+
+
+async def test_an_inactive_key_opens_nothing() -> None:
+    door = Door()
+
+    answer = await door.ask(door.signed(access_key_id="AKIDOLD"))
+
+    refused(door, answer, "UnrecognizedClientException")
+
+
+async def test_a_token_in_a_header_does_not_stand_beside_one_in_the_query() -> None:
+    door = Door()
+    both = {"host": "testserver", "x-amz-security-token": "token-one"}
+    target = door.presigned(access_key_id="ASIDONE", secret=OTHER, session_token="token-one", headers=both)
+
+    answer = await door.ask(both, target, b"", "GET")
+
+    refused(door, answer, "InvalidSignatureException")
 
 
 @pytest.mark.parametrize(
