@@ -38,7 +38,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
 
-__all__ = ["SignatureReader", "SignatureRules", "Signed", "invalid", "payload_of", "verify"]
+__all__ = ["SignatureReader", "SignatureRules", "Signed", "invalid", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Signed:
 
 
 class SignatureReader:
-    """Reads the signatures of requests by one set of rules."""
+    """Reads the signatures of requests by one set of rules. Lists of signed headers are compiled once, and kept."""
 
     __slots__ = ("_plans", "_preamble", "_rules", "_scope", "_usual")
 
@@ -264,7 +264,7 @@ class _Plan:
 
 def verify(signed: Signed, key: DerivedKey, body: bytes) -> Refusal | None:
     """None where the signature was made with this derived key, over this body."""
-    payload = payload_of(signed, body)
+    payload = _payload(signed, body)
     if isinstance(payload, Refusal):
         return payload
     for canonical in signed.canonicals:
@@ -274,7 +274,7 @@ def verify(signed: Signed, key: DerivedKey, body: bytes) -> Refusal | None:
     return invalid("another secret, or the request was changed after it was signed")
 
 
-def payload_of(signed: Signed, body: bytes) -> bytes | Refusal:
+def _payload(signed: Signed, body: bytes) -> bytes | Refusal:
     """The last line of the canonical request: the hash of the body that came, if that is what the request says too."""
     declared = signed.declared
     if declared == UNSIGNED_PAYLOAD:
@@ -295,11 +295,7 @@ def _parts(query: bytes, values: dict[bytes, list[bytes]]) -> Parts | Refusal:
     authorization = [value for value in values.get(b"authorization", ()) if value.strip()]
     in_query = query_parts(query)
     if not authorization:
-        return (
-            Refusal(Reason.SIGNATURE_MISSING, "neither Authorization nor X-Amz-Algorithm")
-            if in_query is None
-            else in_query
-        )
+        return in_query or Refusal(Reason.SIGNATURE_MISSING, "neither Authorization nor X-Amz-Algorithm")
     if in_query is not None:
         told = "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
         return invalid(told, told)
