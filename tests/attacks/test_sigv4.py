@@ -41,6 +41,7 @@ USERS: dict[str, Any] = {
         }
     },
 }
+SCOPE = "20260101/us-east-1/execute-api/aws4_request"
 BODY = b'{"name":"rex"}'
 TARGET = "/pets/42?color=red&limit=10"
 FORBIDDEN = b'{"message":"Forbidden"}'
@@ -187,7 +188,7 @@ async def test_a_repeated_header_is_one_list_and_no_other(value: str) -> None:
 
 def by_hand(
     door: Door, fields: Mapping[str, str] | None = None, *, names: str = "host;x-amz-date", payload: str = "",
-    scope: str = "20260101/us-east-1/execute-api/aws4_request", host: int = 1,
+    scope: str = SCOPE, host: int = 1,
 ) -> Headers:  # fmt: skip
     """A request whose signature is right, whatever it is made of: what somebody with the secret can make."""
     headers: Headers = [(b"host", b"testserver")] * host + [(b"x-amz-date", b"20260101T120000Z")]
@@ -377,6 +378,35 @@ async def test_a_presigned_address_that_was_changed_is_refused(change: Callable[
     answer = await door.ask({"host": "testserver"}, change(target), b"", "GET")
 
     refused(door, answer)
+
+
+def presigned_by_hand(**changed: str) -> str:
+    """A target whose signature is right, whatever its parameters say."""
+    given = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"AKIDALICE%2F{SCOPE.replace('/', '%2F')}",
+        "X-Amz-Date": "20260101T120000Z", "X-Amz-Expires": "60", "X-Amz-SignedHeaders": "host",
+        **{f"X-Amz-{name}": value for name, value in changed.items()},
+    }  # fmt: skip
+    query = "&".join(f"{name}={value}" for name, value in sorted(given.items()))
+    canonical = f"GET\n/pets\n{query}\nhost:testserver\n\n{given['X-Amz-SignedHeaders']}\n{sha256(b'').hexdigest()}"
+    text = f"AWS4-HMAC-SHA256\n{given['X-Amz-Date']}\n{SCOPE}\n{sha256(canonical.encode()).hexdigest()}"
+    return f"/pets?{query}&X-Amz-Signature={SigningKey(SECRET, SCOPE.encode()).signature(text.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({}, 200), ({"Expires": "604800"}, 200), ({"Expires": "604801"}, 403), ({"Expires": "999999"}, 403),
+        ({"Expires": "0"}, 403), ({"Expires": "-60"}, 403), ({"Expires": "%2B60"}, 403), ({"Expires": ""}, 403),
+        ({"Date": "20260101T120501Z"}, 403), ({"Date": "20260101T115859Z"}, 403),
+    ],
+)  # fmt: skip
+async def test_a_presigned_address_lives_for_a_week_at_most(changed: dict[str, str], status: int) -> None:
+    door = Door()
+
+    answer = await door.ask({"host": "testserver"}, presigned_by_hand(**changed), b"", "GET")
+
+    assert answer.status == status
 
 
 async def test_a_presigned_address_holds_until_its_end() -> None:

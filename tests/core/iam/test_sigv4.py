@@ -246,6 +246,10 @@ def test_a_date_header_stands_in() -> None:
             b"X-Amz-Algorithm=a&X-Amz-Credential=b&X-Amz-Signature=c&X-Amz-Date=d&X-Amz-SignedHeaders=e&X-Amz-Expires=0",
             "X-Amz-Expires must be at least 1", id="no time",
         ),
+        pytest.param(
+            b"X-Amz-Algorithm=a&X-Amz-Credential=b&X-Amz-Signature=c&X-Amz-Date=d&X-Amz-SignedHeaders=e"
+            b"&X-Amz-Expires=604801", "X-Amz-Expires must be at least 1", id="more than a week",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_said_of_parameters_that_are_missing(query: bytes, message: str) -> None:
