@@ -450,6 +450,17 @@ async def test_two_signatures_at_once_are_none() -> None:
     )
 
 
+@pytest.mark.parametrize("query", ["X-Amz-Algorithm=AWS4-HMAC-SHA256", "X%2DAmz%2DAlgorithm=", "X-Amz-Algorithm"])
+async def test_a_signed_header_has_no_parameters_of_a_signature_beside_it(query: str) -> None:
+    door = Door()
+    assert (await door.ask(door.signed())).status == 200
+    door.seen.clear()
+
+    answer = await door.ask(door.signed(target=f"/pets?{query}"), f"/pets?{query}")
+
+    refused(door, answer, "InvalidSignatureException")
+
+
 TOKENS = {
     "swapped": ("ASIDONE", "token-two"), "missing": ("ASIDONE", None), "empty": ("ASIDONE", ""),
     "longer": ("ASIDONE", "token-one1"), "for a key without one": ("AKIDBOB", "token-one"),

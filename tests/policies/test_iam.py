@@ -289,6 +289,15 @@ async def test_behind_a_mount_the_whole_path_is_signed(root_path: str) -> None:
     assert (good.status, without.status) == (200, 403)
 
 
+async def test_without_a_raw_path_the_decoded_one_is_encoded() -> None:
+    clock = VirtualClock()
+    client = Client(IamMiddleware(echo, ALLOWED, clock=clock))
+
+    answer = await client.get("/a b/\u00fc", headers=sign("GET", "/a%20b/%C3%BC", clock=clock, **KEY), raw_path=None)
+
+    assert answer.status == 200
+
+
 async def test_under_a_stage_the_whole_path_is_signed() -> None:
     clock = VirtualClock()
     gateway = a_gateway({"/pets": {"get": mock()}}, policies=[iam(ALLOWED)], clock=clock, stage_prefix=True)
