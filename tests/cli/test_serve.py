@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.cli.conftest import POLICY
+from tests.cli.conftest import POLICY, Run
+from tests.cli.test_keys import KEYED
 
 FIRST_MINUTES = {"x-api-key": "demo-key-for-local-use-only"}
 
@@ -261,3 +263,18 @@ def test_what_it_cannot_say_does_not_stop_it(here: Path, free_port: int) -> None
         process.send_signal(signal.SIGINT)
 
     assert (answer.status_code, process.returncode) == (200, 0)
+
+
+def test_a_key_that_is_revoked_while_it_runs_is_refused_soon(serve: Serve, run: Run, here: Path) -> None:
+    (here / "keyed.yaml").write_text(KEYED)
+    made = json.loads(run("keys", "create", "acme", "--json").out)
+    server = serve("keyed.yaml", "--keys", "keys.json")
+    header = {"x-api-key": made["value"]}
+    assert server.get("/hello", headers=header).status_code == 200
+
+    run("keys", "revoke", "acme")
+
+    until = time.monotonic() + 20
+    while server.get("/hello", headers=header).status_code == 200 and time.monotonic() < until:
+        time.sleep(0.1)  # the interval is a real server's
+    assert server.get("/hello", headers=header).status_code == 403
