@@ -16,6 +16,8 @@ SUITES: Final = {
     "policies": "cors and throttle, each against its peers",
     "guards": "API keys, lists of addresses and the throttle before authentication",
     "validation": "a JSON body against its schema, against the same libraries called by hand",
+    "iam": "IAM policies: twenty statements with conditions",
+    "authorizers": "an authorizer's cached answer on its request",
     "templates": "mapping templates, against functions by hand and airspeed",
     "import": "the cost of `import gatewaykit`",
     "proxy": "http_proxy, against nginx and Caddy",

@@ -36,7 +36,11 @@ PROGRAMS: dict[str, Program] = {
     "java": Program(("default-jre-headless",)),
     "javac": Program(("default-jdk-headless",)),
     "json-schema-test-suite": Program(("json-schema-test-suite",), SCHEMA_SUITE.is_dir),
+    "haproxy": Program(("haproxy",)),
+    "openssl": Program(("openssl",)),
     "nginx": Program(("nginx",), lambda: bool(shutil.which("nginx") or Path("/usr/sbin/nginx").exists())),
+    "node": Program(("nodejs",)),
+    "npm": Program(("npm",)),
     "redis-server": Program(("redis-server",)),
     "velocity": Program(  # the engine behind mapping templates, the oracle of ours; its jar names no class path
         ("velocity", "libcommons-lang-java", "libcommons-collections3-java"),

@@ -18,7 +18,7 @@ OURS = ("src", "tests", "examples", "benchmarks")
 TASKS_ALLOWED = {
     "asgi/front.py": "the watcher that notices a client leaving while its request waits for an upstream",
     "asgi/lifespan.py": "the lifespan of an inner app stays open between start-up and shutdown",
-    "integrations/functions.py": "an asynchronous invocation (type Event): nobody waits for it",
+    "upstream/functions.py": "an asynchronous invocation (type Event): nobody waits for it",
     "testing/": "an app under test runs beside the test that feeds it",
     "waiting.py": "one call that many requests wait for belongs to none of them",
     "upstream/connection.py": "a request body that is streamed goes out while the response is awaited",
@@ -113,7 +113,7 @@ def test_only_deploy_and_gateway_name_concrete_stores_and_transports() -> None:
     allowed = ("deploy", "gateway", "stores", "upstream", "testing", "cli")
     naming = [
         hit
-        for hit in hits(r"(from|import) gatewaykit\.(stores|upstream)\b", ("src",)).splitlines()
+        for hit in hits(r"(from|import) gatewaykit\.(stores|upstream\.(http|scripted))\b", ("src",)).splitlines()
         if not hit.startswith(tuple(f"src/gatewaykit/{layer}/" for layer in allowed))
     ]
 

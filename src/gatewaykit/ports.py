@@ -13,12 +13,13 @@ from gatewaykit.core.throttle import Bucket, Taken
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Head, HeaderList, Request, Response
+    from gatewaykit.core.iam.credentials import Credentials
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "Endpoint", "KeyStore", "Outcome", "Policy", "Quota", "Runtime",
-    "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
+    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Endpoint", "KeyStore", "Outcome", "Policy",
+    "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -114,6 +115,17 @@ class ThrottleStore(Protocol):
     async def aclose(self) -> None: ...
 
 
+# ---------------------------------------------------------------------------------------------------- credentials
+
+
+class CredentialsProvider(Protocol):
+    """Knows the access keys with which requests are signed."""
+
+    @property
+    def find(self) -> Callable[[str], Credentials | Awaitable[Credentials | None] | None]:
+        """Gives the credentials of an access key; None for one that nobody has. What it raises refuses the request."""
+
+
 # ---------------------------------------------------------------------------------------------------- API keys
 
 
@@ -203,6 +215,7 @@ class Runtime:
     max_body_bytes: int = 10 * 1024 * 1024
     open_keys: Callable[[str], KeyStore] | None = None  # the store of API keys at a path or address; one for each
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks of peers whose headers about the client count
 
     def looking(self) -> Runtime:
         """The same, with limits that are looked at and never taken from."""

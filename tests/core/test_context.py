@@ -6,6 +6,7 @@ import pytest
 
 from gatewaykit.core.context import ApiFacts, context_of, path_text, resource_id
 from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.identity.mtls import ClientCertificate
 
 FACTS = ApiFacts(api_id="abc123", stage="dev", domain_name="abc123.execute-api.us-east-1.amazonaws.com")
 
@@ -68,10 +69,32 @@ def test_every_context_is_a_fresh_one() -> None:
             id="custom values become text",
         ),
         pytest.param(Identity(principal="s", kind="jwt", claims={"sub": "s"}), {"claims": {"sub": "s"}}, id="token"),
+        pytest.param(
+            Identity(
+                principal="ann",
+                kind="lambda",
+                claims={"n": 1, "principalId": "eve", "usageIdentifierKey": "secret", "integrationLatency": 12},
+            ),
+            {"n": "1", "principalId": "ann", "integrationLatency": 12},
+            id="of a Lambda authorizer the latency is a number and the key a secret",
+        ),
+        pytest.param(
+            Identity(principal="", kind="lambda", claims={"a": [1]}), {"a": "[1]"}, id="a simple answer names nobody"
+        ),
     ],
 )
 def test_the_authorizer_part_follows_who_proved_the_identity(identity: Identity | None, authorizer: object) -> None:
     assert context_of(a_request(identity=identity), FACTS).get("authorizer") == authorizer
+
+
+def test_a_signature_shows_in_the_identity_and_in_no_authorizer() -> None:
+    arn = "arn:aws:iam::123456789012:user/alice"
+    caller = Identity(principal=arn, kind="iam", claims={"userArn": arn, "user": "AIDA7", "sourceIp": "not theirs"})
+    context = context_of(a_request(identity=caller), FACTS)
+
+    assert (context["identity"]["userArn"], context["identity"]["user"]) == (arn, "AIDA7")
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert "authorizer" not in context
 
 
 def test_the_id_of_an_api_key_is_part_of_the_identity() -> None:
@@ -105,3 +128,16 @@ def test_a_path_that_is_not_ascii_is_percent_encoded() -> None:
 def test_a_resource_id_is_stable_and_has_six_characters() -> None:
     assert resource_id("/pets/{id}") == resource_id("/pets/{id}") != resource_id("/pets")
     assert len(resource_id("/")) == 6
+
+
+def test_a_client_certificate_is_part_of_the_identity_where_there_is_one() -> None:  # 02 section 8
+    certificate = ClientCertificate(
+        pem="p", subject_dn="CN=a", issuer_dn="CN=b", serial_number="1", not_before="May 28", not_after="Aug  5"
+    )
+    context = context_of(a_request(client_cert=certificate, identity=Identity(principal="CN=a", kind="mtls")), FACTS)
+
+    assert "authorizer" not in context
+    assert context["identity"]["clientCert"] == {
+        "clientCertPem": "p", "subjectDN": "CN=a", "issuerDN": "CN=b", "serialNumber": "1",
+        "validity": {"notBefore": "May 28", "notAfter": "Aug  5"},
+    }  # fmt: skip

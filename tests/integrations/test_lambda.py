@@ -19,8 +19,8 @@ from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError
 from gatewaykit.integrations.lambda_ import AwsLambda, LambdaProxy, parse_function_uri
-from gatewaykit.integrations.lambda_context import LambdaContext
 from gatewaykit.ports import Endpoint
+from gatewaykit.upstream.lambda_context import LambdaContext
 from tests.integrations.making import PNG, a_request, call, deps_for, endpoint, received, response
 
 JSON = (b"content-type", b"application/json")

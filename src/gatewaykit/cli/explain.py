@@ -1,4 +1,7 @@
-"""`gatewaykit explain FILE METHOD PATH`: what would happen to a request, and why. Nothing is called or taken."""
+"""`gatewaykit explain FILE METHOD PATH`: what would happen to a request, and why.
+
+Nothing is taken from a limit, and no integration is called; authorizers and issuers are asked.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from gatewaykit.cli.sources import add_json, add_request, add_source, open_sourc
 
 if TYPE_CHECKING:
     from gatewaykit.cli.output import Output
+    from gatewaykit.gateway.gateway import Explanation, Gateway
 
 __all__ = ["add", "run"]
 
@@ -23,8 +27,10 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    import asyncio
+
     gateway, path = open_source(arguments, unbound=True).find(arguments.path)
-    explanation = gateway.explain(arguments.method, path, **request_of(arguments))
+    explanation = asyncio.run(_explained(gateway, arguments.method, path, request_of(arguments)))
     decision = explanation.decision
     if output.as_json:
         output.json(
@@ -35,6 +41,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
                 "status": decision.status,
                 "route": None if explanation.route is None else asdict(explanation.route),
                 "near_misses": [asdict(miss) for miss in explanation.near_misses],
+                "credential": decision.credential,
+                "authorization": decision.authorization,
                 "steps": [asdict(step) for step in explanation.steps],
             }
         )
@@ -44,3 +52,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         if rest:
             output.line(rest)
     return 0 if decision.refusal is None else 1
+
+
+async def _explained(gateway: Gateway, method: str, path: str, request: dict[str, Any]) -> Explanation:
+    async with gateway:
+        return await gateway.explain_waiting(method, path, **request)

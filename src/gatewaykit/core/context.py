@@ -83,6 +83,7 @@ def resource_id(resource: str) -> str:
     return digits
 
 
+_NO_AUTHORIZER: Final = ("api_key", "iam", "mtls")  # kinds that stand in `$context.identity` alone
 _MAX_HOST: Final = 300  # a name has 253 characters at most
 _ASCII: Final = bytes(range(0x21, 0x7F))
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -119,21 +120,35 @@ def _identity(request: Request) -> dict[str, Any]:
         "user": None,
     }
     caller = request.identity
+    if caller is not None and caller.kind == "iam":
+        known = identity.keys() - {"sourceIp", "userAgent"}
+        identity.update((name, value) for name, value in caller.claims.items() if name in known)
     if caller is not None and caller.key_id is not None:
         # Only its digest is kept: the key itself is where the caller, or the authorizer, gave it.
         identity["apiKey"] = caller.claims.get("usageIdentifierKey") or request.header("x-api-key")
         identity["apiKeyId"] = caller.key_id
+    if request.client_cert is not None:
+        identity["clientCert"] = request.client_cert.context
     return identity
 
 
 def _authorizer(identity: Identity) -> dict[str, Any] | None:
     """`$context.authorizer`: a token's claims under `claims`, a custom authorizer's context beside its principal."""
-    if identity.kind == "api_key":
+    if identity.kind in _NO_AUTHORIZER:
         return None
     claims = {name: _claim_text(value) for name, value in identity.claims.items()}
     if identity.kind in ("jwt", "cognito"):
         return {"claims": claims}
+    if identity.kind == "lambda":
+        return _lambda_authorizer(identity, claims)
     return {"principalId": identity.principal, **claims}
+
+
+def _lambda_authorizer(identity: Identity, context: dict[str, Any]) -> dict[str, Any]:
+    """A Lambda authorizer's context; how long it took stays a number, and the API key is not for integrations."""
+    context.pop("usageIdentifierKey", None)
+    context.update((name, value) for name, value in identity.claims.items() if name == "integrationLatency")
+    return {**context, "principalId": identity.principal} if identity.principal else context
 
 
 def _claim_text(value: object) -> str | None:

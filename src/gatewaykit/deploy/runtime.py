@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gatewaykit.asgi.ids import IDS
@@ -27,6 +27,7 @@ def make_runtime(
     clock: Clock | None = None,
     profile: str = "web",
     max_body_bytes: int = MAX_BODY_BYTES,
+    trusted_proxies: Sequence[str] = (),
 ) -> Runtime:
     """A runtime. Raises ConfigError, with all problems, for a store or profile that does not exist."""
     problems = []
@@ -56,6 +57,7 @@ def make_runtime(
         entropy=IDS.take,
         profile=profile,
         max_body_bytes=max_body_bytes,
+        trusted_proxies=tuple(trusted_proxies),
         open_keys=_opening_keys(clock),
     )
 

@@ -18,23 +18,25 @@ from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
-from gatewaykit.deploy.deployment import Deployment, RouteSummary
+from gatewaykit.deploy.authorizers import Sources
+from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.errors import ConfigError
-from gatewaykit.gateway.requests import Headers, make_request
+from gatewaykit.gateway.requests import Certificate, Headers, make_request
 from gatewaykit.pipeline.chain import collect
-from gatewaykit.pipeline.decision import Decision, decide
+from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_setting
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
     from gatewaykit.clock import Clock
+    from gatewaykit.core.http import Request
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
-    from gatewaykit.ports import KeyStore, Policy, ThrottleStore, Transport
+    from gatewaykit.ports import CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
 
@@ -79,6 +81,8 @@ class Explanation:
         else:
             lines.append("allowed: the request reaches the integration")
         lines.append(f"  route    {where}")
+        facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
+        lines += [f"  {name:<8} {text}" for name, text in facts if text]
         lines += [
             f"  {step.verdict:<8} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
         ]
@@ -122,6 +126,9 @@ class Gateway:
         api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None,
         key_store: str | KeyStore | None = None,
         policies: Sequence[Policy | Rule] = (),
+        authorizers: Mapping[str, Policy] | None = None,
+        credentials: CredentialsProvider | Mapping[str, Any] | str | None = None,
+        issuers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
@@ -137,7 +144,10 @@ class Gateway:
     ) -> Gateway:
         """A gateway from an OpenAPI 3 or Swagger 2 document: a path, its text, or the parsed mapping.
 
-        `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
+        `functions` binds Lambda functions by name to callables `(event, context)`, authorizers among them;
+        `credentials` holds the access keys whose signatures methods of `AWS_IAM` take; `issuers` gives the address of a
+        user pool by its ARN, where it is not AWS's; `authorizers` puts a policy such as `jwt(…)` in the place of a
+        security scheme, by its name. `apps` binds ASGI apps to the names
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
         execute-api host; without it the stage is at the root, as behind a custom domain. `key_store` is where further
         API keys are kept: a path or address such as `"keys.json"`, as `api_key` takes it. `preauth_throttle` stands
@@ -149,8 +159,9 @@ class Gateway:
 
         reading = read_definition(source)
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
         options = RestOptions(
             stage=stage,
             stage_variables=stage_variables or {},
@@ -163,6 +174,12 @@ class Gateway:
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
+            sources=Sources(
+                functions=functions or {},
+                authorizers=authorizers or {},
+                credentials=credentials,
+                issuers=issuers or {},
+            ),
         )
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
@@ -196,8 +213,9 @@ class Gateway:
         before policies that authenticate, unless it is False; it may be one's own.
         """
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
 
         preauth = preauth_setting(preauth_throttle, profile)
 
@@ -261,43 +279,67 @@ class Gateway:
             raise RuntimeError(f"a gateway serves http and websocket, not {kind!r}")
 
     def decide(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Decision:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Decision:  # fmt: skip
         """What the policies say to a request, without a server or an event loop. Tokens are taken.
 
-        Raises ConfigError when a policy of the route has to wait, as one with a remote store does.
+        `client_cert` is the certificate that the client came with, in PEM, or a list with its chain. Raises ConfigError
+        when a policy of the route has to wait, as one with a remote store does.
         """
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         leaf = self._deployment.route(request)
         return decide(leaf.chain(request), request)
 
     def explain(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Explanation:
-        """What would happen to a request, and why. Limits are looked at; nothing is taken."""
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Explanation:  # fmt: skip
+        """What would happen to a request, and why. Limits are looked at; nothing is taken.
+
+        Authorizers, issuers and key stores are asked all the same. Raises ConfigError when that has to wait:
+        `explain_waiting` does.
+        """
+        leaf, request = self._looked_at(method, path, headers, body, address, client_cert)
+        return self._explained(leaf, decide(leaf.chain(request), request))
+
+    async def explain_waiting(
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Explanation:  # fmt: skip
+        """`explain` on an event loop, for routes whose policies wait: for an issuer's keys, a remote authorizer."""
+        leaf, request = self._looked_at(method, path, headers, body, address, client_cert)
+        return self._explained(leaf, await decide_waiting(leaf.chain(request), request))
+
+    def _looked_at(
+        self, method: str, path: str, headers: Headers, body: bytes | str, address: str, client_cert: Certificate
+    ) -> tuple[Leaf, Request]:
         if self._looking is None:
             self._looking = self._compile(look_only=True, recorded=True)
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         request.events = []
-        deployment = self._looking
-        leaf = deployment.route(request)
-        decision = decide(leaf.chain(request), request)
+        return self._looking.route(request), request
+
+    def _explained(self, leaf: Leaf, decision: Decision) -> Explanation:
+        assert self._looking is not None  # it is what was asked
+        request = decision.request
         routed = leaf.summary.verb != ""
         asked = request.raw_path.decode("latin-1")
         return Explanation(
             decision=decision,
             route=leaf.summary if routed else None,
-            near_misses=() if routed else tuple(deployment.router.near_misses(request.method, asked)),
-            steps=tuple(_step(text) for phase, text in request.events if phase == "policy"),
+            near_misses=() if routed else tuple(self._looking.router.near_misses(request.method, asked)),
+            steps=tuple(_step(text) for phase, text in request.events or () if phase == "policy"),
         )
 
     async def invoke(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Invocation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Invocation:  # fmt: skip
         """Run one request in process, integrations included. Tokens are taken."""
         if self._tracing is None:
             self._tracing = self._compile(recorded=True)
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         request.events = []
         leaf = self._tracing.route(request)
         chain = leaf.chain(request)
@@ -325,7 +367,7 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Close what is open. It opens again when needed."""
-        for deployment in (self._deployment, self._tracing):
+        for deployment in (self._deployment, self._tracing, self._looking):
             if deployment is not None:
                 await deployment.aclose()
 

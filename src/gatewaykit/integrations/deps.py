@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.context import ApiFacts
     from gatewaykit.core.http import Request
-    from gatewaykit.integrations.functions import FunctionRunner
     from gatewaykit.ports import Transport
+    from gatewaykit.upstream.functions import FunctionRunner
 
 __all__ = ["IntegrationDeps"]
 

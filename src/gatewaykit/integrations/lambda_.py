@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,16 +22,19 @@ from gatewaykit.core.payload.log_lines import note_body
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.uri import InvalidUri, interpolate
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.integrations.functions import MAX_EVENT_BYTES, Failure, FunctionRunner
-from gatewaykit.integrations.lambda_context import LambdaContext, lambda_context, log_stream
 from gatewaykit.integrations.shape import compile_shape, timeout_s
 from gatewaykit.ports import Outcome
+from gatewaykit.upstream.functions import MAX_EVENT_BYTES, Failure, FunctionRunner
+from gatewaykit.upstream.lambda_context import LambdaContext, lambda_context, log_stream
 
 if TYPE_CHECKING:
     from gatewaykit.definition.model import Integration
     from gatewaykit.integrations.deps import IntegrationDeps
 
-__all__ = ["AwsLambda", "LambdaProxy", "compile_aws", "compile_lambda_proxy", "parse_function_uri"]
+__all__ = [
+    "AwsLambda", "FunctionName", "LambdaProxy", "compile_aws", "compile_lambda_proxy", "function_named",
+    "parse_function_uri",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,18 @@ def parse_function_uri(uri: str) -> str | None:
     """The function part of an invocation ARN, stage variables not yet filled in; None when it is no such ARN."""
     match = _INVOCATION.fullmatch(uri)
     return match["function"] if match else None
+
+
+def function_named(function: str, stage_variables: Mapping[str, str]) -> FunctionName | str:
+    """The name in a function ARN, or why there is none (row 100: stage variables may be part of it)."""
+    filled = interpolate(function, stage_variables)
+    if isinstance(filled, InvalidUri):
+        return f"Invalid Lambda function: {filled.reason}"
+    if match := _ARN.fullmatch(filled):
+        return FunctionName(match["name"], match["qualifier"] or "")
+    if match := _LOGICAL.fullmatch(filled):
+        return FunctionName(match["name"])
+    return f"Invalid Lambda function: {filled!r} is no function ARN"
 
 
 class LambdaProxy:
@@ -224,7 +239,7 @@ class _Target:
 
     def __init__(self, function: str, method: str, seconds: float, deps: IntegrationDeps) -> None:
         self._method, self._timeout_s, self._deps = method.upper(), seconds, deps
-        self._name: FunctionName | str = _function_name(function, deps)
+        self._name: FunctionName | str = function_named(function, deps.stage_variables)
         self._log_stream = ""
         if isinstance(name := self._name, FunctionName):
             self._log_stream = log_stream(name.name, name.qualifier, deps.clock.wall())
@@ -299,15 +314,3 @@ class _Target:
         name = self.function_name
         if name is not None and (runner := self._deps.runners.pop(name, None)) is not None:
             await runner.aclose()
-
-
-def _function_name(function: str, deps: IntegrationDeps) -> FunctionName | str:
-    """The name in a function ARN, or why there is none (row 100: stage variables may be part of it)."""
-    filled = interpolate(function, deps.stage_variables)
-    if isinstance(filled, InvalidUri):
-        return f"Invalid Lambda function: {filled.reason}"
-    if match := _ARN.fullmatch(filled):
-        return FunctionName(match["name"], match["qualifier"] or "")
-    if match := _LOGICAL.fullmatch(filled):
-        return FunctionName(match["name"])
-    return f"Invalid Lambda function: {filled!r} is no function ARN"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -13,7 +13,7 @@ from gatewaykit.errors import ConfigError
 if TYPE_CHECKING:
     from gatewaykit.pipeline.chain import Chain
 
-__all__ = ["Decision", "decide", "drive"]
+__all__ = ["Decision", "decide", "decide_waiting", "drive"]
 
 T = TypeVar("T")
 _HAS_TO_WAIT: Final = (
@@ -50,6 +50,16 @@ class Decision:
         return None if self.response is None else self.response.status
 
     @property
+    def credential(self) -> str:
+        """Which credential was found, and where, as far as the policies said; secrets are masked."""
+        return self._noted("credential")
+
+    @property
+    def authorization(self) -> str:
+        """Which statement of which policy decided."""
+        return self._noted("authorization")
+
+    @property
     def identity(self) -> Identity | None:
         return self.request.identity
 
@@ -57,19 +67,33 @@ class Decision:
     def limits(self) -> list[LimitState]:
         return self.request.limits
 
+    def _noted(self, phase: str) -> str:
+        return "; ".join(text for noted, text in self.request.events or () if noted == phase)
+
 
 def decide(chain: Chain, request: Request) -> Decision:
     """Drive the chain's policies, and only them. Tokens are taken. Raises ConfigError when a policy has to wait."""
+    return drive(_decide(chain, request, _complain_of_waiting))
+
+
+async def decide_waiting(chain: Chain, request: Request) -> Decision:
+    """The same on an event loop, where policies may wait."""
+    return await _decide(chain, request, lambda refusal: None)
+
+
+async def _decide(chain: Chain, request: Request, check: Callable[[Refusal], None]) -> Decision:
+    if request.events is None:
+        request.events = []
     answer = chain.start(request)
     try:
         if not isinstance(answer, (Request, Response, Refusal)):
-            answer = drive(answer)
+            answer = await answer
         if answer is request:
             return Decision(request=request)
         outcome = cast("Response | Refusal", answer)
-        if isinstance(outcome, Refusal) and outcome.cause is not None and _wanted_a_loop(outcome.cause):
-            raise ConfigError(_HAS_TO_WAIT) from outcome.cause
-        response = drive(chain.finish(request, outcome, request.reached))
+        if isinstance(outcome, Refusal):
+            check(outcome)
+        response = await chain.finish(request, outcome, request.reached)
         return Decision(request=request, refusal=outcome if isinstance(outcome, Refusal) else None, response=response)
     finally:
         chain.end(request)
@@ -77,14 +101,26 @@ def decide(chain: Chain, request: Request) -> Decision:
 
 def drive(waiting: Awaitable[T]) -> T:
     """The result of an awaitable that never really waits. Raises ConfigError when it does."""
+    import asyncio
+
     if not isinstance(waiting, Coroutine):
         waiting = _awaiting(waiting)
+    # Also in an async test no loop is there for what runs here: nothing could give it the time to run.
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
     try:
         waiting.send(None)
     except StopIteration as done:
         return cast(T, done.value)
+    finally:
+        asyncio._set_running_loop(loop)
     waiting.close()
     raise ConfigError(_HAS_TO_WAIT)
+
+
+def _complain_of_waiting(refusal: Refusal) -> None:
+    if refusal.cause is not None and _wanted_a_loop(refusal.cause):
+        raise ConfigError(_HAS_TO_WAIT) from refusal.cause
 
 
 def _wanted_a_loop(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ _HOME = {
     "WebSocket": "testing.websocket",
     "decide": "testing.deciding", "decider": "testing.deciding",
     "KeyStoreContract": "testing.key_store_contract", "PolicyContract": "testing.policy_contract",
-    "ThrottleStoreContract": "testing.store_contract",
+    "ThrottleStoreContract": "testing.store_contract", "presign": "testing.signing", "sign": "testing.signing",
     "Hold": "upstream.scripted", "Reply": "upstream.scripted", "ScriptedTransport": "upstream.scripted",
 }  # fmt: skip
 
