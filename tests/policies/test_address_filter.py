@@ -21,6 +21,13 @@ class TestADenyList(PolicyContract):
         return address_filter(deny=["192.0.2.0/24"])
 
 
+def test_who_stays_out_does_not_learn_which_routes_there_are() -> None:
+    gateway = Gateway.from_openapi(document({"/x": {"get": mock()}}), policies=[address_filter(deny=["10.0.0.0/8"])])
+
+    for method, path in (("GET", "/nothing"), ("POST", "/x")):
+        assert gateway.decide(method, path, address="10.1.2.3").reason is Reason.ADDRESS_DENIED
+
+
 @pytest.mark.parametrize(
     ("lists", "address", "detail"),
     [
