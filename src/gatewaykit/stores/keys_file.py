@@ -61,16 +61,15 @@ class KeysFile(KeptKeys):
     def _put(self, changes: Sequence[tuple[ApiKey, ApiKey | None]]) -> bool:
         def change(keys: Sequence[ApiKey]) -> list[ApiKey] | None:
             stands = {key.id: key for key in keys}
-            owners = {digest: key.id for key in keys for digest in digests_of(key)}
+            taken = {digest for key in keys for digest in digests_of(key)}
             for key, was in changes:
                 if _record(stands.get(key.id)) != _record(was):
                     return None
-                for digest in digests_of(was) if was else ():
-                    del owners[digest]
-                if not owners.keys().isdisjoint(digests_of(key)):
+                taken.difference_update(digests_of(was) if was else ())
+                if not taken.isdisjoint(digests_of(key)):
                     return None
                 stands[key.id] = key
-                owners.update(dict.fromkeys(digests_of(key), key.id))
+                taken.update(digests_of(key))
             return [*stands.values()]
 
         return self._change(change)
