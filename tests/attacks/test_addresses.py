@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import Identity, PolicyMiddleware, Reason, Refusal, VirtualClock, address_filter, authenticate
+from gatewaykit import Gateway, Identity, PolicyMiddleware, Reason, Refusal, VirtualClock, address_filter, authenticate
 from gatewaykit.core.http import Request
 from gatewaykit.testing import Client
+from tests.conformance.documents import document, lambda_uri, mock
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -93,3 +94,27 @@ async def test_simultaneous_requests_cannot_get_past_it() -> None:
 
     assert calls == 200
     assert (statuses.count(403), statuses.count(429)) == (200, 100)
+
+
+@pytest.mark.parametrize(("profile", "calls"), [("web", 200), ("aws", 300)])
+def test_a_flood_of_new_tokens_does_not_reach_a_definitions_authorizer(profile: str, calls: int) -> None:
+    asked: list[str] = []
+
+    def authorizer(event: Any, context: Any) -> Any:
+        asked.append(event["authorizationToken"])
+        raise RuntimeError("Unauthorized")
+
+    scheme = {
+        "type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "custom",
+        "x-amazon-apigateway-authorizer": {"type": "token", "authorizerUri": lambda_uri("who")},
+    }  # fmt: skip
+    paths = {"/x": {"get": {"security": [{"token": []}], "x-amazon-apigateway-integration": mock()}}}
+    gateway = Gateway.from_openapi(
+        document(paths, components={"securitySchemes": {"token": scheme}}),
+        functions={"who": authorizer}, profile=profile, clock=VirtualClock(),
+    )  # fmt: skip
+
+    for number in range(300):
+        gateway.decide("GET", "/x", headers={"authorization": f"token-{number}"})
+
+    assert len(asked) == calls
