@@ -16,6 +16,7 @@ from gatewaykit.core.iam.credentials import Credentials
 from gatewaykit.errors import ConfigError, UpstreamError
 from gatewaykit.policies.credentials import bound_find, credentials_env, credentials_lookup, provider_of
 from gatewaykit.policies.credentials_file import credentials_file
+from gatewaykit.policies.iam import iam
 from gatewaykit.ports import Runtime
 from gatewaykit.upstream.scripted import Reply, ScriptedTransport
 
@@ -270,6 +271,12 @@ async def test_no_more_keys_are_remembered_than_told(runtime: Runtime) -> None:
         await service.ask(key_id)
 
     assert service.asked == 3
+
+
+def test_secrets_are_not_shown(runtime: Runtime) -> None:
+    lookup = credentials_lookup(URL, headers={"authorization": f"Bearer {SECRET}"})
+
+    assert SECRET not in repr((lookup, iam(lookup), iam(USERS), known(bound_find(provider_of(USERS, "x"), runtime))))
 
 
 def test_a_lookup_has_to_be_bound() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
@@ -151,7 +151,7 @@ class _Lookup:
     """A service that knows them; made by `credentials_lookup`."""
 
     url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)  # the service's own secret may be among them
     keep_s: float
     stale_s: float
     timeout_s: float
