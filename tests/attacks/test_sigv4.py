@@ -12,9 +12,9 @@ import pytest
 from gatewaykit import IamMiddleware, VirtualClock, iam
 from gatewaykit.core.iam.canonical import canonical_headers, header_values_of
 from gatewaykit.core.iam.signing_key import SigningKey, SigningKeys
-from gatewaykit.testing import Client, presign, sign
+from gatewaykit.testing import Client, Reply, ScriptedTransport, presign, sign
 from gatewaykit.testing.client import Result
-from tests.attacks.checks import a_gateway, leaks_nothing
+from tests.attacks.checks import a_gateway, http, leaks_nothing
 from tests.conformance.documents import mock
 
 NOW = "2026-01-01T12:00Z"
@@ -591,3 +591,25 @@ async def test_a_verb_that_overrides_is_the_one_that_has_to_be_signed() -> None:
     overridden = await Client(gateway).get("/pets", headers={**sent, "X-HTTP-Method-Override": "DELETE"})
 
     assert (good.status, overridden.status) == (200, 403)
+
+
+@pytest.mark.parametrize("where", ["header", "query"])
+async def test_a_back_end_gets_nothing_that_it_could_use_as_the_caller(where: str) -> None:
+    clock, transport = VirtualClock(NOW), ScriptedTransport(lambda _: Reply(body=b"ok"))
+    gateway = a_gateway(
+        {"/pets": {"get": http("http://back.test/pets", "http_proxy")}},
+        policies=[iam(USERS, hide_signature=True)], clock=clock, transport=transport,
+    )  # fmt: skip
+    robot: dict[str, Any] = {
+        "access_key_id": "ASIDONE", "secret": OTHER, "session_token": "token-one", "clock": clock,
+    }  # fmt: skip
+    if where == "header":
+        answer = await Client(gateway).get("/pets?a=b", headers=sign("GET", "/pets?a=b", **robot))
+    else:
+        answer = await Client(gateway).get(presign("GET", "/pets?a=b", **robot), headers={"host": "testserver"})
+
+    assert answer.status == 200
+    (request,) = transport.requests
+    sent = repr((request.target, request.headers))
+    assert b"a=b" in request.target
+    assert not any(secret in sent for secret in ("Signature", "Credential", "token-one", "ASIDONE")), sent
