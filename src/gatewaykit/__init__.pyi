@@ -19,7 +19,9 @@ from gatewaykit.gateway.gateway import Gateway as Gateway
 from gatewaykit.gateway.middleware import AccessLogMiddleware as AccessLogMiddleware
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
+from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
@@ -34,7 +36,9 @@ from gatewaykit.policies import by as by
 from gatewaykit.policies import steps as steps
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
+from gatewaykit.policies.cognito import cognito as cognito
 from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.throttle import throttle as throttle

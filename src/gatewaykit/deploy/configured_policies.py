@@ -15,6 +15,7 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
@@ -140,7 +141,9 @@ _SETTINGS: Final[dict[str, type]] = {
     "access_log": AccessLogSettings,
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
+    "cognito": CognitoSettings,
     "cors": CorsSettings,
+    "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
     "throttle": ThrottleSettings,
@@ -152,6 +155,7 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
+    "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
 }
 """Options that name Python code to import, a file to write, or an address that requests go to. A definition may come

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
     from gatewaykit.pipeline.decision import Decision
-    from gatewaykit.ports import Policy, ThrottleStore
+    from gatewaykit.ports import Policy, ThrottleStore, Transport
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CorsMiddleware",
-    "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware", "TransformMiddleware",
-    "ValidateMiddleware", "rule",
+    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
+    "JwtMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware",
+    "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -33,8 +33,8 @@ class PolicyMiddleware(Shell):
 
     Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
     `"memory://"` or a store object; `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` counts;
-    `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`. Raises ConfigError with
-    every problem found.
+    `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`; `transport` sends what
+    policies ask other services. Raises ConfigError with every problem found.
     """
 
     def __init__(
@@ -46,16 +46,19 @@ class PolicyMiddleware(Shell):
         trusted_proxies: Sequence[str] = (),
         profile: str = "web",
         clock: Clock | None = None,
+        transport: Transport | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        runtime = make_runtime(store=store, clock=clock, profile=profile, max_body_bytes=max_body_bytes)
+        runtime = make_runtime(
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
+        )
         self._listed: list[Listed] = bind_listed(policies, runtime)
         self._trusted = _trusted(trusted_proxies)
-        self._throttles = [runtime.throttles]
+        self._opened: list[ThrottleStore | Transport] = [runtime.throttles, runtime.transport]
         self._manner = (profile, max_body_bytes)
         if isinstance(app, PolicyMiddleware) and app._manner == self._manner:
             self._listed += app._listed
-            self._throttles += app._throttles
+            self._opened += app._opened
             self._trusted = _one_setting(self._trusted, app._trusted)
             app = app._app
         address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
@@ -79,12 +82,12 @@ class PolicyMiddleware(Shell):
         return decide(self._chain if self._rules is None else self._rules.chain(request), request)
 
     async def aclose(self) -> None:
-        """Close what the policies and stores opened. They open again when needed."""
+        """Close what the policies, the stores and the transport opened. They open again when needed."""
         for _, policies in self._listed:
             for policy in policies:
                 await policy.aclose()
-        for throttles in self._throttles:
-            await throttles.aclose()
+        for opened in self._opened:
+            await opened.aclose()
 
     async def __aenter__(self) -> PolicyMiddleware:
         return self
@@ -124,14 +127,16 @@ class _OnePolicy(PolicyMiddleware):
         trusted_proxies: Sequence[str] = (),
         profile: str = "web",
         clock: Clock | None = None,
+        transport: Transport | None = None,
         **options: Any,
     ) -> None:
         import gatewaykit
 
         policy = getattr(gatewaykit, self.policy)(*args, **options)
         super().__init__(
-            app, policies=[policy], store=store, trusted_proxies=trusted_proxies, profile=profile, clock=clock
-        )
+            app, policies=[policy], store=store, trusted_proxies=trusted_proxies, profile=profile, clock=clock,
+            transport=transport,
+        )  # fmt: skip
 
 
 class AccessLogMiddleware(_OnePolicy):
@@ -152,10 +157,22 @@ class AuthenticateMiddleware(_OnePolicy):
     policy = "authenticate"
 
 
+class CognitoMiddleware(_OnePolicy):
+    """`cognito(...)` as a middleware."""
+
+    policy = "cognito"
+
+
 class CorsMiddleware(_OnePolicy):
     """`cors(...)` as a middleware."""
 
     policy = "cors"
+
+
+class JwtMiddleware(_OnePolicy):
+    """`jwt(...)` as a middleware."""
+
+    policy = "jwt"
 
 
 class LambdaAuthorizerMiddleware(_OnePolicy):
