@@ -15,7 +15,7 @@ _HOME = {
     "jwt": "policies.jwt",
     "resource_policy": "policies.resource_policy", "vpc_endpoint": "policies.vpc_endpoint",
     "iam": "policies.iam",
-    "Credentials": "core.iam.credentials", "Principal": "core.iam.access",
+    "Credentials": "core.iam.credentials", "Principal": "core.iam.access", "Signer": "core.iam.signing",
     "credentials_env": "policies.credentials", "credentials_file": "policies.credentials_file",
     "credentials_lookup": "policies.credentials",
     "lambda_authorizer": "policies.lambda_authorizer",

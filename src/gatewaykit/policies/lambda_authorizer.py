@@ -48,9 +48,10 @@ from gatewaykit.waiting import SingleFlight
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
+    from gatewaykit.core.iam.signing import Signer
     from gatewaykit.ports import Answer, Runtime
     from gatewaykit.upstream.functions import FunctionRunner
-    from gatewaykit.upstream.remote_function import RemoteFunction, Sign
+    from gatewaykit.upstream.remote_function import RemoteFunction
 
 __all__ = ["LambdaAuthorizer", "lambda_authorizer"]
 
@@ -70,7 +71,7 @@ class LambdaAuthorizer(Policy):
 
     function: Callable[..., Any] | str
     endpoint: str
-    sign: Sign | None
+    signer: Signer | None
     is_token: bool
     sources: IdentitySources | None  # None where nothing is looked at before the function is asked
     check: Callable[[str], Refusal | None] | None
@@ -96,12 +97,13 @@ def lambda_authorizer(
     resource_policy: Mapping[str, Any] | str | None = None,
     api: Literal["REST", "HTTP", "WEBSOCKET"] = "REST",
     endpoint: str = "",
+    signer: Signer | None = None,
     name: str = "",
 ) -> LambdaAuthorizer:
     """Ask `function(event, context)` who is calling: the events, the answers and the errors are API Gateway's.
 
     `function` is a callable, sync (it runs on a thread) or async; or, with `endpoint="http://…"`, the name of a
-    function that is invoked there. `api` says whose rules hold: those of REST APIs, of HTTP APIs, or of a WebSocket's
+    function that is invoked there, in requests that `signer` signs. `api` says whose rules hold: those of REST APIs, of HTTP APIs, or of a WebSocket's
     `$connect`.
 
     `identity_source` names what of a request tells callers apart (`method.request.header.X`,
@@ -174,7 +176,7 @@ def lambda_authorizer(
         sources = None  # reference 02 section 3: without caching the function is called regardless
     title = name or (function if isinstance(function, str) else str(getattr(function, "__name__", "lambda_authorizer")))
     return LambdaAuthorizer(
-        function=function, endpoint=endpoint, sign=None, is_token=is_token, sources=sources, check=check, ttl_s=ttl,
+        function=function, endpoint=endpoint, signer=signer, is_token=is_token, sources=sources, check=check, ttl_s=ttl,
         timeout_s=timeout, resource_policy=resource_policy,
         form=AnswerForm(api=api, payload_format=payload_format, simple=simple_responses, name=title),
     )  # fmt: skip
@@ -364,7 +366,8 @@ def _target(config: LambdaAuthorizer, runtime: Runtime) -> FunctionRunner | Remo
     from gatewaykit.upstream.remote_function import RemoteFunction, invoke_call
 
     if isinstance(config.function, str):
-        return RemoteFunction(invoke_call(config.endpoint, config.function), runtime.transport, config.sign)
+        call = invoke_call(config.endpoint, config.function)
+        return RemoteFunction(call, runtime.transport, runtime.clock, config.signer)
     return FunctionRunner(config.form.name, config.function, _WORKERS)
 
 
