@@ -379,7 +379,7 @@ async def a_turn() -> None:
 
 async def a_timeout() -> None:
     async with asyncio.timeout(1):
-        pass
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("wait", [a_turn, a_timeout])
@@ -565,6 +565,8 @@ def answer(event: Any, context: Any) -> Any:
         ("authorize", {"endpoint": "ftp://x"}, ["endpoint"]),
         ("authorize", {"endpoint": 7}, ["endpoint"]),
         (answer, {"endpoint": "http://x"}, ["endpoint"]),
+        (answer, {"signer": Signer(access_key_id="a", secret="s")}, ["signer"]),
+        ("authorize", {"endpoint": "http://x", "signer": "AKID"}, ["signer"]),
         (answer, {"type": "token", "api": "rest", "payload_format": "3.0"}, ["type", "api", "payload_format"]),
         (answer, {"type": "TOKEN", "api": "HTTP", "identity_source": "$request.header.X"}, ["type", "identity_source"]),
         (answer, {"type": "TOKEN", "identity_source": "method.request.querystring.q"}, ["identity_source"]),
@@ -585,7 +587,8 @@ def answer(event: Any, context: Any) -> Any:
         (answer, {"name": 7}, ["name"]),
     ],
     ids=[
-        "no function", "nowhere", "no endpoint", "an endpoint that is a number", "here and there", "words",
+        "no function", "nowhere", "no endpoint", "an endpoint that is a number", "here and there",
+        "a signer for nothing", "a signer that is none", "words",
         "TOKEN in HTTP", "TOKEN of a query", "TOKEN of two", "sources", "a source that is a number", "2.0", "simple",
         "policy in HTTP", "policy", "expression without token", "expression", "no time", "durations", "too long",
         "cached without sources", "cached handshakes", "name",

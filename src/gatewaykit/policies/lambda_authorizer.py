@@ -103,8 +103,8 @@ def lambda_authorizer(
     """Ask `function(event, context)` who is calling: the events, the answers and the errors are API Gateway's.
 
     `function` is a callable, sync (it runs on a thread) or async; or, with `endpoint="http://…"`, the name of a
-    function that is invoked there, in requests that `signer` signs. `api` says whose rules hold: those of REST APIs, of HTTP APIs, or of a WebSocket's
-    `$connect`.
+    function that is invoked there, in requests that `signer` signs. `api` says whose rules hold: those of REST APIs,
+    of HTTP APIs, or of a WebSocket's `$connect`.
 
     `identity_source` names what of a request tells callers apart (`method.request.header.X`,
     `method.request.querystring.Y`, `stageVariables.Z`, `context.V`; for HTTP APIs `$request.header.X` and so on). A
@@ -135,7 +135,7 @@ def lambda_authorizer(
             problem(option, f"{value!r} is not {listed}", near=near_miss(str(value), _CHOICES[option]))
     if problems:
         raise ConfigError(problems)
-    _check_function(function, endpoint, problem)
+    _check_function(function, endpoint, signer, problem)
     is_token = type == "TOKEN"
     if is_token and api != "REST":
         problem("type", f"there are no TOKEN authorizers in {api} APIs", mend="Write type='REQUEST'")
@@ -185,9 +185,12 @@ def lambda_authorizer(
 _Report = Callable[..., None]
 
 
-def _check_function(function: object, endpoint: object, problem: _Report) -> None:
+def _check_function(function: object, endpoint: object, signer: object, problem: _Report) -> None:
+    from gatewaykit.core.iam.signing import Signer
     from gatewaykit.upstream.remote_function import invoke_call
 
+    if signer is not None and not (isinstance(signer, Signer) and endpoint):
+        problem("signer", "a signer is a Signer, and signs what is sent to an endpoint")
     if not isinstance(endpoint, str):
         problem("endpoint", f"{endpoint!r} is no address")
     elif not isinstance(function, str):
