@@ -28,6 +28,7 @@ from gatewaykit.core.identity.authorizer import (
 from gatewaykit.core.identity.identity_sources import (
     IdentitySources,
     Values,
+    cache_key,
     compile_identity_sources,
     compile_token_check,
     joined,
@@ -280,7 +281,7 @@ class _Authorizing(Bound):
         if request.events is not None:
             self._note_start(request, values)
         if self._cache is not None:
-            granted = self._cache.get((request.stage, values), self._clock.monotonic())
+            granted = self._cache.get((request.stage, cache_key(values)), self._clock.monotonic())
             if granted is not None:
                 return self._settle(request, granted, resource)
         return self._ask(request, values, resource)
@@ -289,7 +290,8 @@ class _Authorizing(Bound):
         if self._cache is None:
             granted = await self._call(request, values)
         else:
-            granted = await self._flights.run((request.stage, values), lambda: self._call(request, values))
+            key = request.stage, cache_key(values)
+            granted = await self._flights.run(key, lambda: self._call(request, values))
         return granted if isinstance(granted, Refusal) else self._settle(request, granted, resource)
 
     def _settle(self, request: Request, granted: Granted, resource: Verdict | None) -> Answer:
@@ -337,7 +339,7 @@ class _Authorizing(Bound):
         if isinstance(granted, Refusal):
             return granted
         if self._cache is not None:
-            self._cache.put((request.stage, values), granted.after(0), clock.monotonic() + config.ttl_s)
+            self._cache.put((request.stage, cache_key(values)), granted.after(0), clock.monotonic() + config.ttl_s)
         return granted.after(took_ms)
 
     # ------------------------------------------------------------------------------------------------ facts

@@ -111,7 +111,7 @@ def verdict_of(
     policy, decided = granted.policy, granted.decided
     if isinstance(policy, bool):
         return _SIMPLE[policy]
-    if decided is None:
+    if decided is None or len(request.raw_path) > _MOST_PATH:
         verdict = policy.evaluate(access(request))
     elif (known := decided.get(key := (request.method, request.raw_path))) is not None:
         verdict = known
@@ -146,7 +146,9 @@ def arn_too_long(arn: str) -> Refusal:
     return Refusal(Reason.MALFORMED_REQUEST, detail, message="Request-URI Too Long", status=414)
 
 
-_MOST_DECIDED: Final = 64
+_MOST_DECIDED: Final = 16
+_MOST_PATH: Final = 200
+"""Bytes of a path that is kept: who has many tokens must not fill the memory with paths."""
 
 _SIMPLE: Final = {
     True: Verdict(Effect.ALLOW, policy="the authorizer", statement="isAuthorized"),
