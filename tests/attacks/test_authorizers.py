@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit import Gateway, PolicyMiddleware, VirtualClock, lambda_authorizer, rule
-from gatewaykit.policies import lambda_authorizer as module
+from gatewaykit.policies import authorizing
 from gatewaykit.ports import Policy
 from gatewaykit.testing import Client
 from gatewaykit.testing.client import Result
@@ -427,7 +427,7 @@ async def test_answers_expire_on_time_also_for_whoever_keeps_asking() -> None:
 
 
 async def test_a_flood_of_callers_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_CACHED", 10)
+    monkeypatch.setattr(authorizing, "MOST_CACHED", 10)
     asked = []
 
     def authorize(event: Any, context: Any) -> Any:

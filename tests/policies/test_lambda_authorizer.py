@@ -573,6 +573,7 @@ def answer(event: Any, context: Any) -> Any:
         (answer, {"type": "TOKEN", "identity_source": [AUTHORIZATION, "method.request.header.b"]}, ["identity_source"]),
         (answer, {"identity_source": ["nonsense", "more"]}, ["identity_source", "identity_source"]),
         (answer, {"identity_source": [7]}, ["identity_source"]),
+        (answer, {"identity_source": None}, ["identity_source"]),
         (answer, {"payload_format": "2.0"}, ["payload_format"]),
         (answer, {"simple_responses": True}, ["simple_responses"]),
         (answer, {"api": "HTTP", "resource_policy": {}}, ["resource_policy"]),
@@ -589,7 +590,8 @@ def answer(event: Any, context: Any) -> Any:
     ids=[
         "no function", "nowhere", "no endpoint", "an endpoint that is a number", "here and there",
         "a signer for nothing", "a signer that is none", "words",
-        "TOKEN in HTTP", "TOKEN of a query", "TOKEN of two", "sources", "a source that is a number", "2.0", "simple",
+        "TOKEN in HTTP", "TOKEN of a query", "TOKEN of two", "sources", "a source that is a number", "no source",
+        "2.0", "simple",
         "policy in HTTP", "policy", "expression without token", "expression", "no time", "durations", "too long",
         "cached without sources", "cached handshakes", "name",
     ],

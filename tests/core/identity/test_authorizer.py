@@ -143,6 +143,20 @@ def test_anything_else_is_a_configuration_error(value: object, problem: str) -> 
     assert (refusal.reason.status, refusal.message) == (500, None)
 
 
+@pytest.mark.parametrize(("levels", "fits"), [(20, True), (21, False)])
+def test_a_context_may_be_nested_within_reason_in_format_2(levels: int, fits: bool) -> None:
+    nested: Any = "inside"
+    for level in range(levels):
+        nested = [nested] if level % 2 else {"a": nested}
+    if isinstance(nested, list):
+        nested = {"a": nested[0]}
+
+    read = read_answer(answer(context=nested), HTTP2)
+
+    assert isinstance(read, Granted) == fits
+    assert fits or read.detail == "who: context has more than 20 levels"  # type: ignore[union-attr]  # a refusal
+
+
 def test_an_answer_that_is_nested_too_deeply_is_a_configuration_error() -> None:
     nested: Any = {}
     for _ in range(100_000):
