@@ -14,16 +14,9 @@ from tools.reference_tables import PAGES, filled, options_of
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 POLICIES = (
-    "access_log",
-    "api_key",
-    "authenticate",
-    "cors",
-    "lambda_authorizer",
-    "quota",
-    "throttle",
-    "transform",
-    "validate",
-)
+    "access_log", "address_filter", "api_key", "authenticate", "cors", "lambda_authorizer", "preauth_throttle",
+    "quota", "throttle", "transform", "validate",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
