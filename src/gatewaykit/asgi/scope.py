@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gatewaykit.asgi.types import Message, Receive, Scope, Send
+    from gatewaykit.core.identity.mtls import ClientCertificate
 
 __all__ = ["RAW_HEADERS", "STATE_KEY", "AsgiRequest", "View", "hide", "rewritten", "view_of"]
 
@@ -148,6 +149,10 @@ class View(Protocol):
         """Who is calling; None when no policy proved it."""
 
     @property
+    def client_cert(self) -> ClientCertificate | None:
+        """The client's certificate, once `mtls` has let it in."""
+
+    @property
     def limits(self) -> list[LimitState]:
         """Each limit that was taken from, and what it has left."""
 
@@ -171,6 +176,11 @@ class _Nested:
     def identity(self) -> Identity | None:
         own = self._request.identity
         return self._outer.identity if own is None else own
+
+    @property
+    def client_cert(self) -> ClientCertificate | None:
+        own = self._request.client_cert
+        return self._outer.client_cert if own is None else own
 
     @property
     def limits(self) -> list[LimitState]:
