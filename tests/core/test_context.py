@@ -69,6 +69,18 @@ def test_every_context_is_a_fresh_one() -> None:
             id="custom values become text",
         ),
         pytest.param(Identity(principal="s", kind="jwt", claims={"sub": "s"}), {"claims": {"sub": "s"}}, id="token"),
+        pytest.param(
+            Identity(
+                principal="ann",
+                kind="lambda",
+                claims={"n": 1, "principalId": "eve", "usageIdentifierKey": "secret", "integrationLatency": 12},
+            ),
+            {"n": "1", "principalId": "ann", "integrationLatency": 12},
+            id="of a Lambda authorizer the latency is a number and the key a secret",
+        ),
+        pytest.param(
+            Identity(principal="", kind="lambda", claims={"a": [1]}), {"a": "[1]"}, id="a simple answer names nobody"
+        ),
     ],
 )
 def test_the_authorizer_part_follows_who_proved_the_identity(identity: Identity | None, authorizer: object) -> None:

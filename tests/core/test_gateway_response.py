@@ -90,6 +90,12 @@ def test_a_default_answer_is(reason: Reason, status: int, body: bytes, error_typ
     assert response.header("content-type") == "application/json"
 
 
+def test_a_denial_in_the_words_of_an_http_api_has_no_capital() -> None:  # 02 §9
+    refusal = Refusal(Reason.DENIED_IMPLICITLY, message="Forbidden", error_type="ForbiddenException")
+
+    assert compile_renderer()(Request("GET", "/"), refusal).body == b'{"message":"Forbidden"}'
+
+
 def test_answers_do_not_share_their_headers() -> None:
     renderer = compile_renderer()
     first = renderer(Request("GET", "/"), Refusal(Reason.FORBIDDEN))

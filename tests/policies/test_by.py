@@ -35,6 +35,7 @@ def a_request(**facts: object) -> Request:
         (by.api_key, a_request(), None),
         (by.identity, a_request(identity=ALICE), "custom:alice"),
         (by.identity, a_request(), None),
+        (by.identity, a_request(identity=Identity(principal="", kind="lambda")), None),
         (by.claim("sub"), a_request(identity=ALICE), "a-1"),
         (by.claim("age"), a_request(identity=ALICE), "7"),
         (by.claim("none"), a_request(identity=ALICE), None),
@@ -48,9 +49,9 @@ def a_request(**facts: object) -> Request:
     ],
     ids=[
         "IPv4", "IPv6 by its /64", "IPv6 in capitals", "IPv6 with a zone", "IPv4 in IPv6", "no address", "no IP",
-        "API key", "no API key", "identity", "no identity", "claim", "claim that is no text", "no such claim",
-        "claim without identity", "route", "route and an invented method", "no route", "everyone", "no header",
-        "empty header",
+        "API key", "no API key", "identity", "no identity", "identity of nobody", "claim", "claim that is no text",
+        "no such claim", "claim without identity", "route", "route and an invented method", "no route", "everyone",
+        "no header", "empty header",
     ],
 )  # fmt: skip
 def test_the_key_of_a_request(key: by.KeyFunction, request_: Request, expected: str | None) -> None:

@@ -139,7 +139,16 @@ def _authorizer(identity: Identity) -> dict[str, Any] | None:
     claims = {name: _claim_text(value) for name, value in identity.claims.items()}
     if identity.kind in ("jwt", "cognito"):
         return {"claims": claims}
+    if identity.kind == "lambda":
+        return _lambda_authorizer(identity, claims)
     return {"principalId": identity.principal, **claims}
+
+
+def _lambda_authorizer(identity: Identity, context: dict[str, Any]) -> dict[str, Any]:
+    """A Lambda authorizer's context; how long it took stays a number, and the API key is not for integrations."""
+    context.pop("usageIdentifierKey", None)
+    context.update((name, value) for name, value in identity.claims.items() if name == "integrationLatency")
+    return {**context, "principalId": identity.principal} if identity.principal else context
 
 
 def _claim_text(value: object) -> str | None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gatewaykit.core.http import HeaderList, Request, Response
 
-__all__ = ["execution_log", "java_map", "masked"]
+__all__ = ["execution_log", "java_map", "last_four", "masked"]
 
 _SECRET = frozenset((b"authorization", b"x-api-key", b"cookie", b"proxy-authorization", b"x-amz-security-token"))
-_OURS = frozenset(("policy", "credential", "authorization"))  # phases that API Gateway's log has no lines of
+_BEFORE = frozenset(("policy", "credential", "authorization", "authorizer"))
+"""Phases that are over when the execution starts; API Gateway's log has only lines of the last."""
+
 _EVENT_BYTES = 1024  # of a log event; what is over is cut (reference 01 section 2)
 
 
@@ -25,7 +27,8 @@ def execution_log(
     policies = [text for phase, text in request.events or () if phase == "policy"]
     if request.resource:
         lines += [f"Policy {text.removesuffix(': ')}" for text in policies]
-        key = _last_four(request.header("x-api-key")) if api_key_required else ""
+        lines += [text for phase, text in request.events or () if phase == "authorizer"]
+        key = last_four(request.header("x-api-key")) if api_key_required else ""
         lines.append(f"Verifying Usage Plan for request: {request.id}. API Key: {key} API Stage: {request.stage}")
         if not api_key_required:
             lines.append(
@@ -40,7 +43,7 @@ def execution_log(
             f"Method request headers: {java_map(masked(request.header_list))}",
             f"Method request body before transformations: {_text(request.body)}",
         ]
-    lines += [text for phase, text in request.events or () if phase not in _OURS]
+    lines += [text for phase, text in request.events or () if phase not in _BEFORE]
     refusal = request.refusal
     if refusal is not None:
         what = "configuration error: " if refusal.reason.status >= 500 else ""
@@ -64,11 +67,12 @@ def masked(headers: HeaderList | Sequence[tuple[bytes, bytes]]) -> dict[str, str
     shown = {}
     for name, value in headers:
         text = value.decode("latin-1")
-        shown[name.decode("latin-1")] = _last_four(text) if name.lower() in _SECRET else text
+        shown[name.decode("latin-1")] = last_four(text) if name.lower() in _SECRET else text
     return shown
 
 
-def _last_four(secret: str | None) -> str:
+def last_four(secret: str | None) -> str:
+    """A secret as a log may show it."""
     if not secret:
         return ""
     return "*" * max(len(secret) - 4, 8) + (secret[-4:] if len(secret) > 8 else "")

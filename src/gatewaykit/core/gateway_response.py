@@ -30,6 +30,7 @@ _PLACEHOLDER = re.compile(
     r"|(?<![\w.])\$?(?P<method>method\.request\.(?:header|querystring|path)\.[\w.-]*\w)"
 )
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ACCESS_DENIED: Final = ResponseType.ACCESS_DENIED.error_type
 _FRAMING: Final = frozenset(
     b"connection content-length keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
 )
@@ -69,13 +70,14 @@ def compile_renderer(
         prepared = ready.get(reason)
         if prepared is not None and (refusal.message, refusal.status, refusal.error_type) == (None, None, None):
             status, headers, body = prepared
-            return Response(status, headers.copy(), body)
+            return Response(status, [*headers, *refusal.aws_headers], body)
         if reason is Reason.BODY_TOO_LARGE:
             return Response(413, [(b"content-type", b"text/plain")], (refusal.message or PAYLOAD_TOO_LARGE).encode())
         plan = plans[reason.response_type]
         status = refusal.status or (plan.status if plan is not None and plan.status else reason.status)
         message = refusal.message if refusal.message is not None else reason.message
-        headers = [(b"x-amzn-errortype", (refusal.error_type or reason.error_type).encode())]
+        error_type = refusal.error_type or reason.error_type
+        headers = [(b"x-amzn-errortype", error_type.encode()), *refusal.aws_headers]
         if profile == "web":
             headers.extend(refusal.headers)
             if b"application/problem+json" in request.headers.get(b"accept", b""):
@@ -85,7 +87,8 @@ def compile_renderer(
                     _problem(status, message, request),
                 )
         if plan is None:
-            return Response(status, [(b"content-type", b"application/json"), *headers], _default_body(reason, message))
+            body = _default_body(error_type, message)
+            return Response(status, [(b"content-type", b"application/json"), *headers], body)
         facts = _facts(request, refusal, message, context)
         media_type, template = _choose(plan.templates, request)
         body = _substitute(template, request, facts).encode("utf-8", "replace")
@@ -147,12 +150,12 @@ def _ready(reason: Reason) -> tuple[int, HeaderList, bytes]:
         (b"content-type", b"application/json"),
         (b"x-amzn-errortype", reason.error_type.encode()),
     ]
-    return reason.status, headers, _default_body(reason, reason.message)
+    return reason.status, headers, _default_body(reason.error_type, reason.message)
 
 
-def _default_body(reason: Reason, message: str | None) -> bytes:
+def _default_body(error_type: str, message: str | None) -> bytes:
     # A denial by policy is spelt with a capital M where no template of the user's applies (reference 01 section 4).
-    key = "Message" if reason.response_type is ResponseType.ACCESS_DENIED else "message"
+    key = "Message" if error_type == _ACCESS_DENIED else "message"
     return f'{{"{key}":{_quoted(message)}}}'.encode()
 
 

@@ -26,6 +26,7 @@ from gatewaykit.errors import ConfigError
 from gatewaykit.gateway.requests import Certificate, Headers, make_request
 from gatewaykit.pipeline.chain import collect
 from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_setting
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
-    from gatewaykit.ports import Policy, ThrottleStore, Transport
+    from gatewaykit.ports import KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
 
@@ -122,10 +123,12 @@ class Gateway:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         apps: Mapping[str, ASGIApp] | None = None,
         api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None,
+        key_store: str | KeyStore | None = None,
         policies: Sequence[Policy | Rule] = (),
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "aws",
         accept: Collection[str] = (),
         stage_prefix: bool = False,
@@ -139,9 +142,11 @@ class Gateway:
 
         `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
-        execute-api host; without it the stage is at the root, as behind a custom domain. `account_id`, `api_id` and
-        `region` are what `$context` and Lambda events show. `accept` names security keys
-        that may stay unenforced. Raises ConfigError with every problem of the document and the arguments.
+        execute-api host; without it the stage is at the root, as behind a custom domain. `key_store` is where further
+        API keys are kept: a path or address such as `"keys.json"`, as `api_key` takes it. `preauth_throttle` stands
+        before authorizers, by default under the web profile; it may be one's own, True or False. `account_id`, `api_id`
+        and `region` are what `$context` and Lambda events show. `accept` names security keys that may stay unenforced.
+        Raises ConfigError with every problem of the document and the arguments.
         """
         from gatewaykit.openapi import read_definition
 
@@ -156,7 +161,9 @@ class Gateway:
             functions=functions or {},
             apps=apps or {},
             api_keys=api_keys,
+            key_store=key_store,
             policies=policies,
+            preauth=preauth_setting(preauth_throttle, profile),
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
@@ -181,6 +188,7 @@ class Gateway:
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
         transport: Transport | None = None,
         timeout_s: float = 29.0,
@@ -188,16 +196,19 @@ class Gateway:
     ) -> Gateway:
         """A sidecar: every request goes to `url`, through the policies in their order. Raises ConfigError.
 
-        `timeout_s` bounds the wait for a response's head, and for each chunk of its body.
+        `timeout_s` bounds the wait for a response's head, and for each chunk of its body. `preauth_throttle` stands
+        before policies that authenticate, unless it is False; it may be one's own.
         """
         runtime = make_runtime(
             store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
             trusted_proxies=trusted_proxies,
         )  # fmt: skip
 
+        preauth = preauth_setting(preauth_throttle, profile)
+
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
             bound = runtime.looking() if look_only else runtime
-            return compile_sidecar(url, policies, trusted_proxies, timeout_s, bound, recorded=recorded)
+            return compile_sidecar(url, policies, trusted_proxies, timeout_s, bound, preauth=preauth, recorded=recorded)
 
         return cls(compile_deployment)
 

@@ -53,9 +53,9 @@ def api_key(request: Request) -> str | None:
 
 
 def identity(request: Request) -> str | None:
-    """The caller, once a policy has proved who it is."""
+    """The caller, once a policy has proved who it is. A proof that names nobody is no key: all would share one."""
     caller = request.identity
-    return None if caller is None else f"{caller.kind}:{caller.principal}"
+    return None if caller is None or not caller.principal else f"{caller.kind}:{caller.principal}"
 
 
 def route(request: Request) -> str | None:

@@ -46,8 +46,8 @@ def serve(
     """Serve until SIGINT or SIGTERM, then let running requests finish. `on_ready` gets the URL once it answers.
 
     The client's address is decided by `trusted_proxies` alone, so uvicorn's reading of proxy headers is off; the access
-    log is a policy. With `tls`, such as `server_context` makes, it is HTTPS. Raises MissingServer, and OSError where the
-    address cannot be bound.
+    log is a policy. With `tls`, such as `server_context` makes, it is HTTPS. Raises MissingServer, and OSError where
+    the address cannot be bound.
     """
     try:
         import uvicorn

@@ -35,7 +35,10 @@ MAX_RESULT_BYTES: Final = 6_291_556
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that gave no result: `kind` is raised, result, timeout or busy. `cause` is what a handler raised."""
+    """A call that gave no result: `kind` is raised, result, timeout or busy. `cause` is what a handler raised.
+
+    A remote call may also be denied, or fail on its way.
+    """
 
     kind: str
     error_type: str
@@ -59,7 +62,12 @@ class FunctionRunner:
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def call(self, event: object, context: LambdaContext, timeout_s: float) -> object:
-        """The handler's result as a JSON value, or a Failure."""
+        """The handler's result as a JSON value, or a Failure.
+
+        Where no event loop runs there is none to keep free, and none to time a call by: any handler runs here and now.
+        """
+        if not _loop_runs():
+            return await self._call_here(event, context)
         if self._is_async:
             return await self._call_inline(event, context, timeout_s)
         call = _Call(lambda: _result(self._handler, event, context))
@@ -102,11 +110,28 @@ class FunctionRunner:
         except BaseException as error:  # noqa: BLE001 - whatever else a handler raises is a function error
             return _raised(error)
 
+    async def _call_here(self, event: object, context: LambdaContext) -> object:
+        try:
+            result = self._handler(event, context)
+            return _json_value(await result if inspect.isawaitable(result) else result)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise  # as above
+        except BaseException as error:  # noqa: BLE001 - as above
+            return _raised(error)
+
     async def aclose(self) -> None:
         """Let idle workers go, and cancel what runs unattended."""
         self._workers.close()
         for task in tuple(self._tasks):
             task.cancel()
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _result(handler: Callable[..., Any], event: object, context: LambdaContext) -> object:

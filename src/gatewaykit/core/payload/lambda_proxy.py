@@ -15,14 +15,14 @@ from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.trace import event_trace
 from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["masked_event", "parse_result", "proxy_event"]
+__all__ = ["event_headers", "masked_event", "parse_result", "proxy_event"]
 
 
 def proxy_event(
     request: Request, facts: ApiFacts, stage_variables: Mapping[str, str], binary_types: BinaryTypes
 ) -> dict[str, Any]:
     """The event of a request whose body has been read. Empty things are null, never `{}` or `""` (row 60)."""
-    headers = _event_headers(request, facts)
+    headers = event_headers(request, facts)
     query = request.query
     body, encoded = request.body or b"", False
     if body and binary_types.match(request.header("content-type")):
@@ -43,6 +43,25 @@ def proxy_event(
         "body": text or None,
         "isBase64Encoded": encoded,
     }
+
+
+def event_headers(request: Request, facts: ApiFacts) -> dict[str, list[str]]:
+    """The header fields that functions see, with every value of each."""
+    headers: dict[str, list[str]] = {}
+    spellings: dict[bytes, str] = {}
+    for name, value in request.header_list:
+        key = name.lower()
+        if key not in _NOT_IN_EVENTS:
+            spelling = spellings.setdefault(key, _CASING.get(key) or name.decode("latin-1"))
+            headers.setdefault(spelling, []).append(value.decode("latin-1"))
+    host = headers.setdefault("Host", [facts.domain_name])[-1]
+    if request.trace_id:
+        headers["X-Amzn-Trace-Id"] = [event_trace(request.header("x-amzn-trace-id"), request.trace_id)]
+    headers["X-Forwarded-For"] = [_forwarded_for(request)]
+    port = host.rpartition(":")[2]
+    headers["X-Forwarded-Port"] = [port if port.isdigit() else "443" if request.scheme == "https" else "80"]
+    headers["X-Forwarded-Proto"] = [request.scheme]
+    return headers
 
 
 def masked_event(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,24 +114,6 @@ _NOT_IN_EVENTS: Final = NEVER_READABLE | {
 }
 _CASING: Final = {b"authorization": "Authorization", b"host": "Host", b"user-agent": "User-Agent"}
 """Names that events spell in one way (row 61); all others keep the client's spelling."""
-
-
-def _event_headers(request: Request, facts: ApiFacts) -> dict[str, list[str]]:
-    headers: dict[str, list[str]] = {}
-    spellings: dict[bytes, str] = {}
-    for name, value in request.header_list:
-        key = name.lower()
-        if key not in _NOT_IN_EVENTS:
-            spelling = spellings.setdefault(key, _CASING.get(key) or name.decode("latin-1"))
-            headers.setdefault(spelling, []).append(value.decode("latin-1"))
-    host = headers.setdefault("Host", [facts.domain_name])[-1]
-    if request.trace_id:
-        headers["X-Amzn-Trace-Id"] = [event_trace(request.header("x-amzn-trace-id"), request.trace_id)]
-    headers["X-Forwarded-For"] = [_forwarded_for(request)]
-    port = host.rpartition(":")[2]
-    headers["X-Forwarded-Port"] = [port if port.isdigit() else "443" if request.scheme == "https" else "80"]
-    headers["X-Forwarded-Proto"] = [request.scheme]
-    return headers
 
 
 def _forwarded_for(request: Request) -> str:
