@@ -85,7 +85,7 @@ class Config:
     key_store: str | None = setting("Where more API keys are kept: keys.json, keys.yaml or sqlite:///keys.db", None)
     functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
     apps: Mapping[str, Function] = setting("ASGI apps by name, each a module:callable", factory=dict)
-    trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
+    trusted_proxies: tuple[str, ...] = setting("Addresses and networks of proxies, whose word on the client counts", ())
     preauth_throttle: bool | PreauthThrottleSettings | None = setting(
         "How often an address may fail to authenticate, or false; on under the web profile", None
     )
