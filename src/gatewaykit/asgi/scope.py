@@ -135,8 +135,10 @@ def _header_list(request: AsgiRequest) -> list[tuple[bytes, bytes]]:
     return list(request.scope["headers"])
 
 
-def rewritten(scope: Scope, request: Request) -> Scope:
-    """The scope with the headers and the query that policies gave the request."""
+def rewritten(scope: Scope, request: Any) -> Scope:  # a Request; its slots say what was never asked for
+    """The scope with the headers and the query that policies gave the request; itself, where nobody looked at them."""
+    if request._header_list is None and request._query_string is None:
+        return scope
     headers = [(name.lower(), value) for name, value in request.header_list]
     scope = {**scope, "headers": headers, "query_string": request.query_string}
     extensions = scope.get("extensions")
