@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -114,16 +115,14 @@ def tls_extension(transport: asyncio.BaseTransport) -> dict[str, Any] | None:
 
 
 _VERSIONS: Final = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
-_suites: dict[str, int] = {}
 
 
+@cache
 def _cipher_suites() -> dict[str, int]:
     """The two bytes that stand for each suite on the wire, by OpenSSL's name for it."""
-    if not _suites:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ciphers("ALL")
-        _suites.update((str(suite["name"]), int(suite["id"]) & 0xFFFF) for suite in context.get_ciphers())
-    return _suites
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL")
+    return {str(suite["name"]): int(suite["id"]) & 0xFFFF for suite in context.get_ciphers()}
 
 
 def _client_chain(connection: Any) -> tuple[str, ...]:
