@@ -14,7 +14,7 @@ from tools.reference_tables import PAGES, filled, options_of
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 POLICIES = (
-    "access_log", "address_filter", "api_key", "authenticate", "cors", "lambda_authorizer", "preauth_throttle",
+    "access_log", "address_filter", "api_key", "authenticate", "cors", "lambda_authorizer", "mtls", "preauth_throttle",
     "quota", "throttle", "transform", "validate",
 )  # fmt: skip
 
