@@ -240,9 +240,9 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d
 async def drips(peer: Peer) -> None:
     await peer.request()
     await peer.send(HEAD % len(ALICE))
-    for byte in ALICE[:5]:
+    for byte in ALICE:  # each in time, all of them not
         await peer.send(bytes((byte,)))
-    await peer.gone()
+        await asyncio.sleep(0.03)  # a peer that is slow on purpose
 
 
 async def says_nothing(peer: Peer) -> None:
