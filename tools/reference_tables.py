@@ -104,6 +104,8 @@ def _type(schema: dict[str, Any]) -> str:
         names = {"policies": "a list of policies", "keys": "a mapping of keys", "json_schema": "a JSON schema"}
         names |= {"request_steps": "a list of steps", "response_steps": "a list of steps"}
         return names[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kind = schema["type"]

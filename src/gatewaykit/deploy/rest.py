@@ -27,13 +27,14 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
 from gatewaykit.integrations.deps import IntegrationDeps
 from gatewaykit.pipeline.chain import Chain
-from gatewaykit.policies.api_key import api_key
+from gatewaykit.policies.api_key import key_policy
 from gatewaykit.policies.client_address import ClientAddress
 from gatewaykit.policies.compress import Compress
 from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
 from gatewaykit.policies.recorded import Recorded
-from gatewaykit.ports import Endpoint, Policy, Runtime
+from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
@@ -66,7 +67,7 @@ REST_ORDER: Final = (
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
-_ALWAYS: Final = ("envelope", "decompress")  # the phases of policies that nobody configured
+_ALWAYS: Final = ("envelope", "decompress", "preauth_passed")  # the phases of policies that nobody configured
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
 _OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
@@ -80,7 +81,9 @@ class RestOptions:
     functions: Mapping[str, Callable[..., Any]]
     apps: Mapping[str, ASGIApp]
     api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None
+    key_store: KeyStore | str | None = None
     policies: Sequence[Policy | Rule] = ()
+    preauth: PreauthThrottle | None = None
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
     facts: ApiFacts = field(default_factory=ApiFacts)
@@ -116,6 +119,7 @@ class _Compiler:
         self._listed: list[Listed] = []
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
+        self._preauth = None if options.preauth is None else bind_policy(options.preauth, runtime)
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given if isinstance(given, Mapping) else {}
@@ -180,8 +184,12 @@ class _Compiler:
             self._problems.append(Problem(where=str(origin.locate(("stage_variables",))), what=what, mend=mend))
         self._keys = build_keys(extensions.get("keys", {}), _locating(origin, "keys"))
         policies = extensions.get("policies", [])
-        build = partial(build_policies, policies, _locating(origin, "policies"), api_keys=self._keys)
-        self._listed = bind_listed(self._options.once("x-gatewaykit", build), self._runtime)
+        self._listed = bind_listed(self._built("x-gatewaykit", policies, origin), self._runtime)
+
+    def _built(self, where: str, policies: Any, origin: Origin) -> list[Policy | Rule]:
+        keys, store, locate = self._keys, self._options.key_store, _locating(origin, "policies")
+        build = partial(build_policies, policies, locate, api_keys=keys, key_store=store)
+        return self._options.once(where, build)
 
     def _read_options(self) -> None:
         options, runtime = self._options, self._runtime
@@ -200,16 +208,15 @@ class _Compiler:
             if self._api.api_key_source == "AUTHORIZER":
                 source = "authorizer"
             # A definition carries no keys of its own: without any, what needs one is closed, not the whole API.
-            keyed = api_key(self._keys, source=source) if self._keys else _NoKeys()
+            bound = self._keys or options.key_store is not None
+            keyed = key_policy(self._keys, options.key_store, source=source) if bound else _NoKeys()
             self._key_policy = bind_policy(keyed, runtime)
         self._listed += bind_listed(options.policies, runtime)
 
     def _leaf(self, method: Method) -> Leaf:
         own, listed = [*self._before], self._listed
         if method.policies:
-            locate = _locating(method.origin, "policies")
-            build = partial(build_policies, list(method.policies), locate, api_keys=self._keys)
-            made = self._options.once(f"{method.verb} {method.path}", build)
+            made = self._built(f"{method.verb} {method.path}", list(method.policies), method.origin)
             listed = [*listed, *bind_listed(made, self._runtime)]
         required = method.api_key_required
         if required and self._key_policy is not None:
@@ -226,7 +233,7 @@ class _Compiler:
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
             return self._chain([*own, *chosen], endpoint)
 
-        shown = _ordered([*own, *(policy for _, policies in listed for policy in policies)])
+        shown = guarded(_ordered([*own, *(policy for _, policies in listed for policy in policies)]), self._preauth)
         summary = RouteSummary(
             verb=method.verb,
             resource=method.path,
@@ -281,9 +288,10 @@ class _Compiler:
             self._ledger.approximate(integration, "response_transfer_mode", "http_proxy streams in this mode too")
 
     def _miss(self, router: Router[Leaf]) -> Leaf:
-        """What answers a request without a route: it is logged, and a browser may read the answer; no more applies."""
+        """What answers a request without a route: it is logged, a browser may read the answer, and who may not even
+        connect does not learn which routes there are; no more applies."""
         kept = [
-            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "cors")))
+            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "mtls", "cors")))
             for target, policies in self._listed
         ]
         missing = Missing(router, self._options.stage, checks_signatures=self._runtime.profile == "aws")
@@ -291,7 +299,7 @@ class _Compiler:
         return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
     def _chain(self, policies: Sequence[Policy], endpoint: Endpoint | None) -> Chain:
-        ordered = _ordered(policies)
+        ordered = guarded(_ordered(policies), self._preauth)
         if self._recorded:
             ordered = [Recorded(policy) for policy in ordered]
         return Chain(ordered, endpoint, self._render, self._runtime.max_body_bytes)

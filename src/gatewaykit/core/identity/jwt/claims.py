@@ -51,7 +51,7 @@ class ClaimRules:
         if type(expires) is not int and type(expires) is not float:
             return Rejected(Reason.TOKEN_INVALID, f"exp is {_shown(expires)} and no number")
         if expires <= now_s - self.leeway_s:
-            detail = f"the token expired {min(now_s - expires, _LATEST_S):.0f} s ago"
+            detail = f"the token expired {now_s - max(expires, -_LATEST_S):.0f} s ago"
             return Rejected(Reason.TOKEN_EXPIRED, detail, "the token has expired")
         for name in ("nbf", "iat"):
             begins = claims.get(name)
