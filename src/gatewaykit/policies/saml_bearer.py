@@ -63,10 +63,10 @@ def saml_bearer(
     """Let in whoever sends an assertion that the identity provider signed for this API.
 
     It stands in `Authorization: SAML …` (or `Bearer …`), in base64, deflated or not, or where `identity_source` says
-    (`"header:NAME"`, `"query:NAME"`), there also bare. It has to be signed with one of the provider's certificates: `idp_certificates` is PEM text with one or several,
-    `idp_metadata` a file of the provider's metadata. No certificate of the assertion's own counts. It has to come from
-    `issuer` (the metadata's entityID), name one of `audience`, and where `recipient` is given confirm it for that
-    address. `leeway` is how far clocks may differ.
+    (`"header:NAME"`, `"query:NAME"`), there also bare. It has to be signed with one of the provider's certificates:
+    `idp_certificates` is PEM text with one or several, `idp_metadata` a file of the provider's metadata. No certificate
+    of the assertion's own counts. It has to come from `issuer` (the metadata's entityID), name one of `audience`, and
+    where `recipient` is given confirm it for that address. `leeway` is how far clocks may differ.
 
     With `one_time` an assertion is let in once, as far as this process knows. Without, the same one may come again
     until it expires, unless it has the condition OneTimeUse. The identity's principal is the NameID, or the attribute
