@@ -49,6 +49,7 @@ def add_source(parser: argparse.ArgumentParser, *, upstream: bool = False) -> No
     group.add_argument("--app", metavar="NAME=MODULE:CALLABLE", action="append", default=[], help="bind an ASGI app")
     group.add_argument("--key", metavar="NAME=VALUE", action="append", default=[], help="an API key")
     group.add_argument("--keys", metavar="STORE", help="where more API keys are kept: keys.json or sqlite:///keys.db")
+    group.add_argument("--credentials", metavar="FILE", help="users and their access keys, for AWS signatures")
     group.add_argument("--profile", choices=["aws", "web"], help="whose answers to give")
     group.add_argument(
         "--accept", metavar="KEY", action="append", default=[], help="a security key that may stay unenforced"
@@ -177,6 +178,8 @@ def _definition(
         trusted_proxies=config.trusted_proxies if config else (),
         preauth_throttle=_preauth(config), profile=arguments.profile or "aws",
         accept=_EVERY_KEY if unenforced else arguments.accept,
+        authorizers=config.authorizers if config else {}, issuers=config.issuers if config else {},
+        credentials=arguments.credentials or (config.credentials if config else None),
     )  # fmt: skip
     called = _called_functions(gateway)
     _check_that_it_serves(options, arguments.keys, gateway, called)
@@ -192,7 +195,8 @@ def _definition(
 
 def _called_functions(gateway: Gateway) -> list[str]:
     """The names of the functions that integrations call; one with a stage variable in it stays as it is written."""
-    found = [re.search(r":function:([^/:]+)", route.integration) for route in gateway.routes]
+    named = (text for route in gateway.routes for text in (route.integration, route.authorizer))
+    found = [re.search(r":function:([^/:]+)", text) for text in named]
     return sorted({match[1] for match in found if match})
 
 
@@ -326,8 +330,8 @@ def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any],
     return (
         ("--stage", arguments.stage), ("--stage-prefix", arguments.stage_prefix), ("--var", arguments.var),
         ("--function", arguments.function), ("--app", arguments.app), ("--key", arguments.key),
-        ("--keys", arguments.keys),
-        ("--profile", arguments.profile), ("--accept", arguments.accept), ("--config", arguments.config),
+        ("--keys", arguments.keys), ("--credentials", arguments.credentials), ("--profile", arguments.profile),
+        ("--accept", arguments.accept), ("--config", arguments.config),
     )  # fmt: skip
 
 

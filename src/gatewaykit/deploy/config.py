@@ -13,10 +13,12 @@ from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.configured_policies import (
     KeySettings,
     PreauthThrottleSettings,
+    build_authorizers,
     build_keys,
     build_policies,
     policy_schemas,
 )
+from gatewaykit.deploy.iam_settings import CredentialsGiven
 from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
 from gatewaykit.errors import ConfigError
@@ -31,6 +33,7 @@ __all__ = ["ApiSettings", "Config", "ServerSettings", "TlsSettings", "config_sch
 
 Policies = Annotated[tuple[Any, ...], Raw("policies")]
 Keys = Annotated[tuple[Any, ...], Raw("keys")]
+Authorizers = Annotated[Mapping[str, Any], Raw("authorizers")]
 
 
 def _parse_port(value: object) -> int:
@@ -72,6 +75,9 @@ class ApiSettings:
     stage_variables: Mapping[str, str] = setting("The stage's variables", factory=dict)
     stage_prefix: bool = setting("Put the API under /{stage}, as on the execute-api host", False)
     accept: tuple[str, ...] = setting("Security keys of the definition that may stay unenforced", ())
+    authorizers: Authorizers = setting(
+        "Policies that stand in for security schemes, by the schemes' names", factory=dict
+    )
     timeout: Duration = setting("How long the upstream may take to answer", 29.0)
 
 
@@ -83,6 +89,15 @@ class Config:
     policies: Policies = setting("Policies of every API, in the order they are listed", ())
     keys: Keys = setting("API keys by name: the value, or value or sha256 with enabled", ())
     key_store: str | None = setting("Where more API keys are kept: keys.json, keys.yaml or sqlite:///keys.db", None)
+    authorizers: Authorizers = setting(
+        "Policies that stand in for security schemes of definitions, by the schemes' names", factory=dict
+    )
+    credentials: CredentialsGiven = setting(
+        "Who may sign requests: users and roles, a file with them, env:NAME, an address, or module:callable", None
+    )
+    issuers: Mapping[str, str] = setting(
+        "The addresses of user pools, by their ARNs, where they are not AWS's", factory=dict
+    )
     functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
     apps: Mapping[str, Function] = setting("ASGI apps by name, each a module:callable", factory=dict)
     trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
@@ -94,7 +109,7 @@ class Config:
 
 
 _UPSTREAM_ONLY: Final = ("timeout",)
-_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept")
+_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept", "authorizers")
 
 
 def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
@@ -109,13 +124,17 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     key_store = _key_store(reading, raw, directory)
     build = partial(build_policies, api_keys=keys, key_store=key_store, trusted=True, directory=directory)
     policies = _built(reading, "policies", raw, build)
+    stand_in = partial(build_authorizers, directory=directory)
+    authorizers = _built(reading, "authorizers", raw, stand_in)
     apis = raw.get("apis")
     own: dict[str, list[Policy | Rule]] = {}
+    stand_ins: dict[str, dict[str, Policy]] = {}
     for name, api in apis.items() if isinstance(apis, Mapping) else ():
         if isinstance(api, Mapping):
             path = ("apis", name)
             _check_api(reading, api, path)
             own[str(name)] = _built(reading, "policies", api, build, path) or []
+            stand_ins[str(name)] = _built(reading, "authorizers", api, stand_in, path) or {}
     preauth = _built(reading, "preauth_throttle", {"preauth_throttle": config and config.preauth_throttle}, _preauth)
     if config is not None:
         _check_paths(reading, config)
@@ -131,10 +150,13 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
         preauth_throttle=preauth,
         policies=tuple(policies or ()),
         server=replace(config.server, tls=_within(directory, config.server.tls)),
+        authorizers=authorizers or {},
+        credentials=str(directory / config.credentials) if isinstance(config.credentials, str) else config.credentials,
         apis={
             name: replace(
                 api,
                 policies=tuple(own[name]),
+                authorizers=stand_ins[name],
                 definition=None if api.definition is None else str(directory / api.definition),
             )
             for name, api in config.apis.items()

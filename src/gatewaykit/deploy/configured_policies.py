@@ -33,7 +33,9 @@ from gatewaykit.policies.step_reading import steps_schema
 if TYPE_CHECKING:
     from gatewaykit.ports import KeyStore, Policy
 
-__all__ = ["KeySettings", "PreauthThrottleSettings", "build_keys", "build_policies", "policy_schemas"]
+__all__ = [
+    "KeySettings", "PreauthThrottleSettings", "build_authorizers", "build_keys", "build_policies", "policy_schemas",
+]  # fmt: skip
 
 Texts = tuple[str, ...]
 
@@ -208,6 +210,32 @@ def build_policies(
     return listed
 
 
+def build_authorizers(data: object, where: str | Locate, *, directory: FilePath = FilePath()) -> dict[str, Policy]:
+    """The policies of a mapping from security schemes to one policy each. Raises ConfigError with every problem."""
+    reading = Reading(spelt(where) if isinstance(where, str) else where)
+    built: dict[str, Policy] = {}
+    if not isinstance(data, Mapping):
+        reading.problem((), "the authorizers are no mapping", mend="Write the name of a security scheme, and a policy")
+        data = {}
+    for name, entry in data.items():
+        options = next(iter(entry.values())) if isinstance(entry, Mapping) and len(entry) == 1 else None
+        kind = next(iter(entry)) if options is not None else entry
+        if not isinstance(kind, str):
+            reading.problem((name,), "this is no policy", mend="Write one policy, such as 'jwt: {…}'")
+            continue
+        for policy in _policy(
+            reading, kind, options or {}, (name, kind), _Source((), None, trusted=True, directory=directory)
+        ):
+            if policy.phase != "authenticate":
+                reading.problem(
+                    (name,), f"{kind!r} authenticates nobody", mend="Write one such as jwt or introspection"
+                )
+            built[str(name)] = policy
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return built
+
+
 def build_keys(data: object, where: str | Locate) -> list[ApiKey]:
     """The keys of a mapping from names to values or settings. Raises ConfigError with every problem in it."""
     reading = Reading(spelt(where) if isinstance(where, str) else where)
@@ -356,6 +384,7 @@ def policy_schemas() -> dict[str, Any]:
         "additionalProperties": False,
     }
     return {
+        "authorizers": {"type": "object", "additionalProperties": {"anyOf": single}},
         "policies": {"type": "array", "items": {"anyOf": [*single, bare, rule]}},
         "json_schema": {"type": ["object", "boolean"]},
         "policy_document": {"type": ["object", "string"]},

@@ -20,6 +20,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
 from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.authorizers import Authorizers, Sources
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
@@ -87,7 +88,9 @@ class RestOptions:
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
     facts: ApiFacts = field(default_factory=ApiFacts)
+    sources: Sources = field(default_factory=Sources)
     built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
+    authorizers: dict[Any, Policy] = field(default_factory=dict)
 
     def once(self, where: str, make: Callable[[], list[Policy | Rule]]) -> list[Policy | Rule]:
         """Policies of the document, made once: every compilation of these options shares their limits."""
@@ -120,6 +123,7 @@ class _Compiler:
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
         self._preauth = None if options.preauth is None else bind_policy(options.preauth, runtime)
+        self._bound: dict[int, Policy] = {}
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given if isinstance(given, Mapping) else {}
@@ -129,6 +133,7 @@ class _Compiler:
             for name, value in variables.items()
             if isinstance(value, str)
         }
+        self._authorizers = Authorizers(api, ledger, options.sources, self._stage_variables, options.authorizers)
         self._deps = IntegrationDeps(
             facts=facts,
             stage_variables=self._stage_variables,
@@ -151,6 +156,7 @@ class _Compiler:
             if leaf is not None:
                 router.add(method.verb, method.path, leaf)
                 routes.append(leaf.summary)
+        self._problems += self._authorizers.unused()
         if self._problems:
             raise ConfigError(self._problems)
         return Deployment(
@@ -219,6 +225,8 @@ class _Compiler:
             made = self._built(f"{method.verb} {method.path}", list(method.policies), method.origin)
             listed = [*listed, *bind_listed(made, self._runtime)]
         required = method.api_key_required
+        authorizers = self._authorizers.of(method)
+        own += map(self._once_bound, authorizers)
         if required and self._key_policy is not None:
             own.append(self._key_policy)
         if not required:
@@ -240,8 +248,15 @@ class _Compiler:
             integration=integration,
             policies=tuple(policy.name for policy in shown if policy.phase not in _ALWAYS),
             api_key_required=required,
+            authorizer=self._authorizers.shown(method),
         )
         return Leaf(summary, listed, compile_chain, app)
+
+    def _once_bound(self, policy: Policy) -> Policy:
+        """An authorizer is bound once, however many methods it guards: they share what it remembers."""
+        if id(policy) not in self._bound:
+            self._bound[id(policy)] = bind_policy(policy, self._runtime)
+        return self._bound[id(policy)]
 
     def _codings(self, method: Method, app: ASGIApp | None) -> list[Policy]:
         """What undoes and applies content codings. An app gets the body that was sent, as anywhere else."""

@@ -73,7 +73,8 @@ def build_gateway(config: Config, api: ApiSettings | None = None, *, clock: Cloc
     variables: Mapping[str, str] = api.stage_variables
     return Gateway.from_openapi(
         Path(api.definition), stage=api.stage, stage_variables=variables, functions=config.functions,
-        apps=config.apps, api_keys=config.keys or None, key_store=config.key_store, profile=api.profile or "aws",
+        apps=config.apps, api_keys=config.keys or None, key_store=config.key_store, credentials=config.credentials,
+        authorizers={**config.authorizers, **api.authorizers}, issuers=config.issuers, profile=api.profile or "aws",
         accept=api.accept, stage_prefix=api.stage_prefix, **shared,
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
+from gatewaykit.deploy.authorizers import Sources
 from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
-    from gatewaykit.ports import KeyStore, Policy, ThrottleStore, Transport
+    from gatewaykit.ports import CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
 
@@ -125,6 +126,9 @@ class Gateway:
         api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None,
         key_store: str | KeyStore | None = None,
         policies: Sequence[Policy | Rule] = (),
+        authorizers: Mapping[str, Policy] | None = None,
+        credentials: CredentialsProvider | Mapping[str, Any] | str | None = None,
+        issuers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
@@ -140,7 +144,10 @@ class Gateway:
     ) -> Gateway:
         """A gateway from an OpenAPI 3 or Swagger 2 document: a path, its text, or the parsed mapping.
 
-        `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
+        `functions` binds Lambda functions by name to callables `(event, context)`, authorizers among them;
+        `credentials` holds the access keys whose signatures methods of `AWS_IAM` take; `issuers` gives the address of a
+        user pool by its ARN, where it is not AWS's; `authorizers` puts a policy such as `jwt(…)` in the place of a
+        security scheme, by its name. `apps` binds ASGI apps to the names
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
         execute-api host; without it the stage is at the root, as behind a custom domain. `key_store` is where further
         API keys are kept: a path or address such as `"keys.json"`, as `api_key` takes it. `preauth_throttle` stands
@@ -167,6 +174,12 @@ class Gateway:
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
+            sources=Sources(
+                functions=functions or {},
+                authorizers=authorizers or {},
+                credentials=credentials,
+                issuers=issuers or {},
+            ),
         )
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gatewaykit.core.http import Identity, Request
 from gatewaykit.core.iam.access import access_of
@@ -188,7 +188,7 @@ def _answer(rejected: Rejected) -> Refusal:
     return Refusal(rejected.reason, rejected.detail, message=message, headers=(field,))
 
 
-Hook = Callable[[Request], Answer | Awaitable[Answer]]
+Hook: TypeAlias = "Callable[[Request], Answer | Awaitable[Answer]]"
 
 
 def _with_policy(check: Hook, policy: CompiledPolicy, runtime: Runtime) -> Hook:
