@@ -31,7 +31,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def introspecting(answer: Any, **options: Any) -> tuple[Client, ScriptedTransport]:
     issuer = ScriptedTransport(answer if callable(answer) else lambda _: answer)
     policy = introspection("http://login.test/introspect", **CLIENT, **options)
-    return Client(PolicyMiddleware(app, policies=[policy], transport=issuer, clock=VirtualClock())), issuer
+    guarded = PolicyMiddleware(
+        app, policies=[policy], transport=issuer, clock=VirtualClock(), preauth_throttle=False
+    )  # fmt: skip
+    return Client(guarded), issuer
 
 
 def bearer(token: str | bytes) -> list[tuple[str, str | bytes]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from gatewaykit.core.expiring import Expiring
 from gatewaykit.core.http import Response
-from gatewaykit.core.identity.forward_auth import NEVER_COPIED, ForwardRules, LetIn, apply, question, verdict
+from gatewaykit.core.identity.forward_auth import NEVER_COPIED, ForwardRules, LetIn, apply, digest, question, verdict
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import UpstreamError
 from gatewaykit.policies.bound import Bound
@@ -119,15 +118,10 @@ def _asking(
     def on_request(request: Request) -> Request | Awaitable[Request | Response | Refusal]:
         if not ttl_s:
             return ask(request, None, question(request, rules))
-        asked = None
-        if key_of is None:
-            asked = question(request, rules)
-            key: str | bytes | None = sha256(b"\n".join([b": ".join(field) for field in asked])).digest()
-        else:
-            key = key_of(request)
+        key = digest(request, rules) if key_of is None else key_of(request)
         if key is not None and (let_in := kept.get(key, wall())) is not None:
             return admit(request, let_in)
-        return ask(request, key, asked or question(request, rules))
+        return ask(request, key, question(request, rules))
 
     async def ask(request: Request, key: str | bytes | None, asked: HeaderList) -> Request | Response | Refusal:
         if key is None:
