@@ -276,6 +276,20 @@ def test_two_elements_with_one_id_are_refused() -> None:
 LAUGHS = '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'
 
 
+NAMES = {  # what canonical XML takes quadratic time for: seconds for a header of 40 kB
+    "namespaces": " ".join(f'xmlns:n{number}="u:{number}"' for number in range(4000)),
+    "attributes": " ".join(f'a{number}=""' for number in range(4000)),
+    "prefixes": f'PrefixList="{" ".join(f"n{number}" for number in range(4000))}"',
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_an_element_with_thousands_of_names_is_not_canonicalised(names: str) -> None:
+    signed = IDP.sign(assertion()).replace("<saml:Subject>", f"<saml:Advice {names}/><saml:Subject>")
+
+    assert "an element has over 32" in refused(deflated(signed))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -226,6 +226,13 @@ def test_the_back_end_gets_what_the_service_said_and_nothing_else_under_its_name
     assert asking.identity is None
 
 
+def test_a_client_that_smuggles_nothing_gets_the_same() -> None:
+    asking = applied(USER, (b"Accept", b"*/*"), said=[(b"x-groups", b"a"), (b"x-groups", b"b")])
+
+    assert asking.header_list[-3:] == [(b"Accept", b"*/*"), (b"x-groups", b"a"), (b"x-groups", b"b")]
+    assert asking.headers == {b"host": b"shop.example", b"accept": b"*/*", b"x-groups": b"b"}
+
+
 def test_the_client_cannot_have_the_next_hop_drop_what_the_service_said() -> None:
     asking = applied(USER, (b"Connection", b"keep-alive, X-User,x_groups"), said=[(b"x-user", b"alice")])
 

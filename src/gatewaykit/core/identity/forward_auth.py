@@ -76,8 +76,8 @@ class LetIn:
     may_be_kept: bool
 
 
-def question(request: Request, rules: ForwardRules) -> HeaderList:
-    """The header fields of the question.
+def question(request: Request, rules: ForwardRules, stage: str = "") -> HeaderList:
+    """The header fields of the question. `stage` is what was cut off the path before it was routed.
 
     A field that would come from the service's own answer is not sent to it, unless it is a credential. One that no
     message can carry is left out: what the service cannot see, it cannot let in.
@@ -93,7 +93,7 @@ def question(request: Request, rules: ForwardRules) -> HeaderList:
         and _canonical(key) not in hidden
         and _can_be_sent(name, value)
     ]
-    target = forwarded_target(request.root_path.encode() + request.raw_path, request.query_string)
+    target = forwarded_target((request.root_path + stage).encode() + request.raw_path, request.query_string)
     method = request.method.encode("latin-1", "replace")
     about = (
         (b"x-forwarded-method", method),
