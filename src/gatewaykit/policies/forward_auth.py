@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gatewaykit.core.expiring import Expiring
@@ -112,17 +113,17 @@ def _asking(
     config: ForwardAuth, runtime: Runtime
 ) -> Callable[[Request], Request | Response | Refusal | Awaitable[Request | Response | Refusal]]:
     rules, ttl_s, key_of, wall = config.rules, config.ttl_s, config.key, runtime.clock.wall
-    stage = f"/{runtime.facts.stage}" if runtime.facts.stage_in_path else ""
+    asking = partial(question, rules=rules, stage_in_path=runtime.facts.stage_in_path)
     kept: Expiring[str | bytes, LetIn] = Expiring(_MOST_KEPT)
     flights: SingleFlight[tuple[HeaderList, LetIn | Response | Refusal]] = SingleFlight()
 
     def on_request(request: Request) -> Request | Awaitable[Request | Response | Refusal]:
         if not ttl_s:
-            return ask(request, None, question(request, rules, stage))
+            return ask(request, None, asking(request))
         key = digest(request, rules) if key_of is None else key_of(request)
         if key is not None and (let_in := kept.get(key, wall())) is not None:
             return admit(request, let_in)
-        return ask(request, key, question(request, rules, stage))
+        return ask(request, key, asking(request))
 
     async def ask(request: Request, key: str | bytes | None, asked: HeaderList) -> Request | Response | Refusal:
         if key is None:

@@ -8,7 +8,7 @@ configure them).
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
@@ -76,8 +76,8 @@ class LetIn:
     may_be_kept: bool
 
 
-def question(request: Request, rules: ForwardRules, stage: str = "") -> HeaderList:
-    """The header fields of the question. `stage` is what was cut off the path before it was routed.
+def question(request: Request, rules: ForwardRules, *, stage_in_path: bool = False) -> HeaderList:
+    """The header fields of the question. `stage_in_path` says that the stage was cut off the path that was sent.
 
     A field that would come from the service's own answer is not sent to it, unless it is a credential. One that no
     message can carry is left out: what the service cannot see, it cannot let in.
@@ -93,7 +93,8 @@ def question(request: Request, rules: ForwardRules, stage: str = "") -> HeaderLi
         and _canonical(key) not in hidden
         and _can_be_sent(name, value)
     ]
-    target = forwarded_target((request.root_path + stage).encode() + request.raw_path, request.query_string)
+    before = request.root_path + (f"/{request.stage}" if stage_in_path and request.stage else "")
+    target = forwarded_target(before.encode() + request.raw_path, request.query_string)
     method = request.method.encode("latin-1", "replace")
     about = (
         (b"x-forwarded-method", method),
@@ -109,7 +110,7 @@ def question(request: Request, rules: ForwardRules, stage: str = "") -> HeaderLi
 
 def digest(request: Request, rules: ForwardRules) -> bytes:
     """A digest of all that a question is made of: no two requests share one unless they ask the same."""
-    fields: Sequence[tuple[bytes, bytes]] = request.header_list
+    fields = request.header_list
     if (told := rules.told) is not None:
         fields = [field for field in fields if field[0].lower() in told]
     target = request.root_path, request.raw_path, request.query_string
