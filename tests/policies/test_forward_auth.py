@@ -280,6 +280,8 @@ class TestForwardAuthThatRemembers(PolicyContract):
         ({"principal": "x-user", "claims": {"x role": "role"}}, "claims"),
         ({"principal": "x-user", "claims": {"x-role": ""}}, "claims"),
         ({"claims": {"x-role": "role"}}, "principal"),
+        ({"relay_body": "no"}, "relay_body"),
+        ({"relay_redirects": 1}, "relay_redirects"),
         ({"timeout": 0}, "timeout"),
         ({"ttl": "soon"}, "ttl"),
         ({"key": "cookie", "ttl": 1}, "key"),

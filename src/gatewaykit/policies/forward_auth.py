@@ -83,10 +83,8 @@ def forward_auth(
     copied = options.headers("copy_headers", copy_headers)
     for name in sorted(frozenset(copied) & NEVER_COPIED):
         options.problem("copy_headers", f"{name.decode()!r} frames the message; it cannot be copied")
-    if not isinstance(claims, Mapping | None):
-        options.problem("claims", f"{claims!r:.60} is no mapping", mend="Write header names with names of claims")
-        claims = None
-    if claims and principal is None:
+    named = options.names("claims", claims)
+    if named and principal is None:
         mend = "Name the field of the answer that says who it is"
         options.problem("principal", "there are claims, and nobody who makes them", mend=mend)
     if key is not None and not callable(key):
@@ -97,13 +95,10 @@ def forward_auth(
     rules = ForwardRules(
         forwarded=None if forward_headers is None else frozenset(options.headers("forward_headers", forward_headers)),
         copied=copied,
-        claims=tuple(
-            (options.header("claims", field).encode(), options.text("claims", name))
-            for field, name in (claims or {}).items()
-        ),
+        claims=tuple((options.header("claims", field).encode(), name) for field, name in named.items()),
         principal=b"" if principal is None else options.header("principal", principal).encode(),
-        relay_body=relay_body,
-        relay_redirects=relay_redirects,
+        relay_body=options.flag("relay_body", relay_body),
+        relay_redirects=options.flag("relay_redirects", relay_redirects),
     )
     options.check()
     return ForwardAuth(call=call, rules=rules, ttl_s=ttl_s, key=key)

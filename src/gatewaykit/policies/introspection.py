@@ -93,7 +93,8 @@ def introspection(
     `iat` may lie ahead.
 
     What the issuer said is remembered for `ttl`, and never beyond the token's `exp`: so long may a revocation go
-    unseen. That a token is not valid is remembered for `negative_ttl`. For `auth_method="private_key_jwt"` the `client_secret` is the private key, in PEM.
+    unseen. That a token is not valid is remembered for `negative_ttl`. For `auth_method="private_key_jwt"` the
+    `client_secret` is the private key, in PEM.
 
     Refusals: 401 for a token that is missing or not valid, 403 for one without the scope, and 500 where the endpoint
     cannot be asked, or says what cannot be understood: nobody comes in then. The identity's principal is the token's

@@ -96,10 +96,10 @@ def saml_bearer(
             recipient=None if recipient is None else options.text("recipient", recipient),
             leeway_s=options.seconds("leeway", leeway),
             principal=None if principal is None else options.text("principal", principal),
-            attributes=dict(attributes or {}),
+            attributes=options.names("attributes", attributes),
         ),
         source=options.source(identity_source),
-        one_time=one_time,
+        one_time=options.flag("one_time", one_time),
     )
     options.check()
     return made
@@ -158,17 +158,17 @@ def _credential(value: str | None, *, bare: bool) -> str | None:
     return scheme if bare and scheme and not credential else None
 
 
-def _provider(
-    options: Options, certificates: str | bytes | None, metadata: str | Path | None
-) -> tuple[dict[str, bytes], str]:
+def _provider(options: Options, certificates: object, metadata: object) -> tuple[dict[str, bytes], str]:
     """The provider's certificates in PEM, by the option they are of, and its name where the metadata say it."""
     from gatewaykit.core.identity.saml_metadata import read_metadata
 
     pems: dict[str, bytes] = {}
     named = ""
-    if certificates is not None:
+    if isinstance(certificates, (str, bytes)):
         pems["idp_certificates"] = certificates.encode() if isinstance(certificates, str) else certificates
-    if metadata is not None:
+    elif certificates is not None or metadata is None:
+        options.problem("idp_certificates", "no certificate in PEM", mend="Give it, or idp_metadata")
+    if isinstance(metadata, (str, Path)):
         try:
             named, found = read_metadata(Path(metadata).read_bytes())
             pems["idp_metadata"] = "".join(found).encode()
@@ -176,8 +176,8 @@ def _provider(
             options.problem("idp_metadata", f"{str(metadata)!r} cannot be read: {error.strerror}")
         except ValueError as error:
             options.problem("idp_metadata", f"{str(metadata)!r}: {error}")
-    elif certificates is None:
-        options.problem("idp_certificates", "no certificate", mend="Give idp_certificates or idp_metadata")
+    elif metadata is not None:
+        options.problem("idp_metadata", f"{metadata!r:.60} is no path")
     return pems, named
 
 
