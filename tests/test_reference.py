@@ -14,18 +14,9 @@ from tools.reference_tables import PAGES, filled, options_of
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 POLICIES = (
-    "access_log",
-    "api_key",
-    "authenticate",
-    "cors",
-    "forward_auth",
-    "introspection",
-    "quota",
-    "saml_bearer",
-    "throttle",
-    "transform",
-    "validate",
-)
+    "access_log", "address_filter", "api_key", "authenticate", "cors", "forward_auth", "introspection",
+    "preauth_throttle", "quota", "saml_bearer", "throttle", "transform", "validate",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
