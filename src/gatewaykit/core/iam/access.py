@@ -169,7 +169,7 @@ def _text(value: bytes | None) -> str | None:
 
 def instant_text(seconds: float) -> str:
     """An instant as the keys of policies have it: `2026-01-01T00:00:00Z`."""
-    return _second(int(min(max(seconds, 0), _LAST)))
+    return _second(int(min(max(0, seconds), _LAST)))
 
 
 _LAST: Final = 253_402_300_799  # of the year 9999: beyond it there are no dates
@@ -182,7 +182,7 @@ def _second(seconds: int) -> str:
 
 _REQUEST_KEYS: Final[Mapping[str, Callable[[Request], str | None]]] = {
     "aws:currenttime": lambda request: instant_text(request.received_s),
-    "aws:epochtime": lambda request: f"{request.received_s:.0f}",
+    "aws:epochtime": lambda request: f"{request.received_s // 1:.0f}",
     "aws:referer": lambda request: _text(request.headers.get(b"referer")),
     "aws:securetransport": lambda request: "true" if request.scheme in ("https", "wss") else "false",
     # By an endpoint, the address is one inside the VPC: another key has it, so that no rule for the internet fits it.
@@ -199,7 +199,7 @@ _FACT_KEYS: Final[Mapping[str, Callable[[ApiFacts], str]]] = {
 }
 
 _PRINCIPAL_KEYS: Final[Mapping[str, Callable[[Principal], str | tuple[str, ...] | None]]] = {
-    "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else f"{one.mfa_age_s:.0f}",
+    "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else f"{one.mfa_age_s // 1:.0f}",
     "aws:multifactorauthpresent": lambda one: None if one.mfa_present is None else str(one.mfa_present).lower(),
     "aws:principalaccount": lambda one: one.account,
     "aws:principalarn": lambda one: one.role_arn or one.arn,
