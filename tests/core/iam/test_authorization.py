@@ -87,7 +87,9 @@ def test_of_two_silent_sides_the_nearer_statement_is_told_and_the_callers_side_i
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/GET/pets"
 USER = Principal(arn="arn:aws:iam::123456789012:user/u", account="123456789012")
-SAYS = "User: {} is not authorized to perform: execute-api:Invoke on resource: arn:aws:execute-api:us-east-1:********9012:a1b2/prod/GET/pets"
+MASKED = "arn:aws:execute-api:us-east-1:********9012:a1b2/prod/GET/pets"
+SAYS = "User: {} is not authorized to perform: execute-api:Invoke on resource: " + MASKED
+NO_POLICY = " because no {} allows the execute-api:Invoke action"
 NOT_ALLOWED = "User is not authorized to access this resource"
 
 TEXTS = [
@@ -102,11 +104,11 @@ TEXTS = [
     ("iam", DENY, "scp", USER, SAYS.format(USER.arn) + " with an explicit deny in a service control policy"),
     ("iam", DENY, "boundary", USER, SAYS.format(USER.arn) + " with an explicit deny in a permissions boundary"),
     ("iam", DENY, "session", USER, SAYS.format(USER.arn) + " with an explicit deny in a session policy"),
-    ("iam", SILENT, "identity", USER, SAYS.format(USER.arn) + " because no identity-based policy allows the execute-api:Invoke action"),
-    ("iam", SILENT, "resource", USER, SAYS.format(USER.arn) + " because no resource-based policy allows the execute-api:Invoke action"),
-    ("iam", SILENT, "boundary", USER, SAYS.format(USER.arn) + " because no permissions boundary allows the execute-api:Invoke action"),
-    ("iam", SILENT, "scp", USER, SAYS.format(USER.arn) + " because no service control policy allows the execute-api:Invoke action"),
-    ("iam", SILENT, "identity", None, SAYS.format("anonymous") + " because no identity-based policy allows the execute-api:Invoke action"),
+    ("iam", SILENT, "identity", USER, SAYS.format(USER.arn) + NO_POLICY.format("identity-based policy")),
+    ("iam", SILENT, "resource", USER, SAYS.format(USER.arn) + NO_POLICY.format("resource-based policy")),
+    ("iam", SILENT, "boundary", USER, SAYS.format(USER.arn) + NO_POLICY.format("permissions boundary")),
+    ("iam", SILENT, "scp", USER, SAYS.format(USER.arn) + NO_POLICY.format("service control policy")),
+    ("iam", SILENT, "identity", None, SAYS.format("anonymous") + NO_POLICY.format("identity-based policy")),
 ]  # fmt: skip
 
 

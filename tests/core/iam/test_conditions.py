@@ -193,29 +193,33 @@ def test_an_older_policy_has_no_variables() -> None:
     assert holds({"StringEquals": {"k": "${who}"}}, {"k": "${who}", "who": "ann"}, variables=False)
 
 
+OPERATOR, KEYS = "is no condition operator", "is no object of keys and values"
+VALUES, NULL = "is neither a value nor a list of values", "Null takes neither a set operator nor IfExists"
+SHORT, OPEN = "is no ARN: it has less than six parts, and would fit nothing", "begins no variable: its '}' is missing"
+NO_VARIABLE = "is no variable; write ${key} or ${key, 'default'}"
 WRONG = [
     ("x", "Condition", "is no object", ""),
-    ({"IpAddres": {"k": "::1"}}, "Condition.IpAddres", "is no condition operator", "IpAddress"),
-    ({"ForAnyValues:StringLike": {"k": "a"}}, "Condition.ForAnyValues:StringLike", "is no condition operator", "ForAnyValue:StringLike"),
-    ({"NullIfExists": {"k": "true"}}, "Condition.NullIfExists", "Null takes neither a set operator nor IfExists", ""),
-    ({"ForAnyValue:Null": {"k": "true"}}, "Condition.ForAnyValue:Null", "Null takes neither a set operator nor IfExists", ""),
-    ({"Zzzzzzzzzzzz": {"k": "true"}}, "Condition.Zzzzzzzzzzzz", "is no condition operator", ""),
-    ({"StringEquals": "a"}, "Condition.StringEquals", "is no object of keys and values", ""),
-    ({"StringEquals": {}}, "Condition.StringEquals", "is no object of keys and values", ""),
+    ({"IpAddres": {"k": "::1"}}, "Condition.IpAddres", OPERATOR, "IpAddress"),
+    ({"ForAnyValues:Bool": {"k": "a"}}, "Condition.ForAnyValues:Bool", OPERATOR, "ForAnyValue:Bool"),
+    ({"NullIfExists": {"k": "true"}}, "Condition.NullIfExists", NULL, ""),
+    ({"ForAnyValue:Null": {"k": "true"}}, "Condition.ForAnyValue:Null", NULL, ""),
+    ({"Zzzzzzzzzzzz": {"k": "true"}}, "Condition.Zzzzzzzzzzzz", OPERATOR, ""),
+    ({"StringEquals": "a"}, "Condition.StringEquals", KEYS, ""),
+    ({"StringEquals": {}}, "Condition.StringEquals", KEYS, ""),
     ({"StringEquals": {"": "a"}}, "Condition.StringEquals.", "is no name of a condition key", ""),
-    ({"StringEquals": {"k": {"a": 1}}}, "Condition.StringEquals.k", "is neither a value nor a list of values", ""),
-    ({"StringEquals": {"k": None}}, "Condition.StringEquals.k", "is neither a value nor a list of values", ""),
+    ({"StringEquals": {"k": {"a": 1}}}, "Condition.StringEquals.k", VALUES, ""),
+    ({"StringEquals": {"k": None}}, "Condition.StringEquals.k", VALUES, ""),
     ({"StringEquals": {"k": []}}, "Condition.StringEquals.k", "has no values", ""),
-    ({"NumericEquals": {"k": float("nan")}}, "Condition.NumericEquals.k", "is neither a value nor a list of values", ""),
+    ({"NumericEquals": {"k": float("nan")}}, "Condition.NumericEquals.k", VALUES, ""),
     ({"NumericEquals": {"k": "ten"}}, "Condition.NumericEquals.k", "'ten' is no number", ""),
     ({"DateEquals": {"k": "soon"}}, "Condition.DateEquals.k", "'soon' is no date (ISO 8601, or seconds since 1970)", ""),
     ({"Bool": {"k": "yes"}}, "Condition.Bool.k", "'yes' is no 'true' or 'false'", ""),
     ({"Null": {"k": "yes"}}, "Condition.Null.k", "'yes' is no 'true' or 'false'", ""),
     ({"IpAddress": {"k": "10.0.0"}}, "Condition.IpAddress.k", "'10.0.0' is no address or network", ""),
     ({"BinaryEquals": {"k": "?"}}, "Condition.BinaryEquals.k", "'?' is no Base64", ""),
-    ({"ArnLike": {"k": "*"}}, "Condition.ArnLike.k", "'*' is no ARN: it has less than six parts, and would fit nothing", ""),
-    ({"StringLike": {"k": "${who"}}, "Condition.StringLike.k", "'${' at character 1 begins no variable: its '}' is missing", ""),
-    ({"StringLike": {"k": "${}"}}, "Condition.StringLike.k", "${} is no variable; write ${key} or ${key, 'default'}", ""),
+    ({"ArnLike": {"k": "*"}}, "Condition.ArnLike.k", f"'*' {SHORT}", ""),
+    ({"StringLike": {"k": "${who"}}, "Condition.StringLike.k", f"'${{' at character 1 {OPEN}", ""),
+    ({"StringLike": {"k": "${}"}}, "Condition.StringLike.k", f"${{}} {NO_VARIABLE}", ""),
 ]  # fmt: skip
 
 

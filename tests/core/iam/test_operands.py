@@ -21,7 +21,7 @@ TABLE = [
     ("number", "", None),
     ("number", "NaN", None),
     ("number", "1_0", None),
-    ("number", "٣", None),
+    ("number", "\u0663", None),
     ("number", "9" * 41, None),
     ("instant", "2026-01-01T00:00:00Z", _DAY),
     ("instant", "2026-01-01t00:00:00z", _DAY),
@@ -78,11 +78,12 @@ INSIDE = [
 def test_an_address_is_inside_a_network_of_its_own_version(written: str, client: str, expected: bool) -> None:
     found, address = operands.network(written), operands.address(client)
 
-    assert found is not None and address is not None
+    assert found is not None
+    assert address is not None
     assert (address & found[1] == found[0]) is expected
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0", "10.0.0.0/33", "::/129", "localhost", "10.0.0.1:80", "١.1.1.1"])
+@pytest.mark.parametrize("text", ["", "10.0.0", "10.0.0.0/33", "::/129", "localhost", "10.0.0.1:80", "\u0661.1.1.1"])
 def test_what_is_no_address_is_none(text: str) -> None:
     assert operands.network(text) is None
     assert operands.address(text) is None

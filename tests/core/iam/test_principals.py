@@ -50,7 +50,10 @@ def test_a_principal_names_callers(element: Any, expected: dict[str, str]) -> No
 
 NOT_NAMED = [
     ({"AWS": ["*"]}, [], []),
-    ({"AWS": f"arn:aws:iam::{ME}:user/ann"}, ["nobody", "user", "session", "root", "stranger"], ["nobody", "session", "root", "stranger"]),
+    (
+        {"AWS": f"arn:aws:iam::{ME}:user/ann"},
+        ["nobody", "user", "session", "root", "stranger"], ["nobody", "session", "root", "stranger"],
+    ),
     ({"AWS": [ME, f"arn:aws:iam::{ME}:user/ann"]}, ["nobody", "session", "stranger"], ["nobody", "stranger"]),
     ({"AWS": ME}, ["nobody", "user", "session", "stranger"], ["nobody", "stranger"]),
     (
