@@ -70,14 +70,14 @@ def compile_renderer(
         prepared = ready.get(reason)
         if prepared is not None and (refusal.message, refusal.status, refusal.error_type) == (None, None, None):
             status, headers, body = prepared
-            return Response(status, headers.copy(), body)
+            return Response(status, [*headers, *refusal.aws_headers], body)
         if reason is Reason.BODY_TOO_LARGE:
             return Response(413, [(b"content-type", b"text/plain")], (refusal.message or PAYLOAD_TOO_LARGE).encode())
         plan = plans[reason.response_type]
         status = refusal.status or (plan.status if plan is not None and plan.status else reason.status)
         message = refusal.message if refusal.message is not None else reason.message
         error_type = refusal.error_type or reason.error_type
-        headers = [(b"x-amzn-errortype", error_type.encode())]
+        headers = [(b"x-amzn-errortype", error_type.encode()), *refusal.aws_headers]
         if profile == "web":
             headers.extend(refusal.headers)
             if b"application/problem+json" in request.headers.get(b"accept", b""):

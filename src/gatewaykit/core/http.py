@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
@@ -79,12 +79,13 @@ class Request:
         "status", "trace_id", "vpc_endpoint",
         # behind the facts that are derived on first use; None until then
         "_extended_id", "_header_list", "_id", "_kind", "_query", "_query_string", "_root_path", "_scheme", "_source",
-        "_tls",
+        "_tls", "_wire_path",
     )  # fmt: skip
 
     method: str  # as sent, upper case by custom
     path: str  # decoded, without root_path
     raw_path: bytes  # as sent, without root_path and query
+    wire_path: _Derived[bytes]  # the whole path as sent: with the mount prefix and the stage
     root_path: _Derived[str]  # the prefix this app is mounted under
     query_string: _Derived[bytes]  # as sent, without '?'
     query: _Derived[Mapping[str, list[str]]]  # decoded once, form style; every value in order
@@ -143,7 +144,7 @@ class Request:
         self.headers = {name.lower(): value for name, value in self.header_list}
         self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
         self.root_path = root_path
-        self._id = self._extended_id = self._query = self._source = self._tls = None
+        self._id = self._extended_id = self._query = self._source = self._tls = self._wire_path = None
         self.address = client[0] if client else ""
         self.forget_facts()
 
@@ -256,6 +257,7 @@ Request.first_use = {
     "scheme": lambda request: "http",
     "source": lambda request: None,
     "tls": lambda request: None,
+    "wire_path": lambda request: quote(request.root_path.rstrip("/")).encode() + request.raw_path,
 }
 for _name in Request.first_use:
     setattr(Request, _name, _derived(_name))

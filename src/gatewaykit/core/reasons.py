@@ -80,6 +80,7 @@ class Reason(Enum):
     API_KEY_MISSING = ("no API key was sent", _T.INVALID_API_KEY)
     API_KEY_UNKNOWN = ("unknown API key", _T.INVALID_API_KEY)
     API_KEY_DISABLED = ("disabled API key", _T.INVALID_API_KEY)
+    API_KEY_EXPIRED = ("expired API key, or one from before its rotation", _T.INVALID_API_KEY)
     API_KEY_NOT_IN_PLAN = ("the API key's plans do not hold this stage", _T.INVALID_API_KEY)
 
     UNAUTHENTICATED = ("no valid credentials", _T.UNAUTHORIZED)
@@ -182,9 +183,10 @@ class Refusal:
     """A request that goes no further. The client sees what `reason` maps to; `detail` is for the operator only.
 
     `message` replaces the default message of the response type, `error_type` its `x-amzn-ErrorType`. `headers` are
-    added to the response under the web profile only (Retry-After, WWW-Authenticate, RateLimit). `facts` feed
-    `$context.error.*` (`validationErrorString`). `status` replaces the reason's status; it is for a refusal that relays
-    another party's choice. `cause` is the exception behind a failure; its traceback goes to the operator's log.
+    added to the response under the web profile only (Retry-After, WWW-Authenticate, RateLimit), `aws_headers` under
+    every profile, because API Gateway sends them too. `facts` feed `$context.error.*` (`validationErrorString`).
+    `status` replaces the reason's status; it is for a refusal that relays another party's choice. `cause` is the
+    exception behind a failure; its traceback goes to the operator's log.
     """
 
     reason: Reason
@@ -195,3 +197,4 @@ class Refusal:
     status: int | None = None
     cause: BaseException | None = None
     error_type: str | None = None
+    aws_headers: tuple[tuple[bytes, bytes], ...] = ()

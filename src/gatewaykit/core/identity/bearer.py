@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gatewaykit.core.reasons import Reason, Refusal
 
-__all__ = ["bearer_token", "challenge"]
+__all__ = ["bearer_token", "challenge", "quotable"]
 
 
 def bearer_token(value: str | None, *, bare: bool = False) -> str | Refusal:
@@ -23,10 +23,10 @@ def bearer_token(value: str | None, *, bare: bool = False) -> str | Refusal:
 def challenge(error: str = "", description: str = "", *, scope: str | None = None) -> tuple[bytes, bytes]:
     """A WWW-Authenticate field for the scheme Bearer (RFC 6750 section 3)."""
     parts = [("scope", scope), ("error", error), ("error_description", description)]
-    told = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parts if value)
+    told = ", ".join(f'{name}="{quotable(value)}"' for name, value in parts if value)
     return b"www-authenticate", f"Bearer {told}".strip().encode("ascii")
 
 
-def _quotable(text: str) -> str:
+def quotable(text: str) -> str:
     """What may stand in an error description (RFC 6750 section 3): printable ASCII without quotes and backslashes."""
     return "".join(character if " " <= character <= "~" and character not in '"\\' else "?" for character in text)
