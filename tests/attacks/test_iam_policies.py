@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import PolicyMiddleware, resource_policy, vpc_endpoint
+from gatewaykit import PolicyMiddleware, VirtualClock, lambda_authorizer, resource_policy, vpc_endpoint
 from gatewaykit.testing.client import Client
 
 DENY_ADMIN = {
@@ -63,6 +63,21 @@ async def test_what_a_client_says_of_its_address_or_endpoint_counts_for_nothing(
         client = Client(PolicyMiddleware(_app, policies=[endpoint, resource_policy(only(condition))]))
 
         assert (await client.get("/open", headers=headers)).status == 403
+
+
+PAST = {"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize("door", ["resource_policy", "lambda_authorizer"])
+async def test_what_has_run_out_has_run_out_in_a_middleware_too(door: str) -> None:
+    async def authorize(event: Any, context: Any) -> Any:
+        allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*", "Condition": PAST}
+        return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": [allow]}}
+
+    policy = resource_policy(only(PAST)) if door == "resource_policy" else lambda_authorizer(authorize, ttl_s=0)
+    client = Client(PolicyMiddleware(_app, policies=[policy], clock=VirtualClock("2026-02-01T00:00Z")))
+
+    assert (await client.get("/open")).status == 403
 
 
 @pytest.mark.timeout(20)

@@ -56,6 +56,9 @@ def files(here: Path) -> Path:
     )
     (here / "table.yaml").write_text(TABLE)
     (here / "table.csv").write_text(CSV)
+    (here / "api.yaml").write_text(
+        'openapi: 3.0.1\nx-amazon-apigateway-policy: {Version: "2012-10-17", Statement: []}\npaths: {}\n'
+    )
     (here / "wrong.yaml").write_text("- {request: GET /pets, expect: allow}\n- {request: GET /admin/x, expect: deny}\n")
     return here
 
@@ -132,7 +135,7 @@ MISTAKES = [
     ("a key without a value", ["resource.yaml", "--request", "GET", "/", "--key", "aws:SourceIp"], "--key 'aws:SourceIp' is no NAME=VALUE. Write --key aws:SourceIp=192.0.2.1"),
     ("nobody", ["resource.yaml", "--request", "GET", "/", "--principal", "ann"], "'ann' names no principal. Write the ARN of a user, a role or a session, or an account id"),
     ("a path without a slash", ["resource.yaml", "--request", "GET", "x"], "the path 'x' does not begin with a slash"),
-    ("an option misspelt", ["resource.yaml", "--requst", "GET", "/"], "gatewaykit policy: unrecognized arguments: --requst (did you mean '--request'?). Try: gatewaykit policy --help"),
+    ("an option misspelt", ["resource.yaml", "--requst", "GET", "/"], "gatewaykit policy: unrecognized arguments: --requst GET / (did you mean '--request'?). Try: gatewaykit policy --help"),
     ("a verb misspelt", [], "gatewaykit policy: the following arguments are required: POLICY. Try: gatewaykit policy --help"),
 ]  # fmt: skip
 
@@ -192,7 +195,7 @@ CELLS = [
     ("no file", None, "--table t.csv: No such file or directory"),
     ("no UTF-8", b"\xff", "--table t.csv is not UTF-8 text"),
     ("cells too many", b"request,expect\nGET /,allow,x\n", "t.csv:2: the row has more cells than the heading"),
-    ("an open quote", b'request,expect\n"GET /,allow\n', "t.csv:2: no CSV: unexpected end of data"),
+    ("an open quote", b'request,expect\n"GET /,allow\n', "t.csv:1: no CSV: unexpected end of data"),
     ("a row", b"request,expect\nGET /,alow\n", "t.csv:2: 'alow' is no outcome (did you mean 'allow'?)"),
     ("nothing", b"", "t.csv: the table has no rows"),
 ]

@@ -41,6 +41,7 @@ from gatewaykit.core.payload.authorizer_event import (
 from gatewaykit.core.reasons import Refusal
 from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.arrival import note_arrival
 from gatewaykit.policies.bound import Bound
 from gatewaykit.ports import Policy
 from gatewaykit.units import parse_duration
@@ -344,6 +345,7 @@ class _Authorizing(Bound):
         return arn
 
     def _access(self, request: Request) -> Access:
+        note_arrival(request, self._runtime.clock)
         resource = self._arn(request) if self._form.api == "WEBSOCKET" else None
         return access_of(request, self._runtime.facts, resource=resource)
 

@@ -181,8 +181,8 @@ def _second(seconds: int) -> str:
 
 
 _REQUEST_KEYS: Final[Mapping[str, Callable[[Request], str | None]]] = {
-    "aws:currenttime": lambda request: instant_text(request.received_s),
-    "aws:epochtime": lambda request: f"{request.received_s // 1:.0f}",
+    "aws:currenttime": lambda request: instant_text(request.received_s) if request.received_s else None,
+    "aws:epochtime": lambda request: f"{request.received_s // 1:.0f}" if request.received_s else None,
     "aws:referer": lambda request: _text(request.headers.get(b"referer")),
     "aws:securetransport": lambda request: "true" if request.scheme in ("https", "wss") else "false",
     # By an endpoint, the address is one inside the VPC: another key has it, so that no rule for the internet fits it.
