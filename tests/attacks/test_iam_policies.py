@@ -56,7 +56,8 @@ async def test_no_path_looks_like_the_one_that_is_allowed(path: str) -> None:
 
 async def test_what_a_client_says_of_its_address_or_endpoint_counts_for_nothing() -> None:
     headers = {
-        "x-forwarded-for": "203.0.113.9", "x-vpce-id": "vpce-1", "x-amzn-vpce-id": "vpce-1", "forwarded": "for=203.0.113.9",
+        "x-forwarded-for": "203.0.113.9", "x-vpce-id": "vpce-1", "x-amzn-vpce-id": "vpce-1",
+        "forwarded": "for=203.0.113.9",
     }  # fmt: skip
     endpoint = vpc_endpoint(header="x-vpce-id", trusted=["192.0.2.7"])
     for condition in ({"IpAddress": {"aws:SourceIp": "203.0.113.9"}}, {"StringEquals": {"aws:SourceVpce": "vpce-1"}}):

@@ -52,7 +52,8 @@ def files(here: Path) -> Path:
     (here / "identity.json").write_text(json.dumps(IDENTITY))
     (here / "nothing.json").write_text(json.dumps({"Statement": []}))
     (here / "broken.json").write_text(
-        '{"Statement": [\n  {"Effect": "Allow", "Action": "*", "Resource": "*",\n   "Condition": {"IpAddres": {}}},\n  7]}'
+        '{"Statement": [\n  {"Effect": "Allow", "Action": "*", "Resource": "*",\n'
+        '   "Condition": {"IpAddres": {}}},\n  7]}'
     )
     (here / "table.yaml").write_text(TABLE)
     (here / "table.csv").write_text(CSV)
@@ -64,18 +65,73 @@ def files(here: Path) -> Path:
 
 
 ONE = [
-    ("allowed", ["resource.yaml", "--request", "GET", "/pets", *INSIDE], 0, "allow", "Office of resource.yaml: IpAddress aws:SourceIp for '203.0.113.9'"),
-    ("not allowed", ["resource.yaml", "--request", "GET", "/pets"], 1, "deny", "no resource policy allows it; nearest is Office of resource.yaml: IpAddress aws:SourceIp does not hold without such a key"),
+    (
+        "allowed",
+        ["resource.yaml", "--request", "GET", "/pets", *INSIDE],
+        0,
+        "allow",
+        "Office of resource.yaml: IpAddress aws:SourceIp for '203.0.113.9'",
+    ),
+    (
+        "not allowed",
+        ["resource.yaml", "--request", "GET", "/pets"],
+        1,
+        "deny",
+        "no resource policy allows it; nearest is Office of resource.yaml: "
+        "IpAddress aws:SourceIp does not hold without such a key",
+    ),
     ("denied", ["resource.yaml", "--request", "GET", "/admin/x", *INSIDE], 1, "deny", "NoAdmin of resource.yaml"),
-    ("by a principal", ["identity.json", "--request", "GET", "/users/ann", "--principal", ANN], 0, "allow", "statement 1 of identity.json"),
-    ("by another principal", ["identity.json", "--request", "GET", "/users/bob", "--principal", ANN], 1, "deny", "no identity policy allows it"),
-    ("within a boundary", ["identity.json", "boundary=nothing.json", "--request", "GET", "/users/ann", "--principal", ANN], 1, "deny", "no boundary allows it"),
-    ("by a resource", ["identity.json", "--resource", "arn:aws:execute-api:x:1:a/prod/GET/users/ann", "--key", "aws:username=ann"], 0, "allow", "statement 1 of identity.json"),
-    ("another action", ["identity.json", "--request", "GET", "/users/ann", "--action", "execute-api:InvalidateCache"], 1, "deny", "no identity policy allows it"),
-    ("another stage", ["identity.json", "--request", "GET", "/users/ann", "--stage", "test", "--principal", ANN], 1, "deny", "no identity policy allows it"),
+    (
+        "by a principal",
+        ["identity.json", "--request", "GET", "/users/ann", "--principal", ANN],
+        0,
+        "allow",
+        "statement 1 of identity.json",
+    ),
+    (
+        "by another principal",
+        ["identity.json", "--request", "GET", "/users/bob", "--principal", ANN],
+        1,
+        "deny",
+        "no identity policy allows it",
+    ),
+    (
+        "within a boundary",
+        ["identity.json", "boundary=nothing.json", "--request", "GET", "/users/ann", "--principal", ANN],
+        1,
+        "deny",
+        "no boundary allows it",
+    ),
+    (
+        "by a resource",
+        ["identity.json", "--resource", "arn:aws:execute-api:x:1:a/prod/GET/users/ann", "--key", "aws:username=ann"],
+        0,
+        "allow",
+        "statement 1 of identity.json",
+    ),
+    (
+        "another action",
+        ["identity.json", "--request", "GET", "/users/ann", "--action", "execute-api:InvalidateCache"],
+        1,
+        "deny",
+        "no identity policy allows it",
+    ),
+    (
+        "another stage",
+        ["identity.json", "--request", "GET", "/users/ann", "--stage", "test", "--principal", ANN],
+        1,
+        "deny",
+        "no identity policy allows it",
+    ),
     ("a definition", ["api.yaml", "--request", "GET", "/pets"], 1, "deny", "no resource policy allows it"),
-    ("all of one kind", ["nothing.json", "--kind", "scp", "--request", "GET", "/", "--principal", ANN], 1, "deny", "no scp allows it"),
-]  # fmt: skip
+    (
+        "all of one kind",
+        ["nothing.json", "--kind", "scp", "--request", "GET", "/", "--principal", ANN],
+        1,
+        "deny",
+        "no scp allows it",
+    ),
+]
 
 
 @pytest.mark.parametrize(("words", "code", "outcome", "decided"), [each[1:] for each in ONE], ids=[e[0] for e in ONE])
@@ -128,16 +184,49 @@ def test_a_table_as_json_counts_its_mismatches(run: Run, files: Path) -> None:
 
 
 MISTAKES = [
-    ("nothing asked", ["resource.yaml"], "nothing is asked. Give --request METHOD PATH, --resource ARN, or --table FILE"),
-    ("no such file", ["none.json", "--request", "GET", "/"], "none.json: the file cannot be read: No such file or directory"),
-    ("two questions", ["resource.yaml", "--request", "GET", "/", "--resource", "*"], "--request and --resource both say what is asked for; give one"),
-    ("a table and a question", ["resource.yaml", "--table", "table.yaml", "--key", "a=b"], "--table asks its own questions; leave out --key"),
-    ("a key without a value", ["resource.yaml", "--request", "GET", "/", "--key", "aws:SourceIp"], "--key 'aws:SourceIp' is no NAME=VALUE. Write --key aws:SourceIp=192.0.2.1"),
-    ("nobody", ["resource.yaml", "--request", "GET", "/", "--principal", "ann"], "'ann' names no principal. Write the ARN of a user, a role or a session, or an account id"),
+    (
+        "nothing asked",
+        ["resource.yaml"],
+        "nothing is asked. Give --request METHOD PATH, --resource ARN, or --table FILE",
+    ),
+    (
+        "no such file",
+        ["none.json", "--request", "GET", "/"],
+        "none.json: the file cannot be read: No such file or directory",
+    ),
+    (
+        "two questions",
+        ["resource.yaml", "--request", "GET", "/", "--resource", "*"],
+        "--request and --resource both say what is asked for; give one",
+    ),
+    (
+        "a table and a question",
+        ["resource.yaml", "--table", "table.yaml", "--key", "a=b"],
+        "--table asks its own questions; leave out --key",
+    ),
+    (
+        "a key without a value",
+        ["resource.yaml", "--request", "GET", "/", "--key", "aws:SourceIp"],
+        "--key 'aws:SourceIp' is no NAME=VALUE. Write --key aws:SourceIp=192.0.2.1",
+    ),
+    (
+        "nobody",
+        ["resource.yaml", "--request", "GET", "/", "--principal", "ann"],
+        "'ann' names no principal. Write the ARN of a user, a role or a session, or an account id",
+    ),
     ("a path without a slash", ["resource.yaml", "--request", "GET", "x"], "the path 'x' does not begin with a slash"),
-    ("an option misspelt", ["resource.yaml", "--requst", "GET", "/"], "gatewaykit policy: unrecognized arguments: --requst GET / (did you mean '--request'?). Try: gatewaykit policy --help"),
-    ("a verb misspelt", [], "gatewaykit policy: the following arguments are required: POLICY. Try: gatewaykit policy --help"),
-]  # fmt: skip
+    (
+        "an option misspelt",
+        ["resource.yaml", "--requst", "GET", "/"],
+        "gatewaykit policy: unrecognized arguments: --requst GET / (did you mean '--request'?). "
+        "Try: gatewaykit policy --help",
+    ),
+    (
+        "a verb misspelt",
+        [],
+        "gatewaykit policy: the following arguments are required: POLICY. Try: gatewaykit policy --help",
+    ),
+]
 
 
 @pytest.mark.parametrize(("words", "told"), [each[1:] for each in MISTAKES], ids=[each[0] for each in MISTAKES])
@@ -167,19 +256,43 @@ def test_problems_of_a_definitions_policy_stand_on_their_lines(run: Run, here: P
 
 
 ROWS = [
-    ("no list", "a: 1", "t.yaml: the table is no list. Write \"- request: GET /pets\" and so on"),
+    ("no list", "a: 1", 't.yaml: the table is no list. Write "- request: GET /pets" and so on'),
     ("no rows", "[]", "t.yaml: the table has no rows"),
     ("no mapping", "- x", "t.yaml:1:3: the row is no mapping"),
-    ("an unknown field", "- {request: GET /, expect: allow, key: {}}", "t.yaml:1:3: a row has no 'key' (did you mean 'keys'?)"),
-    ("no outcome", "- {request: GET /}", "t.yaml:1:3: the row says not what to expect. Write allow, deny, explicit deny, implicit deny"),
+    (
+        "an unknown field",
+        "- {request: GET /, expect: allow, key: {}}",
+        "t.yaml:1:3: a row has no 'key' (did you mean 'keys'?)",
+    ),
+    (
+        "no outcome",
+        "- {request: GET /}",
+        "t.yaml:1:3: the row says not what to expect. Write allow, deny, explicit deny, implicit deny",
+    ),
     ("another outcome", "- {request: GET /, expect: alow}", "t.yaml:1:3: 'alow' is no outcome (did you mean 'allow'?)"),
     ("nothing asked", "- {expect: allow}", "t.yaml:1:3: the row needs a request or a resource, one of them"),
-    ("no path", "- {request: GET, expect: allow}", "t.yaml:1:3: the request 'GET' is no METHOD and path. Write \"GET /pets\""),
-    ("keys that are none", "- {request: GET /, expect: allow, keys: [1]}", "t.yaml:1:3: keys is no mapping. Write {aws:SourceIp: 192.0.2.1}"),
-    ("a key that is none", "- {request: GET /, expect: allow, keys: {a: {}}}", "t.yaml:1:3: the key 'a' is neither a text nor a list of texts"),
+    (
+        "no path",
+        "- {request: GET, expect: allow}",
+        "t.yaml:1:3: the request 'GET' is no METHOD and path. Write \"GET /pets\"",
+    ),
+    (
+        "keys that are none",
+        "- {request: GET /, expect: allow, keys: [1]}",
+        "t.yaml:1:3: keys is no mapping. Write {aws:SourceIp: 192.0.2.1}",
+    ),
+    (
+        "a key that is none",
+        "- {request: GET /, expect: allow, keys: {a: {}}}",
+        "t.yaml:1:3: the key 'a' is neither a text nor a list of texts",
+    ),
     ("a number", "- {request: GET /, expect: allow, principal: 7}", "t.yaml:1:3: principal is no text"),
-    ("nobody", "- {request: GET /, expect: allow, principal: ann}", "t.yaml:1:3: 'ann' names no principal. Write the ARN of a user, a role or a session, or an account id"),
-]  # fmt: skip
+    (
+        "nobody",
+        "- {request: GET /, expect: allow, principal: ann}",
+        "t.yaml:1:3: 'ann' names no principal. Write the ARN of a user, a role or a session, or an account id",
+    ),
+]
 
 
 @pytest.mark.parametrize(("text", "told"), [each[1:] for each in ROWS], ids=[each[0] for each in ROWS])

@@ -57,12 +57,30 @@ DECISIONS: list[tuple[str, Any, dict[str, Any], Reason | None, str]] = [
     ("allowed as text", json.dumps(OFFICE), {"address": "203.0.113.9"}, None, ""),
     ("not allowed", OFFICE, {"address": "192.0.2.1"}, Reason.DENIED_IMPLICITLY, SAID + "GET/pets"),
     ("denied", document(Effect="Deny"), {}, Reason.DENIED_EXPLICITLY, SAID + "GET/pets with an explicit deny"),
-    ("of another method", document(Resource="execute-api:/*/POST/pets"), {}, Reason.DENIED_IMPLICITLY, SAID + "GET/pets"),
+    (
+        "of another method",
+        document(Resource="execute-api:/*/POST/pets"),
+        {},
+        Reason.DENIED_IMPLICITLY,
+        SAID + "GET/pets",
+    ),
     ("by a time", document(Condition={"DateLessThan": {"aws:CurrentTime": "2026-01-01"}}), {}, None, ""),
-    ("after a time", document(Condition={"DateLessThan": {"aws:CurrentTime": "2025-01-01"}}), {}, Reason.DENIED_IMPLICITLY, SAID + "GET/pets"),
-    ("for a user agent", document(Condition={"StringLike": {"aws:UserAgent": "curl/*"}}), {"headers": {"user-agent": "curl/8"}}, None, ""),
+    (
+        "after a time",
+        document(Condition={"DateLessThan": {"aws:CurrentTime": "2025-01-01"}}),
+        {},
+        Reason.DENIED_IMPLICITLY,
+        SAID + "GET/pets",
+    ),
+    (
+        "for a user agent",
+        document(Condition={"StringLike": {"aws:UserAgent": "curl/*"}}),
+        {"headers": {"user-agent": "curl/8"}},
+        None,
+        "",
+    ),
     ("for a principal", document(Principal={"AWS": "123456789012"}), {}, Reason.DENIED_IMPLICITLY, SAID + "GET/pets"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +162,13 @@ WRONG: list[tuple[str, Any, Any, list[str]]] = [
     ("no flag", document(), "yes", ["resource_policy.private"]),
     ("a number", 7, False, ["resource_policy.document"]),
     ("no JSON", "{", False, ["resource_policy.document"]),
-    ("problems inside", document(Effect="x", Resource="y"), False, ["resource_policy.document.Statement.Effect", "resource_policy.document.Statement.Resource"]),
-]  # fmt: skip
+    (
+        "problems inside",
+        document(Effect="x", Resource="y"),
+        False,
+        ["resource_policy.document.Statement.Effect", "resource_policy.document.Statement.Resource"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("policy", "private", "places"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])

@@ -212,7 +212,12 @@ WRONG = [
     ({"StringEquals": {"k": []}}, "Condition.StringEquals.k", "has no values", ""),
     ({"NumericEquals": {"k": float("nan")}}, "Condition.NumericEquals.k", VALUES, ""),
     ({"NumericEquals": {"k": "ten"}}, "Condition.NumericEquals.k", "'ten' is no number", ""),
-    ({"DateEquals": {"k": "soon"}}, "Condition.DateEquals.k", "'soon' is no date (ISO 8601, or seconds since 1970)", ""),
+    (
+        {"DateEquals": {"k": "soon"}},
+        "Condition.DateEquals.k",
+        "'soon' is no date (ISO 8601, or seconds since 1970)",
+        "",
+    ),
     ({"Bool": {"k": "yes"}}, "Condition.Bool.k", "'yes' is no 'true' or 'false'", ""),
     ({"Null": {"k": "yes"}}, "Condition.Null.k", "'yes' is no 'true' or 'false'", ""),
     ({"IpAddress": {"k": "10.0.0"}}, "Condition.IpAddress.k", "'10.0.0' is no address or network", ""),
@@ -220,7 +225,7 @@ WRONG = [
     ({"ArnLike": {"k": "*"}}, "Condition.ArnLike.k", f"'*' {SHORT}", ""),
     ({"StringLike": {"k": "${who"}}, "Condition.StringLike.k", f"'${{' at character 1 {OPEN}", ""),
     ({"StringLike": {"k": "${}"}}, "Condition.StringLike.k", f"${{}} {NO_VARIABLE}", ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("block", "where", "what", "near"), WRONG, ids=[str(block) for block, *_ in WRONG])
