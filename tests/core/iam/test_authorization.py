@@ -59,7 +59,7 @@ LIMITED = [
     ("identity", ACCOUNT, SILENT),  # the account is to decide, and its policies say nothing
     ("boundary", ONESELF, ALLOW),
     ("boundary", ROLE, SILENT),
-    ("boundary", ANYONE, SILENT),
+    ("boundary", ANYONE, ALLOW),
     ("session", ONESELF, ALLOW),
     ("session", ROLE, SILENT),
     ("scp", ONESELF, SILENT),
@@ -67,9 +67,7 @@ LIMITED = [
 
 
 @pytest.mark.parametrize(("kind", "named", "outcome"), LIMITED, ids=[f"{k} {n}" for k, n, _ in LIMITED])
-def test_a_limit_holds_back_a_resource_policy_unless_it_names_the_caller(
-    kind: str, named: str, outcome: Effect
-) -> None:
+def test_a_limit_holds_back_a_resource_policy_that_names_the_role(kind: str, named: str, outcome: Effect) -> None:
     resource = Verdict(ALLOW, "resource policy", "S", kind="resource", named=named)
 
     verdict = combine(Verdict(SILENT, "p", kind=kind), resource, Combination.EITHER)

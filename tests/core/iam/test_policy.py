@@ -79,6 +79,18 @@ def test_without_a_statement_about_it_a_policy_is_just_silent() -> None:
 SPELLINGS = ["GET/%61dmin", "GET/admin/", "GET/admin//", "GET/%61dmin/"]
 
 
+def test_of_statements_that_allow_the_one_that_names_the_caller_best_is_told() -> None:
+    names = ["123456789012", "arn:aws:iam::123456789012:role/ops", SESSION.arn]
+    statements = [
+        {"Sid": f"S{index}", "Effect": "Allow", "Principal": {"AWS": name}} for index, name in enumerate(names)
+    ]
+
+    found = [policy(*statements[:count], kind="resource").evaluate(asking(SESSION)).statement for count in (1, 2, 3)]
+
+    assert found == ["S0", "S1", "S2"]
+    assert policy(*reversed(statements[:2]), kind="resource").evaluate(asking(SESSION)).statement == "S1"
+
+
 @pytest.mark.parametrize("spelt", SPELLINGS)
 @pytest.mark.parametrize(
     "denied",

@@ -54,7 +54,7 @@ class CompiledPolicy:
                         break
                 else:
                     return verdict
-        near = self._silent
+        near, weaker = self._silent, None
         for place, resource, principal, conditions, verdict in allows:
             if place(text) if place else resource(access):
                 named = principal(access) if principal else ANYONE
@@ -66,8 +66,11 @@ class CompiledPolicy:
                             near = missed
                         break
                 else:
-                    return verdict if named == ANYONE else replace(verdict, named=named)
-        return near
+                    if named in (ANYONE, ONESELF):
+                        return verdict if named == ANYONE else replace(verdict, named=named)
+                    if weaker is None or named == ROLE:
+                        weaker = replace(verdict, named=named)  # it may not be enough: another statement could be
+        return weaker or near
 
     def _about(self, action: str) -> tuple[list[_Row], list[_Row]]:
         """The rows of the statements about an action: those that deny, and those that allow."""
