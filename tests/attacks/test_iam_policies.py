@@ -36,6 +36,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 SPELLINGS = [
     "/admin", "//admin", "/admin/", "/admin//", "/%61dmin", "/ad%6Din/", "/admin/x", "/admin%2Fx", "/%61dmin%2fx",
+    "/x/../admin", "/x/%2e%2e/admin", "/./admin", "/.//admin/.", "/x/..//admin//y",
 ]  # fmt: skip
 
 

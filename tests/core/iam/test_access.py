@@ -135,10 +135,19 @@ def test_without_a_request_only_what_is_given_is_there() -> None:
 
 FORMS = [
     ("a/prod/GET/x", ("a/prod/GET/x",)),
+    ("a/prod/GET/x.y", ("a/prod/GET/x.y",)),
+    ("a/prod/GET/", ("a/prod/GET/", "a/prod/GET")),
     ("a/prod/GET/%61dmin", ("a/prod/GET/%61dmin", "a/prod/GET/admin")),
     ("a/prod/GET/admin/", ("a/prod/GET/admin/", "a/prod/GET/admin")),
-    ("a/%61//", ("a/%61//", "a/a//", "a/%61", "a/a")),
-    ("a/%ff", ("a/%ff", "a/\ufffd")),
+    (
+        "a/prod/GET/%61//",
+        ("a/prod/GET/%61//", "a/prod/GET/a//", "a/prod/GET/%61", "a/prod/GET/a"),
+    ),
+    ("a/prod/GET/%ff", ("a/prod/GET/%ff", "a/prod/GET/\ufffd")),
+    ("a/prod/GET/x/../admin", ("a/prod/GET/x/../admin", "a/prod/GET/admin")),
+    ("a/prod/GET/../../../admin/.", ("a/prod/GET/../../../admin/.", "a/prod/GET/admin")),
+    ("a/prod/GET/x//y", ("a/prod/GET/x//y", "a/prod/GET/x/y")),
+    ("a//b", ("a//b",)),
 ]
 
 

@@ -87,8 +87,8 @@ class Keys(dict[str, tuple[str, ...]]):
 class Access:
     """One thing that somebody wants to do. `principal` is None for an anonymous caller.
 
-    `forms` are the spellings of the resource that reach the same route: as it was sent, percent-decoded, and without
-    slashes at its end. A Deny holds for any of them, so that no other spelling gets round it.
+    `forms` are the spellings of the resource that may reach the same route: as it was sent, percent-decoded, without
+    slashes at its end, and without dot segments. A Deny holds for any of them, so that none gets round it.
     """
 
     __slots__ = ("action", "forms", "keys", "principal", "resource", "wanted")
@@ -105,11 +105,22 @@ class Access:
     ) -> None:
         self.action, self.resource, self.principal = action, resource, principal
         self.wanted = action.lower()  # the names of actions are compared in any casing
-        self.forms: tuple[str, ...] = (resource,)
-        if "%" in resource or resource.endswith("/"):
-            decoded = unquote(resource, errors="replace")
-            self.forms = tuple(dict.fromkeys((resource, decoded, resource.rstrip("/"), decoded.rstrip("/"))))
+        odd = "%" in resource or resource.endswith("/") or "//" in resource or "/." in resource
+        self.forms = _forms(resource) if odd else (resource,)
         self.keys = Keys(keys, principal, request, facts)
+
+
+def _forms(resource: str) -> tuple[str, ...]:
+    decoded = unquote(resource, errors="replace")
+    place = decoded.split("/")[:3]  # the API, the stage and the verb, where it is a method's ARN
+    segments: list[str] = []
+    for segment in decoded.split("/")[3:]:
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    forms = (resource, decoded, resource.rstrip("/"), decoded.rstrip("/"), "/".join(place + segments))
+    return tuple(dict.fromkeys(forms))
 
 
 def principal_of(name: str) -> Principal | None:

@@ -65,9 +65,12 @@ def compile_patterns(patterns: Iterable[Sequence[Atom]]) -> Test:
     if prefixes:
         begins = prefixes[0] if len(prefixes) == 1 else tuple(prefixes)
         tests.append(lambda text: text.startswith(begins))
-    if len(tests + others) == 1 and not spans:
-        return (tests + others)[0]
     tests += others
+    if len(tests) == 1 and not spans:
+        return tests[0]
+    if len(spans) == 1 and not tests:
+        ((start, within, skipped),) = spans
+        return lambda text: text.startswith(start) and text.find(within, skipped) >= 0
 
     def test(text: str) -> bool:  # loops, because any() costs more than what it asks
         for begin, inner, at in spans:

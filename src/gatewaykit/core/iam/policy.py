@@ -161,9 +161,11 @@ def _identity_side(levels: Iterable[Sequence[Verdict]]) -> Verdict | None:
 
 
 def _best(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The first that allows, else the first; None where there is none. An Allow that names the caller goes before."""
+    """The one that names the caller nearest of those that allow, else one that tells which statement came near."""
     allowing = [verdict for verdict in verdicts if verdict.effect is Effect.ALLOW]
-    return min(allowing, key=lambda verdict: _NEAREST.index(verdict.named)) if allowing else next(iter(verdicts), None)
+    if allowing:
+        return min(allowing, key=lambda verdict: _NEAREST.index(verdict.named))
+    return max(verdicts, key=lambda verdict: bool(verdict.statement), default=None)
 
 
 def same_account(access: Access) -> bool:
