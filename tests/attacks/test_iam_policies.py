@@ -9,12 +9,18 @@ import pytest
 from gatewaykit import PolicyMiddleware, VirtualClock, lambda_authorizer, resource_policy, vpc_endpoint
 from gatewaykit.testing.client import Client
 
+ALLOW_ALL = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
 DENY_ADMIN = {
     "Version": "2012-10-17",
     "Statement": [
-        {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"},
-        {"Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*/*/admin"},
-        {"Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*/*/admin/*"},
+        ALLOW_ALL,
+        {
+            **ALLOW_ALL,
+            "Effect": "Deny",
+            "Resource": [
+                f"execute-api:/prod/{verb}/{path}" for verb in ("GET", "POST") for path in ("admin", "admin/*")
+            ],
+        },
     ],
 }
 ALLOW_ONE = {
@@ -67,16 +73,22 @@ async def test_what_a_client_says_of_its_address_or_endpoint_counts_for_nothing(
         assert (await client.get("/open", headers=headers)).status == 403
 
 
-PAST = {"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}
-
-
 @pytest.mark.parametrize("door", ["resource_policy", "lambda_authorizer"])
-async def test_what_has_run_out_has_run_out_in_a_middleware_too(door: str) -> None:
-    async def authorize(event: Any, context: Any) -> Any:
-        allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*", "Condition": PAST}
-        return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": [allow]}}
+async def test_what_ends_at_a_time_ends_in_a_middleware_too(door: str) -> None:
+    over = {
+        **ALLOW_ALL,
+        "Effect": "Deny",
+        "Condition": {"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}},
+    }
 
-    policy = resource_policy(only(PAST)) if door == "resource_policy" else lambda_authorizer(authorize, ttl_s=0)
+    async def authorize(event: Any, context: Any) -> Any:
+        statements = [{**each, "Resource": "*"} for each in (ALLOW_ALL, over)]
+        for each in statements:
+            del each["Principal"]
+        return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": statements}}
+
+    document = {"Version": "2012-10-17", "Statement": [ALLOW_ALL, over]}
+    policy = resource_policy(document) if door == "resource_policy" else lambda_authorizer(authorize, ttl_s=0)
     client = Client(PolicyMiddleware(_app, policies=[policy], clock=VirtualClock("2026-02-01T00:00Z")))
 
     assert (await client.get("/open")).status == 403
@@ -88,11 +100,11 @@ async def test_a_policy_at_its_greatest_with_the_worst_wildcards_answers_at_once
         "Version": "2012-10-17",
         "Statement": [
             {
-                **DENY_ADMIN["Statement"][0],
+                **ALLOW_ALL,
                 "Resource": ["execute-api:/" + "*a" * 1200 + "b", "execute-api:/*" + "a?" * 1200 + "b*"],
             }
         ],
-    }  # type: ignore[dict-item]  # an object
+    }
     client = Client(PolicyMiddleware(_app, policies=[resource_policy(worst)]))
 
     for _ in range(20):
