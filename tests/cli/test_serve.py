@@ -92,8 +92,8 @@ def test_a_sidecar_with_policies_of_a_configuration(serve: Serve, here: Path) ->
 def test_several_apis_have_paths_of_their_own(serve: Serve, here: Path) -> None:
     (here / "gateway.yaml").write_text(
         "apis:\n"
-        "  shop: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-policy], stage: blue}\n"
-        "  other: {definition: shop.yaml, path: /shop/other, accept: [x-amazon-apigateway-policy]}\n"
+        "  shop: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-security-policy], stage: blue}\n"
+        "  other: {definition: shop.yaml, path: /shop/other, accept: [x-amazon-apigateway-security-policy]}\n"
     )
     server = serve("gateway.yaml", "--log", "off")
 

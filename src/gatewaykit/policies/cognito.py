@@ -121,18 +121,20 @@ def cognito(
         issuers = None
     trusted: dict[str, KeyAddress] = {}
     for pool in pools:
-        issuer = (issuers or {}).get(pool) or (pool if "://" in pool else pool_issuer(pool))
+        issuer = pool if "://" in pool else pool_issuer(pool)
         if issuer is None:
             problem("user_pools", f"{pool!r} is neither the ARN of a user pool nor the address of an issuer")
             continue
-        trusted[issuer] = KeyAddress(issuer=issuer, url=f"{issuer}/.well-known/jwks.json", allow_http=bool(allow_http))
+        address = (issuers or {}).get(pool, issuer)
+        for name in {issuer, address}:  # some emulators name themselves in a token, others the pool on AWS
+            trusted[name] = KeyAddress(issuer=name, url=f"{address}/.well-known/jwks.json", allow_http=bool(allow_http))
         try:
-            call_to(issuer)
+            call_to(address)
         except ValueError as error:
             problem("user_pools", str(error))
         else:
-            if insecure(issuer) and not allow_http:
-                problem("user_pools", f"{issuer!r} is no https address", mend="Use https, or allow_http=True")
+            if insecure(address) and not allow_http:
+                problem("user_pools", f"{address!r} is no https address", mend="Use https, or allow_http=True")
     wanted = (scopes,) if isinstance(scopes, str) else scopes
     if not isinstance(wanted, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in wanted):
         problem("scopes", f"{scopes!r} is neither a text nor a list of texts")
