@@ -16,7 +16,7 @@ WHO: dict[str, Principal | None] = {
     "user": Principal(arn=f"arn:aws:iam::{ME}:user/ann", account=ME, user_id="AIDAAAAAAAAAAAAAAAAAA"),
     "session": Principal(
         arn=f"arn:aws:sts::{ME}:assumed-role/ops/one", account=ME, kind="AssumedRole",
-        role_arn=f"arn:aws:iam::{ME}:role/ops",
+        role_arn=f"arn:aws:iam::{ME}:role/ops", user_id="AROAAAAAAAAAAAAAAAAAA:one",
     ),
     "root": Principal(arn=f"arn:aws:iam::{ME}:root", account=ME, kind="Account"),
     "stranger": Principal(arn="arn:aws:iam::999999999999:user/ann", account="999999999999"),
@@ -31,6 +31,7 @@ NAMED: list[tuple[Any, dict[str, str]]] = [
     ({"AWS": "AIDAAAAAAAAAAAAAAAAAA"}, {"user": ONESELF}),
     ({"AWS": [ME, f"arn:aws:iam::{ME}:user/ann"]}, {"user": ONESELF, "session": ACCOUNT, "root": ACCOUNT}),
     ({"AWS": f"arn:aws:iam::{ME}:role/ops"}, {"session": ROLE}),
+    ({"AWS": "AROAAAAAAAAAAAAAAAAAA"}, {"session": ROLE}),
     ({"AWS": f"arn:aws:sts::{ME}:assumed-role/ops/one"}, {"session": ONESELF}),
     ({"AWS": f"arn:aws:sts::{ME}:assumed-role/ops/two"}, {}),
     ({"Service": "lambda.amazonaws.com", "Federated": "x", "CanonicalUser": "y"}, {}),
