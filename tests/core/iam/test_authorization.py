@@ -92,7 +92,7 @@ NOT_ALLOWED = "User is not authorized to access this resource"
 
 TEXTS = [
     ("authorizer", DENY, "identity", None, f"{NOT_ALLOWED} with an explicit deny in an identity-based policy"),
-    ("authorizer", DENY, "resource", None, f"{NOT_ALLOWED} with an explicit deny in a resource-based policy"),
+    ("authorizer", DENY, "resource", None, SAYS.format("anonymous") + " with an explicit deny"),
     ("authorizer", SILENT, "identity", None, NOT_ALLOWED),
     ("anonymous", DENY, "resource", None, SAYS.format("anonymous") + " with an explicit deny"),
     ("anonymous", SILENT, "resource", None, SAYS.format("anonymous")),
