@@ -275,3 +275,26 @@ def test_a_limit_never_gives(statements: list[dict[str, Any]], kind: str) -> Non
     access = asking()
 
     assert evaluate([NOTHING, policy(*statements, kind=kind)], access).effect is not Effect.ALLOW
+
+
+EVERYTHING = policy(
+    {"Effect": "Deny", "Principal": {"AWS": "123456789012"}, "Condition": {"ArnLike": {"k": "arn:*:*:*:*:${k}*"}}},
+    {"Effect": "Allow", "NotPrincipal": {"AWS": ME.arn}, "Condition": {"ForAllValues:NumericLessThan": {"k": "7"}}},
+    {"Effect": "Deny", "Principal": "*", "Condition": {"StringNotLike": {"k": "${k}?*"}, "DateLessThan": {"k": "7"}}},
+    {"Effect": "Allow", "Principal": "*", "Condition": {"NotIpAddress": {"k": "::/0"}, "Bool": {"k": "true"}}},
+    {"Effect": "Allow", "Principal": "*", "Resource": ["execute-api:/*", "arn:aws:s3:::${k}/?*"]},
+    {"Effect": "Allow", "Principal": "*", "Condition": {"BinaryEquals": {"k": "aGk="}, "Null": {"k": "false"}}},
+    kind="resource",
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(["execute-api:Invoke", "", "é:İ"]), st.text() | st.text().map(f"{ARN}/".__add__),
+    st.dictionaries(st.sampled_from(["k", "K", "other"]), st.text() | st.lists(st.text(), max_size=3), max_size=2),
+    st.sampled_from([None, ME, SESSION, STRANGER]),
+)  # fmt: skip
+def test_any_access_gives_a_verdict(action: str, where: str, keys: dict[str, Any], who: Principal | None) -> None:
+    access = Access(action, where, who, keys)
+
+    assert EVERYTHING.evaluate(access).effect in Effect
+    assert evaluate([EVERYTHING, IDENTITY, NOTHING], access).effect in Effect
