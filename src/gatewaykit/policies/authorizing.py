@@ -31,6 +31,7 @@ from gatewaykit.core.payload.authorizer_event import (
 )
 from gatewaykit.core.reasons import Refusal
 from gatewaykit.errors import ConfigError
+from gatewaykit.policies.arrival import note_arrival
 from gatewaykit.policies.bound import Bound
 from gatewaykit.waiting import SingleFlight
 
@@ -166,6 +167,7 @@ class Authorizing(Bound):
         return arn
 
     def _access(self, request: Request) -> Access:
+        note_arrival(request, self._runtime.clock)
         resource = self._arn(request) if self._form.api == "WEBSOCKET" else None
         return access_of(request, self._runtime.facts, resource=resource)
 

@@ -237,12 +237,13 @@ def resource(effect: str | None) -> CompiledPolicy | None:
 
 
 NOBODY = "User is not authorized to access this resource"
-DENIED = f"{NOBODY} with an explicit deny in "
+DENIED = f"{NOBODY} with an explicit deny in an identity-based policy"
+BY_API = "User: anonymous is not authorized to perform: execute-api:Invoke on resource: "  # its own words
 TABLE_A = [
     ("allow", None, None), ("silent", None, NOBODY), ("deny", None, DENIED),
-    ("allow", "allow", None), ("allow", "silent", None), ("allow", "deny", DENIED),
-    ("silent", "allow", None), ("silent", "silent", NOBODY), ("silent", "deny", DENIED),
-    ("deny", "allow", DENIED), ("deny", "silent", DENIED), ("deny", "deny", DENIED),
+    ("allow", "allow", None), ("allow", "silent", None), ("allow", "deny", BY_API),
+    ("silent", "allow", None), ("silent", "silent", NOBODY), ("silent", "deny", BY_API),
+    ("deny", "allow", DENIED), ("deny", "silent", DENIED), ("deny", "deny", BY_API),
 ]  # fmt: skip
 
 
