@@ -18,6 +18,7 @@ SUITES: Final = {
     "validation": "a JSON body against its schema, against the same libraries called by hand",
     "iam": "IAM policies: twenty statements with conditions",
     "authorizers": "an authorizer's cached answer on its request",
+    "tokens": "remembered answers of introspection, forward-auth and SAML; a first assertion",
     "templates": "mapping templates, against functions by hand and airspeed",
     "sigv4": "an AWS signature, against a straight line without checks and botocore",
     "import": "the cost of `import gatewaykit`",
