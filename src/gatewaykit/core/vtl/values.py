@@ -217,7 +217,7 @@ def to_json(value: object) -> str:
         raise Failure("a value cannot be written as JSON") from None
     except TypeError:  # a key or a value that only a template can make
         return _json(value)
-    return _json(value) if "." in shown and _may_hold_wide_double(shown) else shown
+    return _json(value) if _may_hold_wide_double(shown) else shown
 
 
 def list_to_json(items: list[object]) -> str:
@@ -268,7 +268,7 @@ _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
 
 def _may_hold_wide_double(shown: str) -> bool:
     """Whether JSON text may hold a double that Java prints differently; a string may look like one."""
-    return "e-" in shown or "e+" in shown or _WIDE.search(shown) is not None
+    return "e+" in shown or "e-" in shown or ("." in shown and _WIDE.search(shown) is not None)
 
 
 def _json(value: object) -> str:
