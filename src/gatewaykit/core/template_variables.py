@@ -217,9 +217,11 @@ def escape_javascript(value: str) -> str:
 
 def _escape_javascript(util: object, value: object) -> str:
     shown = value if type(value) is str else text(value)
-    if shown.isascii() and shown.isprintable() and not ('"' in shown or "'" in shown or "\\" in shown):
-        return shown
-    return _ESCAPED.sub(_escape, shown)
+    if not (shown.isascii() and shown.isprintable()):
+        return _ESCAPED.sub(_escape, shown)
+    if '"' in shown or "'" in shown or "\\" in shown:
+        return shown.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'")
+    return shown
 
 
 class Util(HostObject):

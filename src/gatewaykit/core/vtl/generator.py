@@ -74,6 +74,38 @@ def _cut(run: list[Text | Output | If], most: int) -> Iterator[list[Text | Outpu
         yield some
 
 
+@dataclass(slots=True)
+class _Words:
+    """Text between references, with `otherwise` in its place where there is a `flag` and it does not hold."""
+
+    text: str = ""
+    otherwise: str = ""
+    flag: Expression | None = None
+
+
+def _pieces(run: Iterable[Statement]) -> list[Output | _Words]:
+    """References, and between them all that is text."""
+    pieces: list[Output | _Words] = []
+    words = _Words()
+    for statement in run:
+        if isinstance(statement, Output):
+            pieces.append(statement)
+            words = _Words()
+            continue
+        if isinstance(statement, If):
+            ((flag, body),) = statement.branches
+            if words.flag not in (None, flag):
+                words = _Words()
+            words.flag = flag
+            words.text += "".join([each.text for each in body if isinstance(each, Text)])
+        elif isinstance(statement, Text):
+            words.text += statement.text
+            words.otherwise += statement.text
+        if words.text and not (pieces and pieces[-1] is words):
+            pieces.append(words)
+    return pieces
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """`places[n]` is the line and column in the template of line `n + 1` of the source."""
@@ -102,11 +134,9 @@ class Generator(ExpressionGenerator):
         if not single:
             self._body(statements)
         lines: list[tuple[int, str, tuple[int, int]]] = [(0, "def render(variables):", (1, 1))]
-        if self._variables:
-            lines.append((1, "get = variables.get", (1, 1)))
         for name, variable in self._variables.items():
             if name not in self._own:
-                lines.append((1, f"{variable} = get({self._constant(name)})", (1, 1)))
+                lines.append((1, f"{variable} = variables.get({self._constant(name)})", (1, 1)))
         if not single:
             lines.append((1, f"pieces = {'Pieces()' if self._watched else '[]'}", (1, 1)))
             lines.append((1, "append = pieces.append", (1, 1)))
@@ -170,11 +200,6 @@ class Generator(ExpressionGenerator):
         is_flag = isinstance(condition, Reference) and self._is_counter(condition) and condition.accessors[0] in FLAGS
         return is_flag and all(isinstance(each, Text) for each in body)
 
-    def _separator(self, node: If) -> str:
-        ((condition, body),) = node.branches
-        text = "".join([each.text for each in body if isinstance(each, Text)])
-        return f"({self._constant(text)} if {self._truth(condition)} else empty)" if condition else "empty"
-
     def _append(self, run: list[Text | Output | If]) -> None:
         function = self._function
         written = self._is_large and not any(may_change(statement) for statement in run)
@@ -195,37 +220,31 @@ class Generator(ExpressionGenerator):
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
-        pieces: list[str | Output | If] = []
-        for statement in run:
-            if isinstance(statement, (Output, If)):
-                pieces.append(statement)
-            elif isinstance(statement, Text) and statement.text:
-                if pieces and isinstance(pieces[-1], str):
-                    pieces[-1] += statement.text
-                else:
-                    pieces.append(statement.text)
+        pieces = _pieces(run)
         alone = sum(isinstance(piece, Output) for piece in pieces) < 2
-        fallible = any(isinstance(piece, Output) and may_fail(piece.reference) for piece in pieces)
+        fallible = [at for at, piece in enumerate(pieces) if isinstance(piece, Output) and may_fail(piece.reference)]
         shown: list[str] = []
         self._held.clear()
-        for piece in pieces:
-            if isinstance(piece, str):
-                shown.append(self._constant(piece))
-                continue
-            if isinstance(piece, If):
-                shown.append(self._separator(piece))
+        for at, piece in enumerate(pieces):
+            if isinstance(piece, _Words):
+                shown.append(self._words(piece))
                 continue
             self._function.place = (piece.line, piece.column)
             expression = self._printed(piece.reference, is_next=True)
-            if fallible and not alone:
+            if fallible and at <= fallible[-1] and not alone:
                 temporary = self._temporary()
                 self._function.emit(f"{temporary} = {expression}")
                 expression = temporary
             shown.append(expression)
         if not shown:
             return "empty"
-        only_text = len(shown) == 1 and isinstance(pieces[0], str)
+        only_text = len(shown) == 1 and isinstance(pieces[0], _Words)
         return shown[0] if only_text else formatted(shown, '"')
+
+    def _words(self, words: _Words) -> str:
+        if words.flag is None:
+            return self._constant(words.text)
+        return f"({self._constant(words.text)} if {self._truth(words.flag)} else {self._constant(words.otherwise)})"
 
     def _statement(self, statement: Statement) -> None:
         if isinstance(statement, Set):
