@@ -81,15 +81,7 @@ def _ours(text: str, body: str) -> Callable[[], Any]:
     render, only_reads = template.render, template.only_reads
 
     def case() -> object:
-        return render(
-            variables(
-                body=body,
-                params=params,
-                context=context,
-                stage_variables=stage_variables,
-                only_reads=only_reads,
-            )
-        )
+        return render(variables(body, params, context, stage_variables, only_reads))
 
     return case
 

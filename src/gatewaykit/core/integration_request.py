@@ -89,13 +89,7 @@ class Exchange:
     def render(self, template: Template, body: str) -> str | Refusal:
         """A template's text for this body, or why it failed."""
         rendered = template.render(
-            variables(
-                body=body,
-                params=self._params,
-                context=self.context,
-                stage_variables=self._stage_variables,
-                only_reads=template.only_reads,
-            )
+            variables(body, self._params, self.context, self._stage_variables, template.only_reads)
         )
         if isinstance(rendered, TemplateFailure):
             return Refusal(

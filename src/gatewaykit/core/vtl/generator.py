@@ -24,7 +24,7 @@ from gatewaykit.core.vtl.expression_code import (
     may_be_null,
     may_fail,
 )
-from gatewaykit.core.vtl.growth import LARGE, TURN
+from gatewaykit.core.vtl.growth import LARGE, MAX_ITERATIONS, MAX_STEPS, MAX_UNSEEN
 from gatewaykit.core.vtl.nodes import (
     Break,
     Call,
@@ -50,8 +50,8 @@ BRANCHES: Final = 50
 MAX_WRITTEN: Final = 512
 """References in one call of `Pieces.write`."""
 
-MAX_OF_TURN: Final = 32 * 1024 * 1024
-"""Characters of output between two turns of a loop that nobody has looked at, at most."""
+MAX_OF_LOOP: Final = 32 * 1024 * 1024
+"""Characters of one loop's output that nobody has looked at, at most."""
 
 
 def may_change(statement: Text | Output | If) -> bool:
@@ -124,7 +124,8 @@ class Generator(ExpressionGenerator):
         self._uses = uses
         self._own: set[str] = set()  # variables that the template sets before it reads them, whatever happens
         self._counts = uses.names & {"velocityCount", "velocityHasNext"}
-        self._large = min(LARGE, MAX_OF_TURN // (TURN * (uses.outputs + 1)))
+        self._large = min(LARGE, MAX_OF_LOOP // (MAX_ITERATIONS * (uses.printed_in_loops + 1)))
+        self._is_placed = uses.places or uses.breaks or uses.loop_objects or bool(self._counts)
         self._watched = uses.loops or uses.outputs > MAX_FORMATTED or self._is_large
 
     # -------------------------------------------------------------------------------------------- the function
@@ -140,6 +141,8 @@ class Generator(ExpressionGenerator):
         if not single:
             lines.append((1, f"pieces = {'Pieces()' if self._watched else '[]'}", (1, 1)))
             lines.append((1, "append = pieces.append", (1, 1)))
+            if self._uses.loops:
+                lines.append((1, f"steps, look = 0, {MAX_UNSEEN}", (1, 1)))
         lines += self._function.lines
         if not single:
             lines.append((1, "return join(pieces)", (1, 1)))
@@ -215,8 +218,10 @@ class Generator(ExpressionGenerator):
             if self._watched and any(isinstance(statement, Output) for statement in some):
                 function.emit(f"append(piece := {joined})")
                 function.emit(f"if len(piece) > {self._large}: pieces.check()")
-            else:
-                function.emit(f"append({joined})")
+                continue
+            function.emit(f"append({joined})")
+            if function.loops and sum(len(each.text) for each in _pieces(some) if isinstance(each, _Words)) > self._large:
+                function.emit("pieces.check()")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
@@ -356,9 +361,11 @@ class Generator(ExpressionGenerator):
         return self._chain(iterable.root, iterable.accessors) if is_rooted(iterable) else self._value(iterable)
 
     def _items(self, iterable: Expression) -> str:
-        if is_rooted(iterable) and iterable.accessors and iterable.accessors[-1] == Call("keySet", []):
-            return f"keys_of({self._chain(iterable.root, iterable.accessors[:-1])})"
-        return f"items({self._over(iterable)})"
+        if self._is_large or not is_rooted(iterable) or iterable.accessors[-1:] != [Call("keySet", [])]:
+            return f"items({self._over(iterable)})"
+        owner, value = self._hold(self._chain(iterable.root, iterable.accessors[:-1]))
+        is_plain = f"type({value}) is dict and not odd_keys and len({owner}) <= {MAX_ITERATIONS}"
+        return f"[*{owner}] if {is_plain} else items(call_bare({owner}, {self._constant('keySet')}))"
 
     def _foreach(self, node: Foreach) -> None:
         function = self._function
@@ -366,7 +373,10 @@ class Generator(ExpressionGenerator):
         function.emit(f"{items} = {self._items(node.iterable)}")
         function.emit(f"if {items}:")
         function.indent += 1
-        function.emit(f"{last} = pieces.enter({items})")
+        too_many = f"(steps := steps + len({items})) > {MAX_STEPS} or len(pieces) > look"
+        function.emit(f"if {too_many}: look = pieces.look(steps)")
+        if self._is_placed:
+            function.emit(f"{last} = len({items}) - 1")
         variable = self._variable(node.variable)
         saved = {variable: self._unique("o")}
         each = []
@@ -384,15 +394,17 @@ class Generator(ExpressionGenerator):
             function.emit(f"{outer} = {scope}")
             function.emit(f"{scope} = {loop} = Loop({outer}, {last})")
             each.append(f"{loop}.index = {counter}")
-        function.emit(f"for {counter}, {variable} in enumerate({items}):")
+        each_item = f"{counter}, {variable} in enumerate({items})" if self._is_placed else f"{variable} in {items}"
+        function.emit(f"for {each_item}:")
         function.indent += 1
-        function.emit(f"if {counter} & {TURN - 1} == {TURN - 1}: pieces.turn()")
         for line in each:
             function.emit(line)
         function.loops.append((counter, last))
         self._body(node.body)
         function.loops.pop()
         function.indent -= 1
+        if self._uses.breaks:
+            function.emit(f"steps -= {last} - {counter}")
         for name, kept in saved.items():
             function.emit(f"{name} = {kept}")
         function.indent -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from gatewaykit.core.vtl.growth import MAX_STEPS, Pieces
+from gatewaykit.core.vtl.growth import MAX_ITERATIONS, MAX_STEPS, Pieces
 from gatewaykit.core.vtl.java_numbers import int_value
 from gatewaykit.core.vtl.java_strings import is_int
 from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED
@@ -24,13 +24,13 @@ from gatewaykit.core.vtl.operators import (
 )
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
+    ODD_KEYS,
     Char,
     Failure,
     HostObject,
     JavaIterator,
     JavaList,
     JavaSet,
-    MapKey,
     OnceMap,
     key_of,
     put_inside,
@@ -38,9 +38,6 @@ from gatewaykit.core.vtl.values import (
 )
 
 __all__ = ["NAMESPACE", "Loop", "items"]
-
-MAX_ITERATIONS: Final = 1000
-"""Iterations of one #foreach (developer guide, "Quotas")."""
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
 
@@ -269,13 +266,6 @@ def items(value: object) -> list[Any] | None:
     return found
 
 
-def keys_of(owner: object) -> list[Any] | None:
-    """What a #foreach over `owner.keySet()` goes over."""
-    if type(owner) is dict and len(owner) <= MAX_ITERATIONS and MapKey not in map(type, owner):
-        return [*owner]
-    return items(call_bare(owner, "keySet"))
-
-
 def given(value: object) -> object:
     """What has no value is the empty string where a value is needed."""
     return "" if value is None else value
@@ -316,6 +306,7 @@ NAMESPACE: Final[dict[str, object]] = {
     "call_one": call_one,
     "index": index,
     "member": member,
+    "odd_keys": ODD_KEYS,
     "key_of": key_of,
     "text": text,
     "bounded": bounded,
@@ -324,7 +315,6 @@ NAMESPACE: Final[dict[str, object]] = {
     "assign_index": assign_index,
     "assign_property": assign_property,
     "items": items,
-    "keys_of": keys_of,
     "range_of": range_of,
     "add": add,
     "divide": divide,

@@ -27,6 +27,7 @@ from gatewaykit.core.vtl.nodes import (
     Set,
     Statement,
     Stop,
+    Text,
 )
 from gatewaykit.core.vtl.parser import Parsed
 
@@ -48,6 +49,7 @@ MAX_LOOP_DEPTH: Final = 8
 class Uses:
     """What a template uses, anywhere in it.
 
+    `printed_in_loops` counts texts and references. `places`: it asks for the place of a loop, or leaves one by #break.
     `scoped`: it needs variables by name, because code runs elsewhere than it stands (macros, blocks, strings with
     directives, #evaluate), or because it does with a loop what local variables cannot. `only_reads`: it does no more
     with `$context` and `$stageVariables` than read what is in them by name.
@@ -55,8 +57,8 @@ class Uses:
 
     def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
-        self.outputs = self.references = 0
-        self.loops = self.loop_objects = self.scoped = False
+        self.outputs = self.references = self.printed_in_loops = 0
+        self.loops = self.loop_objects = self.places = self.breaks = self.scoped = False
         self.only_reads = True
         self._macros = parsed.macros
         self._variables: list[str] = []  # of the loops around
@@ -65,6 +67,8 @@ class Uses:
 
     def _body(self, statements: list[Statement]) -> None:
         for statement in statements:
+            if self._variables and isinstance(statement, (Output, Text)):
+                self.printed_in_loops += 1
             if isinstance(statement, Output):
                 self.outputs += 1
                 self._expression(statement.reference)
@@ -81,6 +85,7 @@ class Uses:
             elif isinstance(statement, Stop):
                 self._expressions([] if statement.message is None else [statement.message])
             else:
+                self.breaks |= isinstance(statement, Break)
                 self.scoped |= (
                     isinstance(statement, (Define, Evaluate))
                     or (isinstance(statement, MacroCall) and statement.name in self._macros)
@@ -125,6 +130,7 @@ class Uses:
             self.references += 1 + len(node.accessors)
             self._name(node)
             if node.root == "foreach":
+                self.places = True
                 first = node.accessors[0] if node.accessors else None
                 counter = isinstance(first, Property) and first.name in COUNTERS and bool(self._variables)
                 self.loop_objects |= not counter

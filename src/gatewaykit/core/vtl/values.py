@@ -17,9 +17,9 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "PLAIN_LEAST", "PLAIN_MOST", "Char", "Entry", "Failure", "HostObject",
-    "JavaIterator", "JavaList", "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals",
-    "key_of", "list_to_json", "put_inside", "text", "to_json",
+    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "ODD_KEYS", "PLAIN_LEAST", "PLAIN_MOST", "Char", "Entry", "Failure",
+    "HostObject", "JavaIterator", "JavaList", "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double",
+    "java_equals", "key_of", "list_to_json", "put_inside", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
@@ -81,12 +81,18 @@ class HostObject:
         return ""
 
 
+ODD_KEYS: Final[list[bool]] = []
+"""Not empty once any template has made a MapKey. Before, what stands in a map is what a template sees as its keys."""
+
+
 class MapKey:
     """A map key that Python would confuse with another: True is not 1, and 1.0 is not 1."""
 
     __slots__ = ("_identity", "shown", "value")
 
     def __init__(self, value: object) -> None:
+        if not ODD_KEYS:
+            ODD_KEYS.append(True)
         self.value = value
         self.shown = text(value)
         self._identity = (type(value), value if isinstance(value, (bool, float)) else self.shown)
