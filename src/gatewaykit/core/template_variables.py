@@ -232,6 +232,7 @@ class Util(HostObject):
         "base64Encode": lambda util, value: base64.b64encode(_bytes(text(value))).decode("ascii"),
         "base64Decode": lambda util, value: _decoded(text(value)),
     }
+    takes_anything: ClassVar[frozenset[str]] = frozenset(methods)
 
 
 UTIL: Final = Util()

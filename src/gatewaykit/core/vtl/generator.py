@@ -8,7 +8,7 @@ in the template that it came from. A template whose code runs elsewhere than it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Final, TypeGuard
@@ -40,6 +40,7 @@ from gatewaykit.core.vtl.nodes import (
     Stop,
     Text,
 )
+from gatewaykit.core.vtl.printed import Words, cut, pieces_of
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = ["Generated", "Generator", "TooComplex"]
@@ -57,53 +58,6 @@ MAX_OF_LOOP: Final = 32 * 1024 * 1024
 def may_change(statement: Text | Output | If) -> bool:
     """Whether putting this out may fail or change what is put out after it."""
     return isinstance(statement, Output) and may_fail(statement.reference)
-
-
-def _cut(run: list[Text | Output | If], most: int) -> Iterator[list[Text | Output | If]]:
-    """Runs with at most so many references each."""
-    some: list[Text | Output | If] = []
-    references = 0
-    for statement in run:
-        if isinstance(statement, Output):
-            if references == most:
-                yield some
-                some, references = [], 0
-            references += 1
-        some.append(statement)
-    if some:
-        yield some
-
-
-@dataclass(slots=True)
-class _Words:
-    """Text between references, with `otherwise` in its place where there is a `flag` and it does not hold."""
-
-    text: str = ""
-    otherwise: str = ""
-    flag: Expression | None = None
-
-
-def _pieces(run: Iterable[Statement]) -> list[Output | _Words]:
-    """References, and between them all that is text."""
-    pieces: list[Output | _Words] = []
-    words = _Words()
-    for statement in run:
-        if isinstance(statement, Output):
-            pieces.append(statement)
-            words = _Words()
-            continue
-        if isinstance(statement, If):
-            ((flag, body),) = statement.branches
-            if words.flag not in (None, flag):
-                words = _Words()
-            words.flag = flag
-            words.text += "".join([each.text for each in body if isinstance(each, Text)])
-        elif isinstance(statement, Text):
-            words.text += statement.text
-            words.otherwise += statement.text
-        if words.text and not (pieces and pieces[-1] is words):
-            pieces.append(words)
-    return pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +92,8 @@ class Generator(ExpressionGenerator):
         for name, variable in self._variables.items():
             if name not in self._own:
                 lines.append((1, f"{variable} = variables.get({self._constant(name)})", (1, 1)))
+        for (variable, name), method in self._methods.items():
+            lines.append((1, f"{method} = one_argument({variable}, {name})", (1, 1)))
         if not single:
             lines.append((1, f"pieces = {'Pieces()' if self._watched else '[]'}", (1, 1)))
             lines.append((1, "append = pieces.append", (1, 1)))
@@ -206,7 +162,7 @@ class Generator(ExpressionGenerator):
     def _append(self, run: list[Text | Output | If]) -> None:
         function = self._function
         written = self._is_large and not any(may_change(statement) for statement in run)
-        for some in _cut(run, MAX_WRITTEN if written else MAX_FORMATTED):
+        for some in cut(run, MAX_WRITTEN if written else MAX_FORMATTED):
             function.temporaries = 0
             if written:
                 values = [self._piece(piece, is_inlined=False) for piece in some]
@@ -220,18 +176,19 @@ class Generator(ExpressionGenerator):
                 function.emit(f"if len(piece) > {self._large}: pieces.check()")
                 continue
             function.emit(f"append({joined})")
-            if function.loops and sum(len(each.text) for each in _pieces(some) if isinstance(each, _Words)) > self._large:
+            texts = [text for words in pieces_of(some) if isinstance(words, Words) for text in words.texts]
+            if function.loops and sum(map(len, texts)) > self._large:
                 function.emit("pieces.check()")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
-        pieces = _pieces(run)
+        pieces = pieces_of(run)
         alone = sum(isinstance(piece, Output) for piece in pieces) < 2
         fallible = [at for at, piece in enumerate(pieces) if isinstance(piece, Output) and may_fail(piece.reference)]
         shown: list[str] = []
         self._held.clear()
         for at, piece in enumerate(pieces):
-            if isinstance(piece, _Words):
+            if isinstance(piece, Words):
                 shown.append(self._words(piece))
                 continue
             self._function.place = (piece.line, piece.column)
@@ -243,13 +200,14 @@ class Generator(ExpressionGenerator):
             shown.append(expression)
         if not shown:
             return "empty"
-        only_text = len(shown) == 1 and isinstance(pieces[0], _Words)
+        only_text = len(shown) == 1 and isinstance(pieces[0], Words)
         return shown[0] if only_text else formatted(shown, '"')
 
-    def _words(self, words: _Words) -> str:
+    def _words(self, words: Words) -> str:
+        texts = self._constant("".join(words.texts))
         if words.flag is None:
-            return self._constant(words.text)
-        return f"({self._constant(words.text)} if {self._truth(words.flag)} else {self._constant(words.otherwise)})"
+            return texts
+        return f"({texts} if {self._truth(words.flag)} else {self._constant(''.join(words.otherwise))})"
 
     def _statement(self, statement: Statement) -> None:
         if isinstance(statement, Set):

@@ -195,6 +195,13 @@ def call_one(owner: object, name: str, argument: object) -> object:
         return None
 
 
+def one_argument(owner: object, name: str) -> Callable[[object, object], object]:
+    """What does as `call_one` does with this owner and name, for calls that loops make again and again."""
+    if isinstance(owner, HostObject) and name in owner.takes_anything:
+        return owner.methods[name]
+    return lambda owner, argument: call_one(owner, name, argument)
+
+
 def _refuse_arguments(method: Callable[..., Any], name: str, arguments: int) -> None:
     """Java would not find a method for such arguments, but Velocity takes one that has no parameters, and fails."""
     code = method.__code__
@@ -304,6 +311,7 @@ NAMESPACE: Final[dict[str, object]] = {
     "call": call,
     "call_bare": call_bare,
     "call_one": call_one,
+    "one_argument": one_argument,
     "index": index,
     "member": member,
     "odd_keys": ODD_KEYS,

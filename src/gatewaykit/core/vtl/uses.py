@@ -49,14 +49,15 @@ MAX_LOOP_DEPTH: Final = 8
 class Uses:
     """What a template uses, anywhere in it.
 
-    `printed_in_loops` counts texts and references. `places`: it asks for the place of a loop, or leaves one by #break.
-    `scoped`: it needs variables by name, because code runs elsewhere than it stands (macros, blocks, strings with
-    directives, #evaluate), or because it does with a loop what local variables cannot. `only_reads`: it does no more
-    with `$context` and `$stageVariables` than read what is in them by name.
+    `assigned`: variables that it sets, those of loops too. `printed_in_loops` counts texts and references. `places`: it
+    asks for the place of a loop. `scoped`: it needs variables by name, because code runs elsewhere than it stands
+    (macros, blocks, strings with directives, #evaluate), or because it does with a loop what local variables cannot.
+    `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name.
     """
 
     def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
+        self.assigned: set[str] = set()
         self.outputs = self.references = self.printed_in_loops = 0
         self.loops = self.loop_objects = self.places = self.breaks = self.scoped = False
         self.only_reads = True
@@ -96,6 +97,7 @@ class Uses:
         self.loops = True
         self.scoped |= loop.variable in (*self._variables, *_KEPT_BY_LOOPS) or len(self._variables) == MAX_LOOP_DEPTH
         self.names.add(loop.variable)
+        self.assigned.add(loop.variable)
         self._expression(loop.iterable)
         self._variables.append(loop.variable)
         self._body(loop.body)
@@ -103,6 +105,7 @@ class Uses:
 
     def _target(self, target: Reference) -> None:
         self.scoped |= not target.accessors and target.name_as_written in (*self._variables, *_KEPT_BY_LOOPS)
+        self.assigned.add(target.root)
         self.loop_objects |= target.root == "foreach"
         self.only_reads &= target.root != "stageVariables"
         self._name(target)

@@ -68,11 +68,13 @@ class OnceMap(dict[Any, Any]):
 class HostObject:
     """An object of ours in a template. `methods` maps a name to a function of the object and its arguments.
 
-    A function raises TypeError for arguments of types it does not take: Java would not find such a method.
+    A function raises TypeError for arguments of types it does not take: Java would not find such a method. Those that
+    have one argument, and take whatever it is, may be named in `takes_anything`.
     """
 
     __slots__ = ()
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {}
+    takes_anything: ClassVar[frozenset[str]] = frozenset()
 
     def template_property(self, name: str) -> object:
         return None
