@@ -49,7 +49,7 @@ MAX_LOOP_DEPTH: Final = 8
 class Uses:
     """What a template uses, anywhere in it.
 
-    `assigned`: variables that it sets, those of loops too. `printed_in_loops` counts texts and references. `places`: it
+    `assigned`: variables that it or its loops set. `printed_in_loops` counts texts and references. `places`: it
     asks for the place of a loop. `scoped`: it needs variables by name, because code runs elsewhere than it stands
     (macros, blocks, strings with directives, #evaluate), or because it does with a loop what local variables cannot.
     `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name.
@@ -57,7 +57,7 @@ class Uses:
 
     def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
-        self.assigned: set[str] = set()
+        self.assigned: set[str] = {*_KEPT_BY_LOOPS}
         self.outputs = self.references = self.printed_in_loops = 0
         self.loops = self.loop_objects = self.places = self.breaks = self.scoped = False
         self.only_reads = True
