@@ -1,14 +1,15 @@
-"""Three mapping templates, what they are rendered with, and the functions that somebody would write by hand instead."""
+"""Three mapping templates, and what they are rendered with."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchmarks.stacks import mappings_by_hand as by_hand
 from gatewaykit.core.payload.headers import readable_headers
+from gatewaykit.core.template_variables import Params
 
 __all__ = [
     "HEADERS",
@@ -53,14 +54,18 @@ def fresh_context() -> dict[str, Any]:
     return {**_CONTEXT, "identity": {**_IDENTITY}}
 
 
+ByHand = Callable[[str, Params, Mapping[str, Any], Mapping[str, str]], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One template: `by_hand` gives the same bytes for the body, a context and the parameters above."""
+    """One template: `by_hand` gives the same bytes for any request, and `trusting` for bodies like this one."""
 
     name: str
     template: str
     body: str
-    by_hand: Callable[[str, Mapping[str, Any]], str]
+    by_hand: ByHand
+    trusting: ByHand
     of_airspeed: float
 
 
@@ -75,14 +80,6 @@ _SMALL: Final = """#set($user = $input.path('$.user'))
   "stage": "$context.stage"
 }"""
 _SMALL_BODY: Final = '{"user": {"name": "Ada Lovelace", "age": 36, "contact": {"email": "ada@engine.example"}}}'
-
-
-def _small(body: str, context: Mapping[str, Any]) -> str:
-    user = json.loads(body)["user"]
-    return (
-        f'{{\n  "id": "{PATH["id"]}",\n  "name": "{user["name"]}",\n  "email": "{user["contact"]["email"]}",\n'
-        f'  "age": {user["age"]},\n  "stage": "{context["stage"]}"\n}}'
-    )
 
 
 # ------------------------------------------------------------------------------------------------ a loop over 100 items
@@ -106,19 +103,6 @@ _LOOP_BODY: Final = json.dumps(
         ],
     }
 )
-
-
-def _loop(body: str, context: Mapping[str, Any]) -> str:
-    order = json.loads(body)
-    items = order["lines"]
-    shown = ",\n".join(
-        [
-            f'    {{"sku": "{item["sku"]}", "count": {item["quantity"]}, "price": {item["price"]}, '
-            f'"text": "{item["name"]}"}}'
-            for item in items
-        ]
-    )
-    return f'{{\n  "customer": "{order["customer"]}",\n  "count": {len(items)},\n  "items": [\n{shown}\n  ]\n}}'
 
 
 # ------------------------------------------------------------------------- everything there is, as the console has it
@@ -169,50 +153,17 @@ _PASSTHROUGH: Final = """#set($allParams = $input.params())
 _PASSTHROUGH_BODY: Final = '{"id": 417, "customer": {"name": "Ada"}, "lines": [{"sku": "ABC-1000", "quantity": 2}]}'
 
 
-def _passthrough(body: str, context: Mapping[str, Any]) -> str:
-    kinds = []
-    for kind, values in (("path", PATH), ("querystring", QUERY), ("header", HEADERS)):
-        pairs = "        ,".join([f'        "{name}" : "{_escaped(value)}"\n' for name, value in values.items()])
-        kinds.append(f'"{kind}" : {{\n{pairs}            }}\n    ')
-    variables = "    ,".join([f'"{name}" : "{_escaped(value)}"\n' for name, value in STAGE_VARIABLES.items()])
-    identity, principal = context["identity"], context["authorizer"]["principalId"] if "authorizer" in context else ""
-    return (
-        f'{{\n"body-json" : {_dumped(json.loads(body))},\n"params" : {{\n{",".join(kinds)}}},\n'
-        f'"stage-variables" : {{\n{variables}    }},\n"context" : {{\n'
-        f'    "account-id" : "{identity["accountId"] or ""}",\n'
-        f'    "api-id" : "{context["apiId"]}",\n'
-        f'    "api-key" : "{identity.get("apiKey", "")}",\n'
-        f'    "authorizer-principal-id" : "{principal}",\n'
-        f'    "caller" : "{identity["caller"] or ""}",\n'
-        f'    "cognito-authentication-provider" : "{identity["cognitoAuthenticationProvider"] or ""}",\n'
-        f'    "cognito-authentication-type" : "{identity["cognitoAuthenticationType"] or ""}",\n'
-        f'    "cognito-identity-id" : "{identity["cognitoIdentityId"] or ""}",\n'
-        f'    "cognito-identity-pool-id" : "{identity["cognitoIdentityPoolId"] or ""}",\n'
-        f'    "http-method" : "{context["httpMethod"]}",\n'
-        f'    "stage" : "{context["stage"]}",\n'
-        f'    "source-ip" : "{identity["sourceIp"]}",\n'
-        f'    "user" : "{identity["user"] or ""}",\n'
-        f'    "user-agent" : "{identity["userAgent"] or ""}",\n'
-        f'    "user-arn" : "{identity["userArn"] or ""}",\n'
-        f'    "request-id" : "{context["requestId"]}",\n'
-        f'    "resource-id" : "{context["resourceId"]}",\n'
-        f'    "resource-path" : "{context["resourcePath"]}"\n    }}\n}}\n'
-    )
-
-
-_dumped: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_TO_ESCAPE: Final = re.compile("[^ !#-&(-\\[\\]-~]")
-_SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "'": "\\'"}
-
-
-def _escaped(value: str) -> str:
-    return _TO_ESCAPE.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}", value)
-
-
 SUBJECTS: Final = (
-    Subject("a small body mapping", _SMALL, _SMALL_BODY, _small, 18),
-    Subject("#foreach over 100 items", _LOOP, _LOOP_BODY, _loop, 14),
-    Subject("the console's passthrough", _PASSTHROUGH, _PASSTHROUGH_BODY, _passthrough, 22),
+    Subject("a small body mapping", _SMALL, _SMALL_BODY, by_hand.small, by_hand.trusting_small, 18),
+    Subject("#foreach over 100 items", _LOOP, _LOOP_BODY, by_hand.loop, by_hand.trusting_loop, 14),
+    Subject(
+        "the console's passthrough",
+        _PASSTHROUGH,
+        _PASSTHROUGH_BODY,
+        by_hand.passthrough,
+        by_hand.trusting_passthrough,
+        22,
+    ),
 )
 
 

@@ -100,6 +100,7 @@ def test_what_a_path_finds_prints_as_recorded(text: str, body: Any, expected: st
         pytest.param(
             "$input.json('$')", '{"a": [1e16, 0.0005, 1.0]}', '{"a":[1.0E16,5.0E-4,1.0]}', id="doubles inside"
         ),
+        pytest.param("$input.json('$')", '{"a": [1e16, 1e-7]}', '{"a":[1.0E16,1.0E-7]}', id="doubles without a point"),
         pytest.param(
             "$input.json('$')", '{"a": "12345678.5"}', '{"a":"12345678.5"}', id="a string that looks like one"
         ),

@@ -87,15 +87,11 @@ class Exchange:
         return written if isinstance(written, dict) else _NOTHING
 
     def render(self, template: Template, body: str) -> str | Refusal:
-        """A template's text for this body, or why it failed."""
+        """A template's text for this body, or why it failed. One without references and directives is its own text."""
+        if "$" not in template.text and "#" not in template.text:
+            return template.text
         rendered = template.render(
-            variables(
-                body=body,
-                params=self._params,
-                context=self.context,
-                stage_variables=self._stage_variables,
-                only_reads=template.only_reads,
-            )
+            variables(body, self._params, self.context, self._stage_variables, template.only_reads)
         )
         if isinstance(rendered, TemplateFailure):
             return Refusal(

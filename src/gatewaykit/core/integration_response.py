@@ -75,7 +75,7 @@ class IntegrationResponses:
     def finish(self, exchange: Exchange, value: str | None, headers: HeaderList, body: bytes) -> Response | Refusal:
         """The client's response. `value` is what patterns are matched with: a status, an error message, or None."""
         chosen = self._default
-        if value is not None:
+        if value is not None and self._patterned:
             try:
                 chosen = next((each for pattern, each in self._patterned if matches(pattern, value)), chosen)
             except Failure as failure:  # an error message may hold what a client sent
@@ -91,7 +91,8 @@ class IntegrationResponses:
             return mapped
         wanted = exchange.request.headers.get(b"accept")
         accept = None if wanted is None else wanted.decode("latin-1")
-        content_type = next((v.decode("latin-1") for k, v in headers if k.lower() == b"content-type"), None)
+        types = [v.decode("latin-1") for k, v in headers if k.lower() == b"content-type"]
+        content_type = types[0] if types else None
         payload = convert_response(body, content_type, accept, chosen.handling, self._binary_types)
         if isinstance(payload, Refusal):
             return payload

@@ -50,7 +50,6 @@ class Params:
 
 
 def variables(
-    *,
     body: str,
     params: Parameters,
     context: dict[str, Any],
@@ -96,13 +95,13 @@ _UNREAD: Final = _Unread()
 class Input(HostObject):
     """`$input`. The body is parsed when a path first asks for it, once."""
 
-    # on the class until they are known: every rendering makes an `$input`, and few ask for both
-    _parsed: Any = _UNREAD
-    _all: dict[str, dict[str, str]] | None = None
+    __slots__ = ("_all", "_parsed", "_raw", "params")
 
     def __init__(self, body: str, params: Parameters) -> None:
         self._raw = body
         self.params = params
+        self._parsed: Any = _UNREAD
+        self._all: dict[str, dict[str, str]] | None = None
 
     def body(self) -> str:
         return self._raw or EMPTY_BODY
@@ -144,16 +143,14 @@ class Input(HostObject):
         kinds = self.params
         if name is None:
             if self._all is None:
-                self._all = {
-                    "path": dict(kinds.path), "querystring": dict(kinds.querystring), "header": dict(kinds.header),
-                }  # fmt: skip
+                self._all = {"path": {**kinds.path}, "querystring": {**kinds.querystring}, "header": {**kinds.header}}
             return self._all
         if type(name) is not str:
             raise TypeError
-        if name in kinds.path:
-            return kinds.path[name]
-        if name in kinds.querystring:
-            return kinds.querystring[name]
+        if name in (path := kinds.path):
+            return path[name]
+        if name in (querystring := kinds.querystring):
+            return querystring[name]
         return kinds.header.get(name, "")
 
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {
@@ -217,9 +214,11 @@ def escape_javascript(value: str) -> str:
 
 def _escape_javascript(util: object, value: object) -> str:
     shown = value if type(value) is str else text(value)
-    if shown.isascii() and shown.isprintable() and not ('"' in shown or "'" in shown or "\\" in shown):
-        return shown
-    return _ESCAPED.sub(_escape, shown)
+    if not (shown.isascii() and shown.isprintable()):
+        return _ESCAPED.sub(_escape, shown)
+    if '"' in shown or "'" in shown or "\\" in shown:
+        return shown.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'")
+    return shown
 
 
 class Util(HostObject):
@@ -233,6 +232,7 @@ class Util(HostObject):
         "base64Encode": lambda util, value: base64.b64encode(_bytes(text(value))).decode("ascii"),
         "base64Decode": lambda util, value: _decoded(text(value)),
     }
+    takes_anything: ClassVar[frozenset[str]] = frozenset(methods)
 
 
 UTIL: Final = Util()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import pytest
 
 from gatewaykit.core.vtl import Template, TemplateFailure, compile_template
+from gatewaykit.core.vtl.values import HostObject, text
 
 
-def render(text: str, **variables: Any) -> Any:
-    template = compile_template(text)
+def render(written: str, **variables: Any) -> Any:
+    template = compile_template(written)
     assert isinstance(template, Template), template
     return template.render(variables)
 
@@ -27,8 +29,14 @@ def render(text: str, **variables: Any) -> Any:
         ("#foreach($i in $l)#foreach($j in $l)$j#if($foreach.hasNext),#end#end#if($foreach.hasNext);#end#end",
          "1,2,3;1,2,3;1,2,3"),
         ("#foreach($i in $l)$l.set(0, 9)$i#if($foreach.hasNext),#end#end", "11,92,93"),
+        ("#foreach($i in $l)#if($foreach.first)<#end#if($foreach.first)-#end#if($foreach.hasNext),#end|#end",
+         "<-,|,||"),
+        ("#foreach($i in $l)a#if($foreach.last)b#{end}c#end", "acacabc"),
     ],
-    ids=["after", "before and after", "empty", "with else", "with a reference", "loops in loops", "beside a call"],
+    ids=[
+        "after", "before and after", "empty", "with else", "with a reference", "loops in loops", "beside a call",
+        "one after another", "texts alone",
+    ],
 )  # fmt: skip
 def test_text_between_items(text: str, expected: str) -> None:
     assert render(text, l=[1, 2, 3]) == expected
@@ -75,6 +83,47 @@ def test_output_that_grows_in_short_loops_is_seen() -> None:
 
     assert isinstance(failure, TemplateFailure)
     assert failure.reason.startswith("an output of more than")
+
+
+def test_text_that_grows_in_a_loop_is_seen() -> None:
+    failure = render("#foreach($i in $l)" + "x" * 20_000 + "#end", l=[0] * 1000)
+
+    assert isinstance(failure, TemplateFailure)
+    assert failure.reason.startswith("an output of more than")
+
+
+def test_a_loop_that_is_left_counts_what_it_did() -> None:
+    search = "#foreach($i in $l)#foreach($j in $l)#if($j == 2)$j#break#end#end#end"
+
+    assert render(search, l=[*range(1000)]) == "2" * 1000
+
+
+class Host(HostObject):
+    methods: ClassVar[Mapping[str, Callable[..., object]]] = {
+        "show": lambda host, value: f"<{text(value)}>",
+        "word": lambda host, value: value if isinstance(value, str) else undefined(),
+    }
+    takes_anything: ClassVar[frozenset[str]] = frozenset(("show",))
+
+
+def undefined() -> object:
+    raise TypeError
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("$o.show($i)$o.word($i)", "<1><a>a"),
+        ("$o.show($none)$o.show()$o.show(1, 2)", "<><>"),
+        ("$o.equals($o)$o.nope($i)", "truetrue"),
+        ("$s.concat($i)$s.contains($i)", "safalse"),
+        ("$none.show($i)", ""),
+        ("#set($o = 's')$o.concat($i)$o.show($i)", "sa"),
+    ],
+    ids=["methods", "arguments", "any object's", "of a text", "of nothing", "of what is assigned"],
+)
+def test_calls_in_loops(template: str, expected: str) -> None:
+    assert render(f"#foreach($i in $l){template}#end", l=[1, "a"], o=Host(), s="s") == expected
 
 
 @pytest.mark.parametrize("depth", [7, 9])

@@ -405,3 +405,8 @@ def test_rendering_never_raises(text: str, variables: dict[str, Any]) -> None:
         rendered = template.render(variables)
 
         assert isinstance(rendered, (str, TemplateFailure))
+
+
+@given(text=st.text(st.characters(exclude_characters="$#")))
+def test_text_without_references_and_directives_is_its_own_rendering(text: str) -> None:
+    assert render(text) == text

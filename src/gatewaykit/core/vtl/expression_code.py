@@ -96,6 +96,9 @@ class ExpressionGenerator:
         self._serial = 0
         # what chains of names lead to: where it is held, and what tells whether it is a map
         self._held: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._assigned = uses.assigned
+        self._given: set[str] = set()  # variables that are never assigned
+        self._methods: dict[tuple[str, str], str] = {}  # by variable and name: what loops call again and again
         self._function = Function()
         self._loop_objects = uses.loop_objects
         self._is_large = uses.references > MAX_INLINED
@@ -134,6 +137,8 @@ class ExpressionGenerator:
             code, accessors = _COUNTERS[name].format(n=counter, l=last), accessors[1:]
         else:
             code = self._variable(root)
+            if root not in self._assigned and code.isidentifier():
+                self._given.add(code)
         return self._one_by_one(code, [partial(self._access, accessor) for accessor in accessors])
 
     def _names(self, reference: Reference) -> str:
@@ -189,10 +194,14 @@ class ExpressionGenerator:
             return f"{function}({owner}, {', '.join(shown)})"
         holder, value = self._hold(owner)  # what null is asked for is not evaluated
         found = f"{function}({holder}, {', '.join(shown)})"
-        if isinstance(accessor, Call) and accessor.name == "get" and len(arguments) == 1 and not self._is_large:
-            key = self._temporary()  # of a map by name, which most are
-            is_name = f"type({key} := {shown[1]}) is str and type({holder}) is dict"
-            found = f"{holder}.get({key}) if {is_name} else call_one({holder}, {shown[0]}, {key})"
+        if function == "call_one" and not self._is_large:
+            if accessor == Call("get", arguments):  # of a map by name, which most are
+                key = self._temporary()
+                is_name = f"type({key} := {shown[1]}) is str and type({holder}) is dict"
+                found = f"{holder}.get({key}) if {is_name} else call_one({holder}, {shown[0]}, {key})"
+            elif owner in self._given and self._function.loops:
+                method = self._methods.setdefault((owner, shown[0]), f"m{len(self._methods)}")
+                found = f"{method}({holder}, {shown[1]})"
         return f"(None if {value} is None else {found})"
 
     def _printed(self, reference: Reference, *, is_next: bool = False) -> str:

@@ -8,7 +8,7 @@ in the template that it came from. A template whose code runs elsewhere than it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Final, TypeGuard
@@ -24,7 +24,7 @@ from gatewaykit.core.vtl.expression_code import (
     may_be_null,
     may_fail,
 )
-from gatewaykit.core.vtl.growth import LARGE, TURN
+from gatewaykit.core.vtl.growth import LARGE, MAX_ITERATIONS, MAX_STEPS, MAX_UNSEEN
 from gatewaykit.core.vtl.nodes import (
     Break,
     Call,
@@ -40,6 +40,7 @@ from gatewaykit.core.vtl.nodes import (
     Stop,
     Text,
 )
+from gatewaykit.core.vtl.printed import Words, cut, pieces_of
 from gatewaykit.core.vtl.uses import Uses
 
 __all__ = ["Generated", "Generator", "TooComplex"]
@@ -50,28 +51,13 @@ BRANCHES: Final = 50
 MAX_WRITTEN: Final = 512
 """References in one call of `Pieces.write`."""
 
-MAX_OF_TURN: Final = 32 * 1024 * 1024
-"""Characters of output between two turns of a loop that nobody has looked at, at most."""
+MAX_OF_LOOP: Final = 32 * 1024 * 1024
+"""Characters of one loop's output that nobody has looked at, at most."""
 
 
 def may_change(statement: Text | Output | If) -> bool:
     """Whether putting this out may fail or change what is put out after it."""
     return isinstance(statement, Output) and may_fail(statement.reference)
-
-
-def _cut(run: list[Text | Output | If], most: int) -> Iterator[list[Text | Output | If]]:
-    """Runs with at most so many references each."""
-    some: list[Text | Output | If] = []
-    references = 0
-    for statement in run:
-        if isinstance(statement, Output):
-            if references == most:
-                yield some
-                some, references = [], 0
-            references += 1
-        some.append(statement)
-    if some:
-        yield some
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +78,8 @@ class Generator(ExpressionGenerator):
         self._uses = uses
         self._own: set[str] = set()  # variables that the template sets before it reads them, whatever happens
         self._counts = uses.names & {"velocityCount", "velocityHasNext"}
-        self._large = min(LARGE, MAX_OF_TURN // (TURN * (uses.outputs + 1)))
+        self._large = min(LARGE, MAX_OF_LOOP // (MAX_ITERATIONS * (uses.printed_in_loops + 1)))
+        self._is_placed = uses.places or uses.breaks or uses.loop_objects or bool(self._counts)
         self._watched = uses.loops or uses.outputs > MAX_FORMATTED or self._is_large
 
     # -------------------------------------------------------------------------------------------- the function
@@ -102,14 +89,16 @@ class Generator(ExpressionGenerator):
         if not single:
             self._body(statements)
         lines: list[tuple[int, str, tuple[int, int]]] = [(0, "def render(variables):", (1, 1))]
-        if self._variables:
-            lines.append((1, "get = variables.get", (1, 1)))
         for name, variable in self._variables.items():
             if name not in self._own:
-                lines.append((1, f"{variable} = get({self._constant(name)})", (1, 1)))
+                lines.append((1, f"{variable} = variables.get({self._constant(name)})", (1, 1)))
+        for (variable, name), method in self._methods.items():
+            lines.append((1, f"{method} = one_argument({variable}, {name})", (1, 1)))
         if not single:
             lines.append((1, f"pieces = {'Pieces()' if self._watched else '[]'}", (1, 1)))
             lines.append((1, "append = pieces.append", (1, 1)))
+            if self._uses.loops:
+                lines.append((1, f"steps, look = 0, {MAX_UNSEEN}", (1, 1)))
         lines += self._function.lines
         if not single:
             lines.append((1, "return join(pieces)", (1, 1)))
@@ -170,15 +159,10 @@ class Generator(ExpressionGenerator):
         is_flag = isinstance(condition, Reference) and self._is_counter(condition) and condition.accessors[0] in FLAGS
         return is_flag and all(isinstance(each, Text) for each in body)
 
-    def _separator(self, node: If) -> str:
-        ((condition, body),) = node.branches
-        text = "".join([each.text for each in body if isinstance(each, Text)])
-        return f"({self._constant(text)} if {self._truth(condition)} else empty)" if condition else "empty"
-
     def _append(self, run: list[Text | Output | If]) -> None:
         function = self._function
         written = self._is_large and not any(may_change(statement) for statement in run)
-        for some in _cut(run, MAX_WRITTEN if written else MAX_FORMATTED):
+        for some in cut(run, MAX_WRITTEN if written else MAX_FORMATTED):
             function.temporaries = 0
             if written:
                 values = [self._piece(piece, is_inlined=False) for piece in some]
@@ -190,42 +174,40 @@ class Generator(ExpressionGenerator):
             if self._watched and any(isinstance(statement, Output) for statement in some):
                 function.emit(f"append(piece := {joined})")
                 function.emit(f"if len(piece) > {self._large}: pieces.check()")
-            else:
-                function.emit(f"append({joined})")
+                continue
+            function.emit(f"append({joined})")
+            texts = [text for words in pieces_of(some) if isinstance(words, Words) for text in words.texts]
+            if function.loops and sum(map(len, texts)) > self._large:
+                function.emit("pieces.check()")
 
     def _joined(self, run: Iterable[Statement]) -> str:
         """One expression for texts and references; what may fail is evaluated on a line of its own, in order."""
-        pieces: list[str | Output | If] = []
-        for statement in run:
-            if isinstance(statement, (Output, If)):
-                pieces.append(statement)
-            elif isinstance(statement, Text) and statement.text:
-                if pieces and isinstance(pieces[-1], str):
-                    pieces[-1] += statement.text
-                else:
-                    pieces.append(statement.text)
+        pieces = pieces_of(run)
         alone = sum(isinstance(piece, Output) for piece in pieces) < 2
-        fallible = any(isinstance(piece, Output) and may_fail(piece.reference) for piece in pieces)
+        fallible = [at for at, piece in enumerate(pieces) if isinstance(piece, Output) and may_fail(piece.reference)]
         shown: list[str] = []
         self._held.clear()
-        for piece in pieces:
-            if isinstance(piece, str):
-                shown.append(self._constant(piece))
-                continue
-            if isinstance(piece, If):
-                shown.append(self._separator(piece))
+        for at, piece in enumerate(pieces):
+            if isinstance(piece, Words):
+                shown.append(self._words(piece))
                 continue
             self._function.place = (piece.line, piece.column)
             expression = self._printed(piece.reference, is_next=True)
-            if fallible and not alone:
+            if fallible and at <= fallible[-1] and not alone:
                 temporary = self._temporary()
                 self._function.emit(f"{temporary} = {expression}")
                 expression = temporary
             shown.append(expression)
         if not shown:
             return "empty"
-        only_text = len(shown) == 1 and isinstance(pieces[0], str)
+        only_text = len(shown) == 1 and isinstance(pieces[0], Words)
         return shown[0] if only_text else formatted(shown, '"')
+
+    def _words(self, words: Words) -> str:
+        texts = self._constant("".join(words.texts))
+        if words.flag is None:
+            return texts
+        return f"({texts} if {self._truth(words.flag)} else {self._constant(''.join(words.otherwise))})"
 
     def _statement(self, statement: Statement) -> None:
         if isinstance(statement, Set):
@@ -337,9 +319,11 @@ class Generator(ExpressionGenerator):
         return self._chain(iterable.root, iterable.accessors) if is_rooted(iterable) else self._value(iterable)
 
     def _items(self, iterable: Expression) -> str:
-        if is_rooted(iterable) and iterable.accessors and iterable.accessors[-1] == Call("keySet", []):
-            return f"keys_of({self._chain(iterable.root, iterable.accessors[:-1])})"
-        return f"items({self._over(iterable)})"
+        if self._is_large or not is_rooted(iterable) or iterable.accessors[-1:] != [Call("keySet", [])]:
+            return f"items({self._over(iterable)})"
+        owner, value = self._hold(self._chain(iterable.root, iterable.accessors[:-1]))
+        is_plain = f"type({value}) is dict and not odd_keys and len({owner}) <= {MAX_ITERATIONS}"
+        return f"[*{owner}] if {is_plain} else items(call_bare({owner}, {self._constant('keySet')}))"
 
     def _foreach(self, node: Foreach) -> None:
         function = self._function
@@ -347,7 +331,10 @@ class Generator(ExpressionGenerator):
         function.emit(f"{items} = {self._items(node.iterable)}")
         function.emit(f"if {items}:")
         function.indent += 1
-        function.emit(f"{last} = pieces.enter({items})")
+        too_many = f"(steps := steps + len({items})) > {MAX_STEPS} or len(pieces) > look"
+        function.emit(f"if {too_many}: look = pieces.look(steps)")
+        if self._is_placed:
+            function.emit(f"{last} = len({items}) - 1")
         variable = self._variable(node.variable)
         saved = {variable: self._unique("o")}
         each = []
@@ -365,15 +352,17 @@ class Generator(ExpressionGenerator):
             function.emit(f"{outer} = {scope}")
             function.emit(f"{scope} = {loop} = Loop({outer}, {last})")
             each.append(f"{loop}.index = {counter}")
-        function.emit(f"for {counter}, {variable} in enumerate({items}):")
+        each_item = f"{counter}, {variable} in enumerate({items})" if self._is_placed else f"{variable} in {items}"
+        function.emit(f"for {each_item}:")
         function.indent += 1
-        function.emit(f"if {counter} & {TURN - 1} == {TURN - 1}: pieces.turn()")
         for line in each:
             function.emit(line)
         function.loops.append((counter, last))
         self._body(node.body)
         function.loops.pop()
         function.indent -= 1
+        if self._uses.breaks:
+            function.emit(f"steps -= {last} - {counter}")
         for name, kept in saved.items():
             function.emit(f"{name} = {kept}")
         function.indent -= 1

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from gatewaykit.core.vtl.values import MAX_TEXT, Failure, text
 
-__all__ = ["LARGE", "MAX_STEPS", "TURN", "Counted", "Part", "Pieces"]
+__all__ = ["LARGE", "MAX_ITERATIONS", "MAX_STEPS", "MAX_UNSEEN", "TURN", "Counted", "Part", "Pieces"]
+
+MAX_ITERATIONS: Final = 1000
+"""Iterations of one #foreach (developer guide, "Quotas")."""
 
 MAX_STEPS: Final = 250_000
 """Iterations of all #foreach of one rendering, calls of macros and so on: what is inside one another multiplies."""
 
 TURN: Final = 16
-"""Iterations between two looks at how much there is; a power of two."""
+"""Iterations between two looks at how much there is, where code runs elsewhere than it stands; a power of two."""
 
 LARGE: Final = 16_384
 """A piece of output that is worth a look at how much there is."""
@@ -36,31 +39,16 @@ class Counted:
 
 
 class Pieces(list[str]):
-    """Output that grows. Loops call `enter`, and `turn` now and then; long pieces `check`: nothing grows unseen.
+    """Output that grows. Loops `look` when they begin, and long pieces are a `check`: nothing grows unseen."""
 
-    This is the one output of a rendering, and counts for all of it.
-    """
+    _counted = _length = 0  # on the class until there is something to count
 
-    __slots__ = ("_counted", "_length", "_steps")
-
-    def __init__(self) -> None:
-        self._counted = self._length = self._steps = 0
-
-    def enter(self, items: list[Any]) -> int:
-        """The last index of what a loop will go over. Its first iterations are counted at once."""
-        count = len(items)
-        self._steps += count if count < TURN else TURN
-        if self._steps > MAX_STEPS:
-            raise Failure(f"more than {MAX_STEPS} iterations")
-        if len(self) - self._counted > MAX_UNSEEN:
-            self.check()
-        return count - 1
-
-    def turn(self) -> None:
-        self._steps += TURN
-        if self._steps > MAX_STEPS:
+    def look(self, steps: int) -> int:
+        """Whether there are too many steps, or too much output; the next look is at so many pieces as this gives."""
+        if steps > MAX_STEPS:
             raise Failure(f"more than {MAX_STEPS} iterations")
         self.check()
+        return len(self) + MAX_UNSEEN
 
     def write(self, values: tuple[object, ...]) -> None:
         for value in values:
@@ -79,17 +67,17 @@ class Pieces(list[str]):
 
 
 class Part(Pieces):
-    """One of many outputs of a rendering, which counts for all of them."""
+    """One of many outputs of a rendering, which counts for all of them.
 
-    __slots__ = ("_rendering",)
+    Loops call `enter`, and `turn` now and then: how much they do is not known when they begin.
+    """
 
     def __init__(self, rendering: Counted) -> None:
         super().__init__()
         self._rendering = rendering
 
-    def enter(self, items: list[Any]) -> int:
-        self._rendering.step(min(len(items), TURN))
-        return len(items) - 1
+    def enter(self, count: int) -> None:
+        self._rendering.step(min(count, TURN))
 
     def turn(self) -> None:
         self._rendering.step(TURN)

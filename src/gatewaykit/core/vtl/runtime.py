@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from gatewaykit.core.vtl.growth import MAX_STEPS, Pieces
+from gatewaykit.core.vtl.growth import MAX_ITERATIONS, MAX_STEPS, Pieces
 from gatewaykit.core.vtl.java_numbers import int_value
 from gatewaykit.core.vtl.java_strings import is_int
 from gatewaykit.core.vtl.methods import METHODS, NOT_OFFERED
@@ -24,13 +24,13 @@ from gatewaykit.core.vtl.operators import (
 )
 from gatewaykit.core.vtl.values import (
     MAX_TEXT,
+    ODD_KEYS,
     Char,
     Failure,
     HostObject,
     JavaIterator,
     JavaList,
     JavaSet,
-    MapKey,
     OnceMap,
     key_of,
     put_inside,
@@ -38,9 +38,6 @@ from gatewaykit.core.vtl.values import (
 )
 
 __all__ = ["NAMESPACE", "Loop", "items"]
-
-MAX_ITERATIONS: Final = 1000
-"""Iterations of one #foreach (developer guide, "Quotas")."""
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS; inspect is slow to import
 
@@ -198,6 +195,13 @@ def call_one(owner: object, name: str, argument: object) -> object:
         return None
 
 
+def one_argument(owner: object, name: str) -> Callable[[object, object], object]:
+    """What does as `call_one` does with this owner and name, for calls that loops make again and again."""
+    if isinstance(owner, HostObject) and name in owner.takes_anything:
+        return owner.methods[name]
+    return lambda owner, argument: call_one(owner, name, argument)
+
+
 def _refuse_arguments(method: Callable[..., Any], name: str, arguments: int) -> None:
     """Java would not find a method for such arguments, but Velocity takes one that has no parameters, and fails."""
     code = method.__code__
@@ -269,13 +273,6 @@ def items(value: object) -> list[Any] | None:
     return found
 
 
-def keys_of(owner: object) -> list[Any] | None:
-    """What a #foreach over `owner.keySet()` goes over."""
-    if type(owner) is dict and len(owner) <= MAX_ITERATIONS and MapKey not in map(type, owner):
-        return [*owner]
-    return items(call_bare(owner, "keySet"))
-
-
 def given(value: object) -> object:
     """What has no value is the empty string where a value is needed."""
     return "" if value is None else value
@@ -314,8 +311,10 @@ NAMESPACE: Final[dict[str, object]] = {
     "call": call,
     "call_bare": call_bare,
     "call_one": call_one,
+    "one_argument": one_argument,
     "index": index,
     "member": member,
+    "odd_keys": ODD_KEYS,
     "key_of": key_of,
     "text": text,
     "bounded": bounded,
@@ -324,7 +323,6 @@ NAMESPACE: Final[dict[str, object]] = {
     "assign_index": assign_index,
     "assign_property": assign_property,
     "items": items,
-    "keys_of": keys_of,
     "range_of": range_of,
     "add": add,
     "divide": divide,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gatewaykit.core.vtl.growth import TURN, Counted, Part, Pieces
+from gatewaykit.core.vtl.growth import TURN, Counted, Part
 from gatewaykit.core.vtl.runtime import Loop, items
 from gatewaykit.core.vtl.values import Failure, HostObject, text
 
@@ -37,7 +37,7 @@ class Broken(Exception):
         self.site = site
 
 
-Body = Callable[["Scope", Pieces], None]
+Body = Callable[["Scope", Part], None]
 """Statements as a function."""
 
 
@@ -67,7 +67,7 @@ class Rendering(Counted):
         self.evaluations = 0  # inside one another
         self.evaluated = 0  # characters
 
-    def pieces(self) -> Pieces:
+    def pieces(self) -> Part:
         return Part(self)
 
 
@@ -181,7 +181,7 @@ class Block(HostObject):
         self._depth = 0
         self._max_depth = max_depth
 
-    def write(self, pieces: Pieces, scope: Scope) -> bool:
+    def write(self, pieces: Part, scope: Scope) -> bool:
         """False when the block is inside itself too often."""
         if self._depth >= self._max_depth:
             return False
@@ -205,7 +205,7 @@ class Block(HostObject):
         return self.rendered() or ""
 
 
-def put(pieces: Pieces, scope: Scope, value: object, prefix: str, literal: str) -> None:
+def put(pieces: Part, scope: Scope, value: object, prefix: str, literal: str) -> None:
     """Print a reference, `prefix` being what was read along with it."""
     if type(value) is Block:
         if not value.write(pieces, scope):
@@ -231,7 +231,7 @@ def shown(scope: Scope, value: object, prefix: str, literal: str) -> str:
 
 
 def call_macro(
-    pieces: Pieces,
+    pieces: Part,
     scope: Scope,
     name: str,
     written: str,
@@ -287,10 +287,10 @@ class Looping:
             self._loop = Loop(scope.get("foreach"), len(self._items) - 1, site)
             scope.put("foreach", self._loop)
 
-    def scopes(self, pieces: Pieces) -> Iterator[Scope]:
+    def scopes(self, pieces: Part) -> Iterator[Scope]:
         scope = self._scope
         null_item: Scope | None = None
-        pieces.enter(self._items or [])
+        pieces.enter(len(self._items or ()))
         for index, item in enumerate(self._items or ()):
             if index & TURN - 1 == TURN - 1:
                 pieces.turn()
@@ -349,7 +349,7 @@ def run(program: Program, given: Mapping[str, object]) -> str:
 
 
 def run_inside(
-    compiled: Callable[[str, frozenset[str]], Program | str], pieces: Pieces, scope: Scope, value: object
+    compiled: Callable[[str, frozenset[str]], Program | str], pieces: Part, scope: Scope, value: object
 ) -> None:
     """`#evaluate`: what `compiled` makes of a text, or why it makes nothing, in a scope of the template around it."""
     rendering = scope.rendering

@@ -27,6 +27,7 @@ from gatewaykit.core.vtl.nodes import (
     Set,
     Statement,
     Stop,
+    Text,
 )
 from gatewaykit.core.vtl.parser import Parsed
 
@@ -48,15 +49,17 @@ MAX_LOOP_DEPTH: Final = 8
 class Uses:
     """What a template uses, anywhere in it.
 
-    `scoped`: it needs variables by name, because code runs elsewhere than it stands (macros, blocks, strings with
-    directives, #evaluate), or because it does with a loop what local variables cannot. `only_reads`: it does no more
-    with `$context` and `$stageVariables` than read what is in them by name.
+    `assigned`: variables that it or its loops set. `printed_in_loops` counts texts and references. `places`: it
+    asks for the place of a loop. `scoped`: it needs variables by name, because code runs elsewhere than it stands
+    (macros, blocks, strings with directives, #evaluate), or because it does with a loop what local variables cannot.
+    `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name.
     """
 
     def __init__(self, parsed: Parsed) -> None:
         self.names: set[str] = set()
-        self.outputs = self.references = 0
-        self.loops = self.loop_objects = self.scoped = False
+        self.assigned: set[str] = {*_KEPT_BY_LOOPS}
+        self.outputs = self.references = self.printed_in_loops = 0
+        self.loops = self.loop_objects = self.places = self.breaks = self.scoped = False
         self.only_reads = True
         self._macros = parsed.macros
         self._variables: list[str] = []  # of the loops around
@@ -65,6 +68,8 @@ class Uses:
 
     def _body(self, statements: list[Statement]) -> None:
         for statement in statements:
+            if self._variables and isinstance(statement, (Output, Text)):
+                self.printed_in_loops += 1
             if isinstance(statement, Output):
                 self.outputs += 1
                 self._expression(statement.reference)
@@ -81,6 +86,7 @@ class Uses:
             elif isinstance(statement, Stop):
                 self._expressions([] if statement.message is None else [statement.message])
             else:
+                self.breaks |= isinstance(statement, Break)
                 self.scoped |= (
                     isinstance(statement, (Define, Evaluate))
                     or (isinstance(statement, MacroCall) and statement.name in self._macros)
@@ -91,6 +97,7 @@ class Uses:
         self.loops = True
         self.scoped |= loop.variable in (*self._variables, *_KEPT_BY_LOOPS) or len(self._variables) == MAX_LOOP_DEPTH
         self.names.add(loop.variable)
+        self.assigned.add(loop.variable)
         self._expression(loop.iterable)
         self._variables.append(loop.variable)
         self._body(loop.body)
@@ -98,6 +105,7 @@ class Uses:
 
     def _target(self, target: Reference) -> None:
         self.scoped |= not target.accessors and target.name_as_written in (*self._variables, *_KEPT_BY_LOOPS)
+        self.assigned.add(target.root)
         self.loop_objects |= target.root == "foreach"
         self.only_reads &= target.root != "stageVariables"
         self._name(target)
@@ -125,6 +133,7 @@ class Uses:
             self.references += 1 + len(node.accessors)
             self._name(node)
             if node.root == "foreach":
+                self.places = True
                 first = node.accessors[0] if node.accessors else None
                 counter = isinstance(first, Property) and first.name in COUNTERS and bool(self._variables)
                 self.loop_objects |= not counter

@@ -17,9 +17,9 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, Final
 
 __all__ = [
-    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "PLAIN_LEAST", "PLAIN_MOST", "Char", "Entry", "Failure", "HostObject",
-    "JavaIterator", "JavaList", "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double", "java_equals",
-    "key_of", "list_to_json", "put_inside", "text", "to_json",
+    "MAX_COMPARED", "MAX_TEXT", "MISSING_KEY", "ODD_KEYS", "PLAIN_LEAST", "PLAIN_MOST", "Char", "Entry", "Failure",
+    "HostObject", "JavaIterator", "JavaList", "JavaSet", "MapKey", "OnceMap", "SilentMap", "from_key", "java_double",
+    "java_equals", "key_of", "list_to_json", "put_inside", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 10 * 1024 * 1024
@@ -68,11 +68,13 @@ class OnceMap(dict[Any, Any]):
 class HostObject:
     """An object of ours in a template. `methods` maps a name to a function of the object and its arguments.
 
-    A function raises TypeError for arguments of types it does not take: Java would not find such a method.
+    A function raises TypeError for arguments of types it does not take: Java would not find such a method. Those that
+    have one argument, and take whatever it is, may be named in `takes_anything`.
     """
 
     __slots__ = ()
     methods: ClassVar[Mapping[str, Callable[..., object]]] = {}
+    takes_anything: ClassVar[frozenset[str]] = frozenset()
 
     def template_property(self, name: str) -> object:
         return None
@@ -81,12 +83,18 @@ class HostObject:
         return ""
 
 
+ODD_KEYS: Final[list[bool]] = []
+"""Not empty once any template has made a MapKey. Before, what stands in a map is what a template sees as its keys."""
+
+
 class MapKey:
     """A map key that Python would confuse with another: True is not 1, and 1.0 is not 1."""
 
     __slots__ = ("_identity", "shown", "value")
 
     def __init__(self, value: object) -> None:
+        if not ODD_KEYS:
+            ODD_KEYS.append(True)
         self.value = value
         self.shown = text(value)
         self._identity = (type(value), value if isinstance(value, (bool, float)) else self.shown)
@@ -217,7 +225,7 @@ def to_json(value: object) -> str:
         raise Failure("a value cannot be written as JSON") from None
     except TypeError:  # a key or a value that only a template can make
         return _json(value)
-    return _json(value) if "." in shown and _may_hold_wide_double(shown) else shown
+    return _json(value) if _may_hold_wide_double(shown) else shown
 
 
 def list_to_json(items: list[object]) -> str:
@@ -268,7 +276,7 @@ _WIDE: Final = re.compile(r"\.(?:(?<=[0-9]{8}\.)|(?<=0\.)000)")
 
 def _may_hold_wide_double(shown: str) -> bool:
     """Whether JSON text may hold a double that Java prints differently; a string may look like one."""
-    return "e-" in shown or "e+" in shown or _WIDE.search(shown) is not None
+    return "e+" in shown or "e-" in shown or ("." in shown and _WIDE.search(shown) is not None)
 
 
 def _json(value: object) -> str:
