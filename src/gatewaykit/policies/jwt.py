@@ -123,14 +123,13 @@ def jwt(
         problem("leeway", str(error))
     if issuer is not None and (not isinstance(issuer, str) or not issuer):
         problem("issuer", f"{issuer!r} is no issuer")
-        issuer = None
     audiences = _texts(audience, "audience", problem)
     wanted = _texts(scopes, "scopes", problem)
     if http_api:
         for option, given, most in (("audience", audiences, _MOST_AUDIENCES), ("scopes", wanted, _MOST_SCOPES)):
             if len(given) > most:
                 problem(option, f"{len(given)} are more than the {most} that an HTTP API may have")
-    if audience is not None and not audiences:
+    if audience is not None and not audience:
         problem("audience", "no audience", why="no token would do", mend="Leave it out to accept any")
     if claims is not None and not isinstance(claims, Mapping):
         problem("claims", f"{claims!r} is no mapping from claims to what they have to be")
@@ -197,8 +196,7 @@ def _keys(
     if not given:
         if issuer is None:
             problem("issuer", "neither an issuer nor keys", why="no signature could be checked")
-            return None
-        return KeyAddress(issuer=issuer)
+        return KeyAddress(issuer=issuer) if isinstance(issuer, str) and issuer else None
     ((option, value),) = given.items()
     try:
         if option == "secret":

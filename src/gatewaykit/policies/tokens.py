@@ -114,7 +114,7 @@ def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answe
 
 
 def _token(value: bytes | None, bare: bool) -> bytes | Rejected:
-    if value is not None and value.startswith(b"Bearer ") and value[7:8] != b" ":
+    if value is not None and value.startswith(b"Bearer ") and value[7:8] > b" ":
         return value[7:]  # the usual case, in short
     token = bearer_token(None if value is None else value.decode("latin-1"), bare=bare)
     return Rejected(token.reason, token.detail) if isinstance(token, Refusal) else token.encode("latin-1")
