@@ -15,6 +15,7 @@ SUITES: Final = {
     "routing": "a gateway of many routes, against a hand-written tree and Starlette's router",
     "policies": "cors and throttle, each against its peers",
     "validation": "a JSON body against its schema, against the same libraries called by hand",
+    "iam": "IAM policies: twenty statements with conditions",
     "authorizers": "an authorizer's cached answer on its request",
     "templates": "mapping templates, against functions by hand and airspeed",
     "import": "the cost of `import gatewaykit`",

@@ -5,6 +5,8 @@ from gatewaykit.core.http import Head as Head
 from gatewaykit.core.http import Identity as Identity
 from gatewaykit.core.http import Request as Request
 from gatewaykit.core.http import Response as Response
+from gatewaykit.core.iam.access import Principal as Principal
+from gatewaykit.core.iam.credentials import Credentials as Credentials
 from gatewaykit.core.identity.api_key import ApiKey as ApiKey
 from gatewaykit.core.reasons import Reason as Reason
 from gatewaykit.core.reasons import Refusal as Refusal
@@ -21,10 +23,12 @@ from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
 from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
 from gatewaykit.gateway.middleware import PolicyMiddleware as PolicyMiddleware
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
+from gatewaykit.gateway.middleware import ResourcePolicyMiddleware as ResourcePolicyMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
 from gatewaykit.gateway.middleware import TransformMiddleware as TransformMiddleware
 from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
@@ -38,12 +42,18 @@ from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cognito import cognito as cognito
 from gatewaykit.policies.cors import cors as cors
+from gatewaykit.policies.credentials import credentials_env as credentials_env
+from gatewaykit.policies.credentials import credentials_lookup as credentials_lookup
+from gatewaykit.policies.credentials_file import credentials_file as credentials_file
+from gatewaykit.policies.iam import iam as iam
 from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer
 from gatewaykit.policies.quota import quota as quota
+from gatewaykit.policies.resource_policy import resource_policy as resource_policy
 from gatewaykit.policies.throttle import throttle as throttle
 from gatewaykit.policies.transform import transform as transform
 from gatewaykit.policies.validate import validate as validate
+from gatewaykit.policies.vpc_endpoint import vpc_endpoint as vpc_endpoint
 from gatewaykit.ports import Policy as Policy
 
 __version__: str

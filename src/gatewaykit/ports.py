@@ -13,11 +13,12 @@ from gatewaykit.core.throttle import Bucket, Taken
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Head, HeaderList, Request, Response
+    from gatewaykit.core.iam.credentials import Credentials
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "Endpoint", "Outcome", "Policy", "Quota", "Runtime", "Taken",
-    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
+    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Endpoint", "Outcome", "Policy", "Quota",
+    "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -111,6 +112,17 @@ class ThrottleStore(Protocol):
         """The same limits with verbs that look and take nothing: what would have been answered."""
 
     async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------------- credentials
+
+
+class CredentialsProvider(Protocol):
+    """Knows the access keys with which requests are signed."""
+
+    @property
+    def find(self) -> Callable[[str], Credentials | Awaitable[Credentials | None] | None]:
+        """Gives the credentials of an access key; None for one that nobody has. What it raises refuses the request."""
 
 
 # ---------------------------------------------------------------------------------------------------- upstream

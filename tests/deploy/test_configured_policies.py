@@ -56,6 +56,36 @@ def test_a_function_is_named_where_the_file_may_name_code() -> None:
     assert gateway.decide("GET", "/").reason is Reason.UNAUTHENTICATED
 
 
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [
+        ({"function": f"{__name__}:authorize", "type": "TOKEN", "ttl_s": "1m"}, True),
+        ({"function": f"{__name__}:authorize", "identity_source": ["method.request.header.x-auth"]}, False),
+        ({"function": f"{__name__}:authorize", "type": "TOKEN", "resource_policy": {"Statement": []}}, True),
+    ],
+    ids=["a token", "a source", "a policy"],
+)
+def test_a_lambda_authorizer_is_written_with_its_function(options: dict[str, Any], allowed: bool) -> None:
+    (policy,) = build_policies([{"lambda_authorizer": options}], "policies", trusted=True)
+
+    gateway = PolicyMiddleware(app, policies=[policy])
+    assert gateway.decide("GET", "/", headers={"authorization": "t"}).allowed == allowed
+
+
+@pytest.mark.parametrize("name", ["authorize", "arn:aws:lambda:us-east-1:123456789012:function:authorize"])
+def test_a_function_at_an_endpoint_is_written_by_its_name(name: str) -> None:
+    options = {"function": name, "endpoint": "http://127.0.0.1:3001"}
+
+    (policy,) = build_policies([{"lambda_authorizer": options}], "policies", trusted=True)
+
+    assert policy.function == name  # type: ignore[union-attr]  # a LambdaAuthorizer
+
+
+def authorize(event: Any, context: Any) -> Any:
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": [allow]}}
+
+
 def nobody(request: Any) -> Refusal:
     return Refusal(Reason.UNAUTHENTICATED)
 
@@ -65,13 +95,15 @@ def nobody(request: Any) -> Refusal:
     [
         pytest.param("authenticate", "authorizer", "os:abort", id="code"),
         pytest.param("access_log", "sink", "/tmp/elsewhere", id="a file"),
+        pytest.param("lambda_authorizer", "function", "os:abort", id="code of an authorizer"),
+        pytest.param("lambda_authorizer", "endpoint", "http://169.254.169.254/", id="an address"),
     ],
 )
 def test_a_definition_names_neither_code_nor_files(policy: str, option: str, value: str) -> None:
     assert problems_of([{policy: {option: value}}]) == [
         f"{FIRST}.{policy}.{option}: {option!r} cannot be written in a definition: a definition may come from "
-        f"anywhere, and this names code to run or a file to write. List {policy} under policies in a gateway.yaml, "
-        "or give it in policies=[…]"
+        f"anywhere, and this names code to run, a file to write or an address to call. List {policy} under policies "
+        "in a gateway.yaml, or give it in policies=[…]"
     ]
 
 

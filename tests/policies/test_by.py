@@ -50,8 +50,8 @@ def a_request(**facts: object) -> Request:
     ids=[
         "IPv4", "IPv6 by its /64", "IPv6 in capitals", "IPv6 with a zone", "IPv4 in IPv6", "no address", "no IP",
         "API key", "no API key", "identity", "no identity", "identity of nobody", "claim", "claim that is no text",
-        "no such claim", "claim without identity", "route", "route and an invented method", "no route", "everyone", "no header",
-        "empty header",
+        "no such claim", "claim without identity", "route", "route and an invented method", "no route", "everyone",
+        "no header", "empty header",
     ],
 )  # fmt: skip
 def test_the_key_of_a_request(key: by.KeyFunction, request_: Request, expected: str | None) -> None:

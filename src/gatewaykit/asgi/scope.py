@@ -23,6 +23,7 @@ STATE_KEY = "gatewaykit"
 """Where handlers find the `View`: `scope["state"]["gatewaykit"]`."""
 
 
+_SAFE = "/:@!$&'()*+,;=~-._"
 _QUESTION_MARK = ord("?")  # to look for a number in bytes takes a tenth of the time that looking for bytes takes
 
 
@@ -61,9 +62,9 @@ class AsgiRequest(Request):
             self.address = client[0] if client else ""
         self.body = None
         self._id = self._extended_id = self._header_list = self._kind = self._query = None
-        self._query_string = self._root_path = self._scheme = self._source = self._tls = None
+        self._query_string = self._root_path = self._scheme = self._source = self._tls = self._wire_path = None
         # As `forget_facts`, without the call: this runs for every request.
-        self.identity = self.api_key = self.client_cert = self.refusal = self.events = None
+        self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
         self.context = self.reached = self.integration = None
         self.limits = []
         self.trace_id = self.resource = self.stage = ""
@@ -104,11 +105,17 @@ def _relative_path(scope: Scope) -> str:
     return path
 
 
-def _relative_raw_path(scope: Scope, path: str) -> bytes:
+def _raw_path(scope: Scope) -> bytes:
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
-        return quote(path, safe="/:@!$&'()*+,;=~-._").encode()
-    raw = raw.partition(b"?")[0]
+        return quote(scope["path"], safe=_SAFE).encode()
+    return raw.partition(b"?")[0]
+
+
+def _relative_raw_path(scope: Scope, path: str) -> bytes:
+    if scope.get("raw_path") is None:
+        return quote(path, safe=_SAFE).encode()
+    raw = _raw_path(scope)
     root = scope.get("root_path", "").rstrip("/")
     if not root or path == scope["path"]:
         return raw
@@ -213,4 +220,5 @@ AsgiRequest.first_use = {
     "scheme": lambda request: request.scope.get("scheme", "http"),
     "source": lambda request: AsgiBody(request.receive),
     "tls": lambda request: (request.scope.get("extensions") or {}).get("tls"),
+    "wire_path": lambda request: _raw_path(request.scope),
 }

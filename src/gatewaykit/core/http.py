@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
@@ -76,15 +76,16 @@ class Request:
         "address", "api_key", "body", "client", "client_cert", "context", "events", "headers", "http_version",
         "identity", "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached",
         "received_monotonic_s", "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables",
-        "status", "trace_id",
+        "status", "trace_id", "vpc_endpoint",
         # behind the facts that are derived on first use; None until then
         "_extended_id", "_header_list", "_id", "_kind", "_query", "_query_string", "_root_path", "_scheme", "_source",
-        "_tls",
+        "_tls", "_wire_path",
     )  # fmt: skip
 
     method: str  # as sent, upper case by custom
     path: str  # decoded, without root_path
     raw_path: bytes  # as sent, without root_path and query
+    wire_path: _Derived[bytes]  # the whole path as sent: with the mount prefix and the stage
     root_path: _Derived[str]  # the prefix this app is mounted under
     query_string: _Derived[bytes]  # as sent, without '?'
     query: _Derived[Mapping[str, list[str]]]  # decoded once, form style; every value in order
@@ -104,6 +105,7 @@ class Request:
     trace_id: str  # X-Amzn-Trace-Id, "" until an integration is called
     tls: _Derived[Any]  # the server's ASGI TLS extension, a mapping; None where the server has none
     client_cert: Any  # a core.identity.mtls.ClientCertificate; writer: the mtls policy
+    vpc_endpoint: Any  # a core.iam.access.VpcEndpoint; writer: the vpc_endpoint policy
     identity: Identity | None  # writer: the authenticating policy
     api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
     limits: list[LimitState]  # writer: throttle, quota
@@ -142,13 +144,13 @@ class Request:
         self.headers = {name.lower(): value for name, value in self.header_list}
         self.client, self.kind, self.scheme, self.http_version = client, kind, scheme, http_version
         self.root_path = root_path
-        self._id = self._extended_id = self._query = self._source = self._tls = None
+        self._id = self._extended_id = self._query = self._source = self._tls = self._wire_path = None
         self.address = client[0] if client else ""
         self.forget_facts()
 
     def forget_facts(self) -> None:
         """Nothing is known yet of what routing and policies write."""
-        self.identity = self.api_key = self.client_cert = self.refusal = self.events = None
+        self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
         self.context = self.reached = self.integration = None
         self.limits = []
         self.trace_id = self.resource = self.stage = ""
@@ -255,6 +257,7 @@ Request.first_use = {
     "scheme": lambda request: "http",
     "source": lambda request: None,
     "tls": lambda request: None,
+    "wire_path": lambda request: quote(request.root_path.rstrip("/")).encode() + request.raw_path,
 }
 for _name in Request.first_use:
     setattr(Request, _name, _derived(_name))

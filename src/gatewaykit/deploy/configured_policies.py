@@ -15,8 +15,10 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
+from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
@@ -143,18 +145,22 @@ _SETTINGS: Final[dict[str, type]] = {
     "authenticate": AuthenticateSettings,
     "cognito": CognitoSettings,
     "cors": CorsSettings,
+    "iam": IamSettings,
     "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
     "quota": QuotaSettings,
+    "resource_policy": ResourcePolicySettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
     "validate": ValidateSettings,
+    "vpc_endpoint": VpcEndpointSettings,
 }
 
 
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
+    "iam": ("credentials",),
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
 }

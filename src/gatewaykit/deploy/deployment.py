@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gatewaykit.asgi.envelope_lane import Enveloped
 from gatewaykit.asgi.shell import Shell
 from gatewaykit.core.context import path_text
-from gatewaykit.core.identity.unsigned import INCOMPLETE_SIGNATURE, incomplete_signature
+from gatewaykit.core.iam.signature_parts import incomplete_signature
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import ANY_VERBS, Router
 from gatewaykit.deploy.rules import Listed, RuleChains
@@ -118,6 +118,7 @@ def _take_stage(request: Request, stage: str) -> bool:
     raw, prefix = b"/" + request.raw_path.lstrip(b"/"), f"/{stage}"
     if not (raw == prefix.encode() or raw.startswith(prefix.encode() + b"/")):
         return False
+    request.wire_path = request.wire_path  # derived from what is cut now, where it was not asked for before
     request.raw_path = raw[len(prefix) :] or b"/"
     request.path = ("/" + request.path.lstrip("/"))[len(prefix) :] or "/"
     return True
@@ -154,5 +155,5 @@ class Missing(Policy):
         if self._checks_signatures and (authorization := request.header("authorization")) is not None:
             dated = b"x-amz-date" in request.headers or b"date" in request.headers
             if (message := incomplete_signature(authorization, dated=dated)) is not None:
-                refusal.message, refusal.error_type = message, INCOMPLETE_SIGNATURE
+                refusal.message, refusal.error_type = message, Reason.SIGNATURE_INCOMPLETE.error_type
         return refusal

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
-    "JwtMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware", "ThrottleMiddleware",
-    "TransformMiddleware", "ValidateMiddleware", "rule",
+    "IamMiddleware", "JwtMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware",
+    "ResourcePolicyMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -169,6 +169,12 @@ class CorsMiddleware(_OnePolicy):
     policy = "cors"
 
 
+class IamMiddleware(_OnePolicy):
+    """`iam(...)` as a middleware."""
+
+    policy = "iam"
+
+
 class JwtMiddleware(_OnePolicy):
     """`jwt(...)` as a middleware."""
 
@@ -185,6 +191,12 @@ class QuotaMiddleware(_OnePolicy):
     """`quota(...)` as a middleware."""
 
     policy = "quota"
+
+
+class ResourcePolicyMiddleware(_OnePolicy):
+    """`resource_policy(...)` as a middleware."""
+
+    policy = "resource_policy"
 
 
 class ThrottleMiddleware(_OnePolicy):

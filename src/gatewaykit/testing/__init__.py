@@ -11,6 +11,7 @@ _HOME = {
     "WebSocket": "testing.websocket",
     "decide": "testing.deciding", "decider": "testing.deciding",
     "PolicyContract": "testing.policy_contract", "ThrottleStoreContract": "testing.store_contract",
+    "presign": "testing.signing", "sign": "testing.signing",
     "Hold": "upstream.scripted", "Reply": "upstream.scripted", "ScriptedTransport": "upstream.scripted",
 }  # fmt: skip
 

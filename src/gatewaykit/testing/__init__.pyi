@@ -7,6 +7,8 @@ from gatewaykit.testing.deciding import decide as decide
 from gatewaykit.testing.deciding import decider as decider
 from gatewaykit.testing.messages import AsgiViolation as AsgiViolation
 from gatewaykit.testing.policy_contract import PolicyContract as PolicyContract
+from gatewaykit.testing.signing import presign as presign
+from gatewaykit.testing.signing import sign as sign
 from gatewaykit.testing.store_contract import ThrottleStoreContract as ThrottleStoreContract
 from gatewaykit.testing.websocket import WebSocket as WebSocket
 from gatewaykit.upstream.scripted import Hold as Hold

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from gatewaykit.core.iam.problems import shown
 from gatewaykit.core.iam.verdict import Combination, Effect, Verdict, combine
 from gatewaykit.core.reasons import Reason, Refusal
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.context import ApiFacts
     from gatewaykit.core.iam.access import Access, Principal
 
-__all__ = ["Combination", "Wording", "combination_of", "combine", "denial"]
+__all__ = ["Combination", "Wording", "combination_of", "combine", "denial", "reason"]
 
 Wording: TypeAlias = Literal["authorizer", "iam", "anonymous"]
 
@@ -52,16 +53,26 @@ def denial(verdict: Verdict, access: Access, *, wording: Wording) -> Refusal:
             message += " with an explicit deny" + (f" in {_a(place)}" if wording == "iam" else "")
         elif wording == "iam":
             message += f" because no {place} allows the {access.action} action"
-    reason = Reason.DENIED_EXPLICITLY if explicit else Reason.DENIED_IMPLICITLY
-    return Refusal(reason, _detail(verdict, access), message=message)
+    why = Reason.DENIED_EXPLICITLY if explicit else Reason.DENIED_IMPLICITLY
+    return Refusal(why, _detail(verdict, access), message=message)
 
 
 def _detail(verdict: Verdict, access: Access) -> str:
     wish = f"{access.action} on {access.resource}"
+    statement = f"{verdict.statement} of {verdict.policy}"
     if verdict.effect is Effect.DENY:
-        told = f"{verdict.statement} of {verdict.policy} denies {wish}"
-        return f"{told}: {verdict.why}" if verdict.why else told
-    return f"no {_WHERE.get(verdict.kind, 'policy')} allows {wish}" + (f" ({verdict.policy})" if verdict.policy else "")
+        told = f"{statement} denies {wish}"
+        return f"{told}: {reason(verdict, access)}" if verdict.why else told
+    told = f"no {_WHERE.get(verdict.kind, 'policy')} allows {wish}"
+    return f"{told}; nearest is {statement}, but {reason(verdict, access)}" if verdict.statement else told
+
+
+def reason(verdict: Verdict, access: Access) -> str:
+    """Which condition decided, with what the request has for its key."""
+    if not verdict.key:
+        return verdict.why
+    values = ", ".join(map(shown, access.keys[verdict.key][:4]))
+    return f"{verdict.why} for {values}" if values else f"{verdict.why} without such a key"
 
 
 def _a(place: str) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.iam.conditions import compile_conditions
-from gatewaykit.core.iam.patterns import any_text, compile_pattern, compile_patterns, read_pattern
-from gatewaykit.core.iam.principals import ANYONE, PrincipalTest, compile_not_principal, compile_principal
+from gatewaykit.core.iam.patterns import Atom, Test, any_text, compile_pattern, compile_patterns, read_pattern
+from gatewaykit.core.iam.principals import PrincipalTest, compile_not_principal, compile_principal
 from gatewaykit.core.iam.problems import Problems, shown
 from gatewaykit.core.iam.variables import Part, Variable, filled, read_text
 
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from gatewaykit.core.iam.conditions import Condition
     from gatewaykit.errors import Problem
 
-__all__ = ["MAX_RESOURCE_POLICY", "Statement", "read_document"]
+__all__ = ["ACTIONS", "MAX_RESOURCE_POLICY", "Statement", "read_document"]
+
+ACTIONS: Final = ("execute-api:Invoke", "execute-api:InvalidateCache", "execute-api:ManageConnections")
+"""All that one may be allowed to do with an API."""
 
 MAX_RESOURCE_POLICY: Final = 8192
 """Characters of a resource policy, without the blanks between its parts (reference 02 section 6)."""
@@ -32,67 +37,66 @@ _ELEMENTS: Final = ("Version", "Id", "Statement")
 _STATEMENT: Final = (
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 )  # fmt: skip
-_ACTIONS: Final = ("execute-api:Invoke", "execute-api:InvalidateCache", "execute-api:ManageConnections")
 _SHORT: Final = "execute-api:/"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement. `holds` says how the caller is named, or "" where the statement does not hold."""
+    """One statement: it holds where all its tests do.
 
-    __slots__ = ("_action", "_conditions", "_principal", "_resource", "denies", "name", "why")
+    `place` tells by the text of the resource alone; None where that takes the rest of the access, for `resource`.
+    `principal` is None where the attachment says who is meant.
+    """
 
-    def __init__(
-        self,
-        name: str,
-        denies: bool,
-        action: Callable[[str], bool],
-        resource: Callable[[Access], bool],
-        principal: PrincipalTest | None,
-        conditions: Sequence[Condition],
-    ) -> None:
-        self.name, self.denies = name, denies
-        self._action, self._resource, self._principal = action, resource, principal
-        self._conditions = tuple(condition.holds for condition in conditions)
-        self.why = " and ".join(condition.text for condition in conditions)
-
-    def holds(self, access: Access) -> str:
-        if not self._action(access.wanted) or not self._resource(access):
-            return ""
-        named = ANYONE if self._principal is None else self._principal(access)
-        if named:
-            for condition in self._conditions:
-                if not condition(access):
-                    return ""
-        return named
+    name: str
+    denies: bool
+    action: Test
+    place: Test | None
+    resource: Callable[[Access], bool]
+    principal: PrincipalTest | None
+    conditions: tuple[Condition, ...]
 
 
 def read_document(
     document: Mapping[str, Any] | str, *, resource_based: bool, facts: ApiFacts | None
-) -> tuple[Statement, ...] | tuple[Problem, ...]:
-    """The statements of a document, or its problems."""
+) -> tuple[tuple[Statement, ...], tuple[Problem, ...]]:
+    """The statements of a document, and its problems."""
     problems = Problems()
     if isinstance(document, str):
         try:
-            document = json.loads(document)
+            document = json.loads(document, object_pairs_hook=partial(_object, problems))
         except (ValueError, RecursionError) as error:
             problems.add("", f"the policy is no JSON: {str(error)[:200]}")
-            return problems.all()
+            return (), problems.all()
     if not isinstance(document, Mapping):
         problems.add("", f"the policy is no object but {shown(document)}")
-        return problems.all()
+        return (), problems.all()
     for name in document:
         if name not in _ELEMENTS:
-            problems.add(str(name), "is no element of a policy", word=name, known=_ELEMENTS)
-    version = document.get("Version", "2008-10-17")
+            problems.add(problems.path("", name), "is no element of a policy", word=name, known=_ELEMENTS)
+    version = document.get("Version", _VERSIONS[1])
     if version not in _VERSIONS:
         problems.add("Version", f"{shown(version)} is no version of the language", word=version, known=_VERSIONS)
     if not isinstance(document.get("Id", ""), str):
         problems.add("Id", "is no text")
-    reader = _Reader(problems, resource_based, version == "2012-10-17", facts)
+    reader = _Reader(problems, resource_based, version == _VERSIONS[0], facts)
     statements = tuple(reader.statements(document.get("Statement")))
     if resource_based and (size := _size(document)) > MAX_RESOURCE_POLICY:
-        problems.add("", f"the policy has {size} characters; {MAX_RESOURCE_POLICY} are the most a resource policy may")
-    return problems.all() or statements
+        what = f"the policy has {size} characters; a resource policy may have {MAX_RESOURCE_POLICY}"
+        problems.add("", what)
+    return statements, problems.all()
+
+
+def _object(problems: Problems, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Of a name that stands twice one would be lost, unseen: a condition, say."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                problems.add("", f"{shown(name)} stands twice in one object")
+            seen.add(name)
+    return read
 
 
 def _size(document: Mapping[str, Any]) -> int:
@@ -126,7 +130,8 @@ class _Reader:
     def _statement(self, given: Mapping[str, Any], where: str, index: int) -> Statement:
         for name in given:
             if name not in _STATEMENT:
-                self._add(f"{where}.{name}", "is no element of a statement", word=name, known=_STATEMENT)
+                at = self._problems.path(where, name)
+                self._add(at, "is no element of a statement", word=name, known=_STATEMENT)
         sid = given.get("Sid", "")
         if not isinstance(sid, str):
             self._add(f"{where}.Sid", "is no text")
@@ -139,15 +144,17 @@ class _Reader:
             what = "is missing" if effect is None else f"{shown(effect)} is neither 'Allow' nor 'Deny'"
             self._add(f"{where}.Effect", what, word=effect, known=("Allow", "Deny"))
         denies = effect == "Deny"
-        principal = self._principal(given, where, denies)
-        action = self._action(given, where)
-        resource = self._resource(given, where, denies)
         conditions: tuple[Condition, ...] = ()
         if "Condition" in given:
+            at = f"{where}.Condition"
             conditions = compile_conditions(
-                given["Condition"], f"{where}.Condition", self._problems, variables=self._variables
+                given["Condition"], at, self._problems, variables=self._variables, denies=denies
             )
-        return Statement(sid or f"statement {index + 1}", denies, action, resource, principal, conditions)
+        place, resource = self._resource(given, where, denies)
+        return Statement(
+            name=sid or f"statement {index + 1}", denies=denies, action=self._action(given, where), place=place,
+            resource=resource, principal=self._principal(given, where, denies), conditions=conditions,
+        )  # fmt: skip
 
     def _principal(self, given: Mapping[str, Any], where: str, denies: bool) -> PrincipalTest | None:
         name = self._one_of(given, where, "Principal", needed=self._resource_based)
@@ -160,7 +167,7 @@ class _Reader:
             return compile_principal(given[name], at, self._problems)
         return compile_not_principal(given[name], at, self._problems, denies=denies)
 
-    def _action(self, given: Mapping[str, Any], where: str) -> Callable[[str], bool]:
+    def _action(self, given: Mapping[str, Any], where: str) -> Test:
         if (name := self._one_of(given, where, "Action")) is None:
             return any_text
         patterns = []
@@ -169,41 +176,38 @@ class _Reader:
             pattern = read_pattern(action.lower())
             if action != "*" and not (colon and vendor and called):
                 self._add(at, f"{shown(action)} is no action", mend="Write service:action, such as execute-api:Invoke")
-            elif vendor.lower() == "execute-api" and not any(map(_test(pattern), map(str.lower, _ACTIONS))):
-                self._add(at, f"{shown(action)} is no action of API Gateway", word=action, known=_ACTIONS)
+            elif vendor.lower() == "execute-api" and not any(map(compile_pattern(pattern), map(str.lower, ACTIONS))):
+                self._add(at, f"{shown(action)} is no action of API Gateway", word=action, known=ACTIONS)
             else:
                 patterns.append(pattern)
         test = compile_patterns(patterns)
         return test if name == "Action" else lambda action: not test(action)
 
-    def _resource(self, given: Mapping[str, Any], where: str, denies: bool) -> Callable[[Access], bool]:
+    def _resource(
+        self, given: Mapping[str, Any], where: str, denies: bool
+    ) -> tuple[Test | None, Callable[[Access], bool]]:
         if (name := self._one_of(given, where, "Resource")) is None:
-            return lambda access: True
-        fixed, short, varying = [], [], []
+            return any_text, lambda access: True
+        fixed: list[Sequence[Atom]] = []
+        within: list[Sequence[Atom]] = []
+        varying: list[Sequence[Part]] = []
         for at, text in self._texts(given[name], f"{where}.{name}"):
-            parts = self._resource_parts(text, at)
-            if isinstance(parts, str):
-                short.append(read_pattern(parts))
-            elif any(isinstance(part, Variable) for part in parts):
-                varying.append(parts)
+            if self._resource_based and text.startswith(_SHORT) and self._facts is None:
+                within.append(read_pattern(text.removeprefix(_SHORT)))
             else:
-                fixed.append(parts)
-        matches = _resource_test(compile_patterns(fixed), compile_patterns(short) if short else None, varying)
-        negated = name == "NotResource"
-        if not denies:
-            return lambda access: matches(access, access.resource) is not negated
-        return lambda access: any(matches(access, form) is not negated for form in access.forms)
+                parts = self._resource_parts(text, at)
+                if any(isinstance(part, Variable) for part in parts):
+                    varying.append(parts)
+                else:
+                    fixed.append([part for part in parts if not isinstance(part, Variable)])
+        return _resource_tests(fixed, within, varying, negated=name == "NotResource", denies=denies)
 
-    def _resource_parts(self, text: str, where: str) -> Sequence[Part] | str:
-        """The parts of a resource's pattern; a text is the short form's path within an API."""
-        if text == "*":
-            return read_pattern(text)
-        if text.startswith(_SHORT) and self._resource_based:
-            if (facts := self._facts) is None:
-                return text.removeprefix(_SHORT)
+    def _resource_parts(self, text: str, where: str) -> Sequence[Part]:
+        if self._resource_based and self._facts is not None and text.startswith(_SHORT):
+            facts = self._facts
             place = f"arn:aws:execute-api:{facts.region}:{facts.account_id}:{facts.api_id}/"
             text = place + text.removeprefix(_SHORT)
-        elif not text.startswith("arn:"):
+        elif text != "*" and not text.startswith("arn:"):
             mend = 'Write "*" or an ARN' + (", or execute-api:/stage/VERB/path" if self._resource_based else "")
             self._add(where, f"{shown(text)} is no ARN", mend=mend)
         if self._variables and "${" in ":".join(text.split(":", 5)[:5]):
@@ -235,26 +239,43 @@ class _Reader:
                 self._add(at, f"{shown(value)} is no text")
 
 
-def _test(pattern: Sequence[Any]) -> Callable[[str], bool]:
-    return compile_pattern(pattern)
+def _resource_tests(
+    fixed: Sequence[Sequence[Atom]],
+    within: Sequence[Sequence[Atom]],
+    varying: Sequence[Sequence[Part]],
+    *,
+    negated: bool,
+    denies: bool,
+) -> tuple[Test | None, Callable[[Access], bool]]:
+    """Whether an access is to one of these resources: ARNs, places within an API, and ARNs with variables.
 
+    A Deny is for every spelling of the resource. One whose variable stands for nothing is no resource; of NotResource
+    the guide does not say what that makes it, so it holds in a Deny and not in an Allow.
+    """
+    among = compile_patterns(fixed)
+    if within:
+        plain, inside = among, compile_patterns(within)
+        among = lambda form: plain(form) or inside(_within_api(form))  # noqa: E731 - a def of the same name is an error
+    if not varying:
+        place = (lambda form: not among(form)) if negated else among
+        if not denies:
+            return place, lambda access: place(access.resource)
+        return place, lambda access: any(map(place, access.forms))
 
-def _resource_test(
-    fixed: Callable[[str], bool], short: Callable[[str], bool] | None, varying: Sequence[Sequence[Part]]
-) -> Callable[[Access, str], bool]:
-    if short is None and not varying:
-        return lambda access, form: fixed(form)
-
-    def matches(access: Access, form: str) -> bool:
-        if fixed(form) or (short is not None and short(_within_api(form))):
-            return True
+    def found(access: Access, form: str) -> bool:
+        if among(form):
+            return not negated
+        unknown = False
         for parts in varying:
-            atoms = filled(parts, access)
-            if atoms is not None and compile_pattern(atoms)(form):
-                return True
-        return False
+            if (atoms := filled(parts, access.keys)) is None:
+                unknown = True
+            elif compile_pattern(atoms)(form):
+                return not negated
+        return negated and (denies or not unknown)
 
-    return matches
+    if not denies:
+        return None, lambda access: found(access, access.resource)
+    return None, lambda access: any(found(access, form) for form in access.forms)
 
 
 def _within_api(arn: str) -> str:

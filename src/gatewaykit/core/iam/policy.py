@@ -6,10 +6,11 @@ either a policy is silent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from gatewaykit.core.iam.document import Statement, read_document
+from gatewaykit.core.iam.document import ACTIONS, Statement, read_document
 from gatewaykit.core.iam.principals import ACCOUNT, ANYONE, ONESELF, ROLE
 from gatewaykit.core.iam.verdict import Combination, Effect, Verdict, combine
 from gatewaykit.errors import Problem
@@ -17,6 +18,9 @@ from gatewaykit.errors import Problem
 if TYPE_CHECKING:
     from gatewaykit.core.context import ApiFacts
     from gatewaykit.core.iam.access import Access
+    from gatewaykit.core.iam.conditions import Holds
+    from gatewaykit.core.iam.patterns import Test
+    from gatewaykit.core.iam.principals import PrincipalTest
 
 __all__ = ["KINDS", "CompiledPolicy", "Effect", "Kind", "Verdict", "compile_policy", "evaluate", "same_account"]
 
@@ -29,26 +33,70 @@ _NEAREST: Final = (ONESELF, ROLE, ANYONE, ACCOUNT)
 class CompiledPolicy:
     """A policy document that has been read; made by `compile_policy`."""
 
-    __slots__ = ("_allows", "_denies", "_silent", "_verdicts", "kind", "name")
+    __slots__ = ("_of_action", "_rows", "_silent", "kind", "name")
 
     def __init__(self, name: str, kind: Kind, statements: Iterable[Statement]) -> None:
         self.name, self.kind = name, kind
-        statements = tuple(statements)
-        self._denies = tuple(each for each in statements if each.denies)
-        self._allows = tuple(each for each in statements if not each.denies)
-        self._silent = Verdict(Effect.SILENT, policy=name, kind=kind)
+        self._silent = Verdict(Effect.SILENT, name, kind=kind)
+        self._rows = [(each.action, each.denies, _row(each, name, kind)) for each in statements]
+        self._of_action = {action.lower(): self._about(action.lower()) for action in ACTIONS}
 
     def evaluate(self, access: Access) -> Verdict:
-        for statement in self._denies:
-            if named := statement.holds(access):
-                return self._verdict(Effect.DENY, statement, named)
-        for statement in self._allows:
-            if named := statement.holds(access):
-                return self._verdict(Effect.ALLOW, statement, named)
-        return self._silent
+        """What the policy says. Any access gives a verdict."""
+        denies, allows = self._of_action.get(access.wanted) or self._about(access.wanted)
+        text, keys, plain = access.resource, access.keys, len(access.forms) == 1
+        for place, resource, principal, conditions, verdict in denies:
+            if place(text) if plain and place else resource(access):
+                if principal and not principal(access):
+                    continue
+                for holds, _ in conditions:
+                    if not holds(keys):
+                        break
+                else:
+                    return verdict
+        near = self._silent
+        for place, resource, principal, conditions, verdict in allows:
+            if place(text) if place else resource(access):
+                named = principal(access) if principal else ANYONE
+                if not named:
+                    continue
+                for holds, missed in conditions:
+                    if not holds(keys):
+                        if near is self._silent:
+                            near = missed
+                        break
+                else:
+                    return verdict if named == ANYONE else replace(verdict, named=named)
+        return near
 
-    def _verdict(self, effect: Effect, statement: Statement, named: str) -> Verdict:
-        return Verdict(effect, self.name, statement.name, statement.why, self.kind, named)
+    def _about(self, action: str) -> tuple[list[_Row], list[_Row]]:
+        """The rows of the statements about an action: those that deny, and those that allow."""
+        about = [(denies, row) for test, denies, row in self._rows if test(action)]
+        return [row for denies, row in about if denies], [row for denies, row in about if not denies]
+
+
+class _Row(NamedTuple):
+    """A statement as it is evaluated: its tests, each condition's with the verdict where it is the first that fails,
+    and the verdict where all hold, for a caller who is named as anyone is.
+    """
+
+    place: Test | None
+    resource: Callable[[Access], bool]
+    principal: PrincipalTest | None
+    conditions: tuple[tuple[Holds, Verdict], ...]
+    verdict: Verdict
+
+
+def _row(statement: Statement, policy: str, kind: str) -> _Row:
+    def missed(text: str, key: str) -> Verdict:
+        return Verdict(Effect.SILENT, policy, statement.name, f"{text} does not hold", kind, key=key)
+
+    effect = Effect.DENY if statement.denies else Effect.ALLOW
+    why = " and ".join(condition.text for condition in statement.conditions)
+    key = statement.conditions[0].key if len(statement.conditions) == 1 else ""
+    verdict = Verdict(effect, policy, statement.name, why, kind, ANYONE, key)
+    conditions = tuple((each.holds, missed(each.text, each.key)) for each in statement.conditions)
+    return _Row(statement.place, statement.resource, statement.principal, conditions, verdict)
 
 
 def compile_policy(
@@ -60,18 +108,17 @@ def compile_policy(
     boundary, a service-control policy (scp) or a session policy. `facts` expand the short form
     `execute-api:/stage/VERB/path`; without them it stands for this stage, verb and path of any API.
     """
-    read = read_document(document, resource_based=kind == "resource", facts=facts)
-    if isinstance(read[0] if read else None, Problem):
-        return read  # type: ignore[return-value]  # a tuple of problems, as its first one shows
-    return CompiledPolicy(name, kind, read)  # type: ignore[arg-type]  # and of statements otherwise
+    statements, problems = read_document(document, resource_based=kind == "resource", facts=facts)
+    return problems or CompiledPolicy(name, kind, statements)
 
 
 def evaluate(policies: Iterable[CompiledPolicy | Sequence[CompiledPolicy]], access: Access) -> Verdict:
     """What several policies say together, as AWS combines them.
 
     A Deny of any is final. A boundary, session policy or SCP only limits: one of its kind must allow, too. (A sequence
-    among `policies` is a level of its own: one of it must allow; so stand the SCPs of an account and its unit.) Then an
-    identity policy or a resource policy must allow, or, where the caller is of another account than the resource, both.
+    among `policies` is a level of its own: one of it must allow; so stand the SCPs of an account and of its unit.) Then
+    an identity policy or a resource policy must allow, or both, where the caller is of another account than the
+    resource. A caller who is no principal of AWS, but has identity policies, is one that a Lambda authorizer let in.
     """
     sides: dict[object, list[Verdict]] = {}
     for index, entry in enumerate(policies):
@@ -82,12 +129,14 @@ def evaluate(policies: Iterable[CompiledPolicy | Sequence[CompiledPolicy]], acce
             key = policy.kind if isinstance(entry, CompiledPolicy) else (policy.kind, index)
             sides.setdefault(key, []).append(verdict)
     resource = [verdict for verdicts in sides.values() for verdict in verdicts if verdict.kind == "resource"]
-    how = Combination.EITHER if same_account(access) else Combination.BOTH
-    if access.principal is None:
+    identity = _identity_side(sides.values())
+    if access.principal is None and identity is None:
         how = Combination.RESOURCE
-    elif not resource:
+    elif access.principal is None or not resource or same_account(access):
         how = Combination.EITHER
-    return combine(_identity_side(sides.values()), _best(resource), how)
+    else:
+        how = Combination.BOTH
+    return combine(identity, _best(resource), how)
 
 
 def _identity_side(levels: Iterable[Sequence[Verdict]]) -> Verdict | None:

@@ -1,6 +1,7 @@
 """The Principal and NotPrincipal elements of resource policies.
 
-IAM user guide, "AWS JSON policy elements: Principal" and "NotPrincipal".
+IAM user guide, "AWS JSON policy elements: Principal" and "NotPrincipal". An account that is named stands for
+whoever the account lets: its own policies must allow, too.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ _NAMED: Final = re.compile(
 _UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{15,127}")
 
 
-def compile_principal(element: object, where: str, problems: Problems) -> PrincipalTest:
-    """Who is named by a Principal."""
+def compile_principal(element: object, where: str, problems: Problems) -> PrincipalTest | None:
+    """Who is named by a Principal; None is everybody."""
     names = _read(element, where, problems)
     if "*" in names:
-        return lambda access: ANYONE
+        return None
 
     def test(access: Access) -> str:
         if (principal := access.principal) is None:
@@ -93,7 +94,7 @@ def _read(element: object, where: str, problems: Problems) -> frozenset[str]:
         return frozenset()
     names: set[str] = set()
     for kind, given in element.items():
-        here = f"{where}.{kind}"
+        here = problems.path(where, kind)
         values: Any = [given] if isinstance(given, str) else given
         if kind not in _KINDS:
             problems.add(here, "is no kind of principal", word=kind, known=_KINDS)

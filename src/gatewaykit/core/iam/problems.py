@@ -34,6 +34,13 @@ class Problems:
             mend = "" if near else mend or f"Known are {', '.join(known)}"
         self._found.append(Problem(where=where, what=what, mend=mend, near=near))
 
+    @staticmethod
+    def path(where: str, name: object) -> str:
+        """The path of a member of what stands at `where`."""
+        text = str(name)
+        text = text if text.isprintable() and len(text) <= 100 else shown(text)
+        return f"{where}.{text}" if where else text
+
     def all(self) -> tuple[Problem, ...]:
         more = (Problem(where="", what=f"and {self._more} more problems"),) if self._more else ()
         return (*self._found, *more)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from gatewaykit.core.iam.patterns import Atom, read_pattern
 
 if TYPE_CHECKING:
-    from gatewaykit.core.iam.access import Access
+    from gatewaykit.core.iam.access import Keys
 
 __all__ = ["Part", "Variable", "filled", "read_text"]
 
@@ -62,12 +62,12 @@ def _plain(text: str, wildcards: bool) -> tuple[Atom, ...]:
     return (text,) if text else ()
 
 
-def filled(parts: Sequence[Part], access: Access) -> tuple[Atom, ...] | None:
+def filled(parts: Sequence[Part], keys: Keys) -> tuple[Atom, ...] | None:
     """The parts with every variable replaced; None where one has no value and no default."""
     atoms: list[Atom] = []
     for part in parts:
         if isinstance(part, Variable):
-            values = access.keys[part.key]
+            values = keys[part.key]
             value = values[0] if len(values) == 1 else part.default
             if value is None:
                 return None

@@ -26,8 +26,9 @@ class Effect(Enum):
 class Verdict:
     """What was said, and by what: the policy's name, its statement (Sid or "statement 3"), and what decided in it.
 
-    `kind` is where the policy is attached (`core.iam.policy.Kind`). `named` says how a resource policy's statement named
-    the caller (`core.iam.principals`).
+    `kind` is where the policy is attached (`core.iam.policy.Kind`). `named` says how a resource policy's statement
+    named the caller (`core.iam.principals`). A silent policy names the statement that came nearest, if one did. `key`
+    is the condition key that decided, where it was one.
     """
 
     effect: Effect
@@ -36,6 +37,7 @@ class Verdict:
     why: str = ""
     kind: str = ""
     named: str = ""
+    key: str = ""
 
 
 SILENT = Verdict(Effect.SILENT)
@@ -56,22 +58,22 @@ def combine(identity: Verdict | None, resource: Verdict | None, how: Combination
     lets that account decide, so its own policies must allow, too; and a boundary or session policy that does not allow
     still limits a caller who was not named in person. A service-control policy limits in every case.
     """
-    sides = [verdict for verdict in (resource, identity) if verdict is not None]
-    for verdict in sides:
-        if verdict.effect is Effect.DENY:
+    for verdict in (resource, identity):
+        if verdict is not None and verdict.effect is Effect.DENY:
             return verdict
     if how is Combination.RESOURCE:
         return resource or replace(SILENT, kind="resource")
     if how is Combination.BOTH:
-        for verdict, kind in ((identity, "identity"), (resource, "resource")):
-            if verdict is None or verdict.effect is Effect.SILENT:
-                return verdict or replace(SILENT, kind=kind)
-        return identity or SILENT
+        identity, resource = identity or replace(SILENT, kind="identity"), resource or replace(SILENT, kind="resource")
+        return resource if identity.effect is Effect.ALLOW else identity
     if identity is not None and identity.effect is Effect.ALLOW:
         return identity
     if resource is not None and resource.effect is Effect.ALLOW and not _held_back(identity, resource):
         return resource
-    return identity or replace(SILENT, kind="identity")
+    silent = identity or replace(SILENT, kind="identity")
+    if silent.statement or resource is None or resource.effect is not Effect.SILENT:
+        return silent
+    return replace(resource, kind=silent.kind)  # IAM speaks of the caller's side, whichever side came nearer
 
 
 def _held_back(identity: Verdict | None, resource: Verdict) -> bool:

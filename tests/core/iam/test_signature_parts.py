@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.core.identity.unsigned import incomplete_signature
+from gatewaykit.core.iam.signature_parts import incomplete_signature
 
 HASH_OF_BEARER_ABC = "w1Xc6WwWEogNEZQP/dkBTThsJT4MNlKmzQanIm970rY="
 NO_PAIR = (
