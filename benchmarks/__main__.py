@@ -16,6 +16,7 @@ SUITES: Final = {
     "policies": "cors and throttle, each against its peers",
     "validation": "a JSON body against its schema, against the same libraries called by hand",
     "iam": "IAM policies: twenty statements with conditions",
+    "jwt": "verifying a JSON Web Token, against the same steps by hand and joserfc",
     "authorizers": "an authorizer's cached answer on its request",
     "templates": "mapping templates, against functions by hand and airspeed",
     "import": "the cost of `import gatewaykit`",

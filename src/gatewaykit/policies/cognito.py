@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.http import Identity, Request, quick_identity
 from gatewaykit.core.iam.access import access_of
 from gatewaykit.core.iam.authorization import denial
 from gatewaykit.core.iam.policy import CompiledPolicy, Effect, compile_policy
@@ -69,8 +69,9 @@ class Cognito(Policy):
     def _identify(self, token: Verified) -> Identity | Rejected:
         if (rejected := unfit(token, self.scopes, self.fits_audience)) is not None:
             return rejected
-        claims = claim_texts(token.claims)
-        return Identity(principal=claims.get("sub", ""), kind="cognito", claims=claims, scopes=token.scopes)
+        claims, scopes, _ = token
+        texts = claim_texts(claims)
+        return quick_identity(texts.get("sub", ""), "cognito", texts, scopes)
 
 
 def cognito(

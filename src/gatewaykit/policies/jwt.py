@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gatewaykit.core.http import Identity
+from gatewaykit.core.http import Identity, quick_identity
 from gatewaykit.core.identity.jwt.algorithms import ALGORITHMS, HMAC_ALGORITHMS, RSA_ALGORITHMS
 from gatewaykit.core.identity.jwt.answering import compile_answers
 from gatewaykit.core.identity.jwt.claims import ClaimRules, Rejected, compile_claim
@@ -264,13 +264,13 @@ def _identifying(scopes: tuple[str, ...]) -> Callable[[Verified], Identity | Rej
     wanted = frozenset(scopes)
 
     def identify(token: Verified) -> Identity | Rejected:
-        if wanted and wanted.isdisjoint(token.scopes):
-            detail = f"the token's scopes are {' '.join(token.scopes)[:200]!r}, and one of {sorted(wanted)} is needed"
+        claims, found, _ = token
+        if wanted and wanted.isdisjoint(found):
+            detail = f"the token's scopes are {' '.join(found)[:200]!r}, and one of {sorted(wanted)} is needed"
             return Rejected(Reason.SCOPE_MISSING, detail, "the token does not have a required scope")
-        claims = token.claims
         principal = claims.get("sub", claims.get("client_id", ""))
         if not isinstance(principal, str):
             return Rejected(Reason.TOKEN_INVALID, "sub is no text")
-        return Identity(principal=principal, kind="jwt", claims=claims, scopes=token.scopes)
+        return quick_identity(principal, "jwt", claims, found)
 
     return identify

@@ -52,11 +52,10 @@ class KeyAddress:
 class StaticKeys:
     """Keys that were given, and stay."""
 
+    settled_s: Final = float("inf")
+
     def __init__(self, keys: KeySet) -> None:
         self.keys: KeySet | None = keys
-
-    def settled(self, now_s: float) -> bool:
-        return True
 
     def prepare(self) -> Awaitable[str] | None:
         return None
@@ -66,7 +65,10 @@ class StaticKeys:
 
 
 class RemoteKeys:
-    """Keys that are fetched. `keys` is what is there, None before the first fetch and once it is too old."""
+    """Keys that are fetched. `keys` is what is there, None before the first fetch and once it is too old.
+
+    Until `settled_s` on the monotonic clock there is nothing to do before they are used.
+    """
 
     def __init__(self, address: KeyAddress, transport: Transport, clock: Clock) -> None:
         self.keys: KeySet | None = None
@@ -76,15 +78,11 @@ class RemoteKeys:
         self._body = b""
         self._fetched_s = self._failed_s = self._unknown_s = float("-inf")
         self._pause_s = 0.0
-        self._settled_s = float("-inf")
+        self.settled_s = float("-inf")
         self._problem = ""
         self._flight: SingleFlight[None] = SingleFlight()
         self._ahead: asyncio.Task[None] | None = None
         self._loading = False
-
-    def settled(self, now_s: float) -> bool:
-        """There is nothing to do before `keys` are used."""
-        return now_s < self._settled_s
 
     def prepare(self) -> Awaitable[str] | None:
         """What to wait for before `keys` are used: it gives the reason where there are none. None: use them now."""
@@ -145,7 +143,7 @@ class RemoteKeys:
             self._loading = False
         cache_control = fetched.header(b"cache-control")
         self._lifetime = lifetime(None if cache_control is None else cache_control.decode("latin-1"))
-        self._fetched_s, self._settled_s = asked_s, asked_s + self._lifetime.ahead_s
+        self._fetched_s, self.settled_s = asked_s, asked_s + self._lifetime.ahead_s
         self._failed_s, self._pause_s, self._problem = float("-inf"), 0.0, ""
 
     async def _discover(self) -> str:

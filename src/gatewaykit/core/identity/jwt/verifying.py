@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from gatewaykit.core.identity.jwt.algorithms import Check
 from gatewaykit.core.identity.jwt.claims import ClaimRules, Rejected, scopes_of
@@ -29,12 +29,8 @@ _SEGMENTS: Final = Rejected(
 )  # fmt: skip
 
 
-class Verified(NamedTuple):
-    """A token that holds: its claims and scopes, and when it ends (leeway included)."""
-
-    claims: Mapping[str, Any]
-    scopes: tuple[str, ...]
-    expires_s: float
+Verified: TypeAlias = tuple[Mapping[str, Any], tuple[str, ...], float]
+"""A token that holds: its claims and scopes, and when it ends (leeway included). What is no Rejected is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class Verifier:
         until_s = self._rules.judge(claims, now_s)
         if isinstance(until_s, Rejected):
             return until_s
-        return Verified(claims, scopes_of(claims), until_s)
+        return claims, scopes_of(claims), until_s
 
     def signed_payload(self, token: bytes, keys: KeySet) -> bytes | Rejected:
         """What was signed, whatever it is."""
