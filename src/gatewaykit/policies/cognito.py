@@ -24,13 +24,15 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.bound import Bound
 from gatewaykit.policies.tokens import TokenUse, Trust, token_checking
-from gatewaykit.ports import Answer, Policy
+from gatewaykit.ports import Policy
 from gatewaykit.units import parse_duration
 from gatewaykit.upstream.fetch import call_to
 from gatewaykit.upstream.jwks import KeyAddress, remote_keys
 
 if TYPE_CHECKING:
-    from gatewaykit.ports import Runtime
+    from gatewaykit.ports import Answer, Runtime
+
+    Hook = Callable[[Request], Answer | Awaitable[Answer]]
 
 __all__ = ["Cognito", "cognito"]
 
@@ -187,9 +189,6 @@ def _answer(rejected: Rejected) -> Refusal:
         return Refusal(rejected.reason, rejected.detail)
     field = challenge("" if rejected.reason is Reason.TOKEN_MISSING else "invalid_token")
     return Refusal(rejected.reason, rejected.detail, message=message, headers=(field,))
-
-
-Hook = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 def _with_policy(check: Hook, policy: CompiledPolicy, runtime: Runtime) -> Hook:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakValueDictionary
 
 from gatewaykit.core.identity.jwt.discovery import Lifetime, insecure, lifetime, metadata_addresses, read_metadata
 from gatewaykit.core.identity.jwt.keys import KeySet, read_key_set
@@ -72,8 +72,7 @@ class RemoteKeys:
 
     def __init__(self, address: KeyAddress, transport: Transport, clock: Clock) -> None:
         self.keys: KeySet | None = None
-        self._address, self._clock = address, clock
-        self._transport = ref(transport)  # its users hold it; a strong one here would keep both for ever
+        self._address, self._transport, self._clock = address, transport, clock
         self._lifetime = Lifetime(0.0, 0.0, 0.0)
         self._body = b""
         self._fetched_s = self._failed_s = self._unknown_s = float("-inf")
@@ -158,11 +157,8 @@ class RemoteKeys:
     async def _get(self, address: str) -> Fetched:
         if insecure(address) and not self._address.allow_http:
             raise ValueError(f"{address[:200]!r} is no https address")
-        transport = self._transport()
-        if transport is None:
-            raise ValueError("the transport is gone")
         call = call_to(address, timeout_s=_TIMEOUT_S, max_bytes=_MOST_BYTES)
-        fetched = await fetch(transport, call, [(b"accept", b"application/json")])
+        fetched = await fetch(self._transport, call, [(b"accept", b"application/json")])
         if fetched.status != 200:
             raise ValueError(f"the answer has the status {fetched.status}")
         return fetched
@@ -170,13 +166,15 @@ class RemoteKeys:
 
 KeySource: TypeAlias = StaticKeys | RemoteKeys
 
-_SHARED: WeakKeyDictionary[object, dict[tuple[KeyAddress, int], RemoteKeys]] = WeakKeyDictionary()
+_SHARED: WeakValueDictionary[tuple[KeyAddress, int, int], RemoteKeys] = WeakValueDictionary()
 
 
 def remote_keys(address: KeyAddress, transport: Transport, clock: Clock) -> RemoteKeys:
-    """The keys of an address. All who ask over the same transport, by the same clock, get the same object."""
-    shared = _SHARED.setdefault(transport, {})
-    key = (address, id(clock))
-    if key not in shared:
-        shared[key] = RemoteKeys(address, transport, clock)
-    return shared[key]
+    """The keys of an address. All who ask over the same transport, by the same clock, get the same object.
+
+    It is let go with the last of them, and keeps both until then: so no other transport can have the same `id`.
+    """
+    key = (address, id(transport), id(clock))
+    if (keys := _SHARED.get(key)) is None:
+        keys = _SHARED[key] = RemoteKeys(address, transport, clock)
+    return keys
