@@ -36,6 +36,8 @@ PROGRAMS: dict[str, Program] = {
     "java": Program(("default-jre-headless",)),
     "javac": Program(("default-jdk-headless",)),
     "json-schema-test-suite": Program(("json-schema-test-suite",), SCHEMA_SUITE.is_dir),
+    "haproxy": Program(("haproxy",)),
+    "openssl": Program(("openssl",)),
     "nginx": Program(("nginx",), lambda: bool(shutil.which("nginx") or Path("/usr/sbin/nginx").exists())),
     "node": Program(("nodejs",)),
     "npm": Program(("npm",)),

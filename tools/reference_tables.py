@@ -103,12 +103,15 @@ def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         names = {"policies": "a list of policies", "keys": "a mapping of keys", "json_schema": "a JSON schema"}
         names |= {"request_steps": "a list of steps", "response_steps": "a list of steps"}
+        names |= {"authorizers": "a mapping of policies", "policy_document": "a policy document"}
         return names[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kind = schema["type"]
     if isinstance(kind, list):
-        return "number or text"
+        return "mapping or text" if "object" in kind else "number or text"
     if kind == "array":
         return f"list of {_type(schema['items'])}"
     if kind == "object":

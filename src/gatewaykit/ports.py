@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Head, HeaderList, Request, Response
     from gatewaykit.core.iam.credentials import Credentials
+    from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Endpoint", "Outcome", "Policy", "Quota",
-    "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
+    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Endpoint", "KeyStore", "Outcome", "Policy",
+    "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -125,6 +126,35 @@ class CredentialsProvider(Protocol):
         """Gives the credentials of an access key; None for one that nobody has. What it raises refuses the request."""
 
 
+# ---------------------------------------------------------------------------------------------------- API keys
+
+
+class KeyStore(Protocol):
+    """API keys that are kept somewhere. It holds digests only; `core.identity.api_key.judge` says what a key is worth.
+
+    Each verb is one atomic step. Raises StoreError where it cannot answer.
+    """
+
+    def find(self, digest: bytes) -> ApiKey | Awaitable[ApiKey | None] | None:
+        """The key one of whose values has this digest. What it says may be as old as its reload interval, no older."""
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Every key, as it stands now."""
+
+    async def put(self, *changes: tuple[ApiKey, ApiKey | None]) -> bool:
+        """Write keys, each over what it was: None for a new one. All of them or, answering False, none.
+
+        It is False where something else stands there by now, and where another key has one of the values. Raises
+        ValueError for a key that is not hashed.
+        """
+
+    async def remove(self, id: str) -> bool:
+        """Forget a key. False where there is none."""
+
+    async def aclose(self) -> None:
+        """Close what is open. It opens again when needed."""
+
+
 # ---------------------------------------------------------------------------------------------------- upstream
 
 
@@ -183,7 +213,9 @@ class Runtime:
     profile: str = "web"  # "aws" or "web"
     look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
+    open_keys: Callable[[str], KeyStore] | None = None  # the store of API keys at a path or address; one for each
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks of peers whose headers about the client count
 
     def looking(self) -> Runtime:
         """The same, with limits that are looked at and never taken from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-__all__ = ["parse_duration", "parse_instant", "parse_rate"]
+__all__ = ["instant_text", "parse_duration", "parse_instant", "parse_rate"]
 
 _UNIT_S = {
     "ms": 0.001, "s": 1.0, "second": 1.0, "seconds": 1.0, "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0,
@@ -53,6 +53,15 @@ def parse_instant(text: str) -> float:
     """
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def instant_text(instant_s: float) -> str:
+    """An instant as ISO 8601, in UTC and to the second: what `parse_instant` reads."""
+    try:
+        moment = datetime.fromtimestamp(instant_s, timezone.utc)
+    except (ValueError, OverflowError, OSError):  # beyond what a calendar has
+        return f"{instant_s!r} s after 1970"
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _is_number(value: object) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["SingleFlight", "TimeUp", "within"]
+__all__ = ["SingleFlight", "TimeUp", "in_thread", "within"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,15 @@ async def within(timeout_s: float | None, waiting: Awaitable[T]) -> T:
         if scope.expired():
             raise TimeUp(f"no answer in {timeout_s:g} s") from error
         raise
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """The result of a call that may wait for a disk: made in a worker thread; at once where no event loop runs."""
+    if _loop() is None:
+        return call()
+    import asyncio
+
+    return await asyncio.to_thread(call)
 
 
 class SingleFlight(Generic[T]):

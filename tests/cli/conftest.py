@@ -1,12 +1,18 @@
-"""A directory to stand in, with the files that commands are about; and the command line, run in this process."""
+"""A directory to stand in, with the files that commands are about; and the command line, here or served for real."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from gatewaykit.cli import main
@@ -76,3 +82,50 @@ def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         return Ran(code, said.out, said.err)
 
     return ran
+
+
+@dataclass(slots=True)
+class Server:
+    """A running `gatewaykit serve --json`: what it said first, and its process."""
+
+    process: subprocess.Popen[str]
+    said: dict[str, Any]
+
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        verify = options.pop("verify", True)
+        with httpx2.Client(trust_env=False, verify=verify) as client:
+            return client.get(self.said["url"] + path, **options)
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Exit code and the rest of its output."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(here: Path) -> Iterator[Serve]:
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> Server:
+        command = [sys.executable, "-m", "gatewaykit", "serve", *words, "--port", "0", "--json"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env={**os.environ}
+        )
+        running.append(process)
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line == "}\n":
+                return Server(process, json.loads("".join(lines)))
+        raise AssertionError(f"{process.wait()}: {''.join(lines)}{process.stderr and process.stderr.read()}")
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gatewaykit.core.access_log import AWS_FORMATS, WEB_FORMATS, Format, compile_format
 from gatewaykit.core.http import Identity, Request
 from gatewaykit.core.identity.api_key import ApiKey
+from gatewaykit.core.identity.mtls import ClientCertificate
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import Problem
 
@@ -40,7 +41,9 @@ def line(text: str, request: Request, took_s: float = 0.0125) -> str:
     return a_format(text).line(request, took_s)
 
 
-_CERTIFICATE = {"identity": {"clientCert": {"subjectDN": "CN=a"}}}
+_CERTIFICATE = ClientCertificate(
+    pem="p\n", subject_dn="CN=a", issuer_dn="CN=b", serial_number="1", not_before="May 28", not_after="Aug  5"
+)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,13 @@ def test_around_an_app_they_show_the_path_the_caller_and_the_time_it_took(name: 
         ("apiId", {"context": lambda request: {"apiId": "abc"}}, "abc"),
         ("apiId", {"context": lambda request: {"apiId": None}}, "-"),
         ("apiId", {}, "-"),
-        ("identity.clientCert.subjectDN", {"context": lambda request: _CERTIFICATE}, "CN=a"),
+        ("identity.clientCert.clientCertPem", {"client_cert": _CERTIFICATE}, "p\\n"),
+        ("identity.clientCert.subjectDN", {"client_cert": _CERTIFICATE}, "CN=a"),
+        ("identity.clientCert.issuerDN", {"client_cert": _CERTIFICATE}, "CN=b"),
+        ("identity.clientCert.serialNumber", {"client_cert": _CERTIFICATE}, "1"),
+        ("identity.clientCert.validity.notBefore", {"client_cert": _CERTIFICATE}, "May 28"),
+        ("identity.clientCert.validity.notAfter", {"client_cert": _CERTIFICATE}, "Aug  5"),
+        ("identity.clientCert.subjectDN", {}, "-"),
         ("authorizer.latency", {"context": lambda request: {"authorizer": {"latency": 7}}}, "7"),
         ("xrayTraceId", {"trace_id": ""}, "-"),
         ("protocol", {"http_version": "2"}, "HTTP/2"),

@@ -6,6 +6,7 @@ import pytest
 
 from gatewaykit.core.context import ApiFacts, context_of, path_text, resource_id
 from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.identity.mtls import ClientCertificate
 
 FACTS = ApiFacts(api_id="abc123", stage="dev", domain_name="abc123.execute-api.us-east-1.amazonaws.com")
 
@@ -127,3 +128,16 @@ def test_a_path_that_is_not_ascii_is_percent_encoded() -> None:
 def test_a_resource_id_is_stable_and_has_six_characters() -> None:
     assert resource_id("/pets/{id}") == resource_id("/pets/{id}") != resource_id("/pets")
     assert len(resource_id("/")) == 6
+
+
+def test_a_client_certificate_is_part_of_the_identity_where_there_is_one() -> None:  # 02 section 8
+    certificate = ClientCertificate(
+        pem="p", subject_dn="CN=a", issuer_dn="CN=b", serial_number="1", not_before="May 28", not_after="Aug  5"
+    )
+    context = context_of(a_request(client_cert=certificate, identity=Identity(principal="CN=a", kind="mtls")), FACTS)
+
+    assert "authorizer" not in context
+    assert context["identity"]["clientCert"] == {
+        "clientCertPem": "p", "subjectDN": "CN=a", "issuerDN": "CN=b", "serialNumber": "1",
+        "validity": {"notBefore": "May 28", "notAfter": "Aug  5"},
+    }  # fmt: skip

@@ -16,7 +16,7 @@ from gatewaykit.gateway.configured import load_config
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "gateway.schema.json"
 
-SETTINGS = "apis, policies, keys, functions, apps, trusted_proxies, store and server"
+SETTINGS = "apis, policies, keys, key_store, functions, apps, trusted_proxies, preauth_throttle, store and server"
 OF_AN_API = "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept and timeout"
 
 WHOLE = """\
@@ -38,11 +38,15 @@ apps: {dumped: "json:dump"}
 keys:
   plain: 0123456789abcdef
   hashed: {sha256: abababababababababababababababababababababababababababababababab, enabled: false}
+key_store: data/keys.json
+preauth_throttle: {rate: 10/minute, burst: 30}
 trusted_proxies: [10.0.0.0/8]
 store: memory://
 server: {host: "::1", port: 0}
 policies:
   - access_log
+  - address_filter: {deny: [192.0.2.0/24]}
+  - preauth_throttle
   - authenticate: {authorizer: "json:loads", timeout_s: 2s, challenge: Bearer}
   - cors: {origins: ["https://shop.example"], credentials: true}
   - rule: POST /login
@@ -75,12 +79,14 @@ def test_a_whole_file_becomes_apis_keys_and_policies(tmp_path: Path) -> None:
     assert (side.upstream, side.path, side.timeout, side.profile) == ("http://127.0.0.1:9000", "/side", 3.0, "web")
     assert [(key.name, key.enabled) for key in config.keys] == [("plain", True), ("hashed", False)]
     assert (config.functions, config.apps) == ({"dump": json.dumps}, {"dumped": json.dump})
+    assert config.key_store == str(tmp_path / "data" / "keys.json")
+    assert (round(config.preauth_throttle.rate, 4), config.preauth_throttle.burst) == (0.1667, 30)
     assert (config.server.host, config.server.port) == ("::1", 0)
     assert [type(policy).__name__ for policy in config.policies] == [
-        "AccessLog", "Authenticate", "Cors", "Rule", "Rule",
+        "AccessLog", "AddressFilter", "PreauthThrottle", "Authenticate", "Cors", "Rule", "Rule",
     ]  # fmt: skip
-    assert (config.policies[1].authorizer, config.policies[1].timeout_s) == (json.loads, 2.0)
-    assert [type(policy).__name__ for policy in config.policies[4].policies] == [
+    assert (config.policies[3].authorizer, config.policies[3].timeout_s) == (json.loads, 2.0)
+    assert [type(policy).__name__ for policy in config.policies[6].policies] == [
         "ApiKeyPolicy", "QuotaPolicy", "Throttle",
     ]  # fmt: skip
 
@@ -101,6 +107,44 @@ def test_the_whole_file_fits_the_schema() -> None:
             "colour: red\n",
             [f"1:1: the file has no setting 'colour'. Known are {SETTINGS}"],
             id="a setting nobody knows",
+        ),
+        pytest.param(
+            "key_store: keys.txt",
+            [
+                "1:1: 'keys.txt' is no store of keys. Write a file such as 'keys.json' or 'keys.yaml', or a database "
+                "such as 'sqlite:///keys.db'"
+            ],
+            id="a store of no kind",
+        ),
+        pytest.param("key_store: 5", ["1:1: 'key_store' is the number 5. Write text, in quotes"], id="no store"),
+        pytest.param(
+            "apis: {a: {upstream: http://h}}\nkey_store: keys.json",
+            ["2:1: there are keys, and no policy asks for them. List '- api_key' under policies"],
+            id="a store that nothing asks for",
+        ),
+        pytest.param(
+            "preauth_throttle: {burst: 0, rate: 0}",
+            [
+                "1:20: preauth_throttle.burst: is 0, not a number of 1 or more",
+                "1:30: preauth_throttle.rate: a rate of 0 forgives nothing: an address would be shut out for good",
+            ],
+            id="a throttle that lets nobody in",
+        ),
+        pytest.param(
+            "preauth_throttle: off",
+            ["1:1: 'preauth_throttle' is the text 'off'. Write true or false"],
+            id="a throttle that is a word",
+        ),
+        pytest.param(
+            "policies: [{address_filter: {deny: [10.0.0.1/8, nonsense]}}, address_filter]",
+            [
+                "1:37: address_filter.deny[0]: '10.0.0.1/8' is no network: 10.0.0.1/8 has host bits set (did you mean "
+                "'10.0.0.0/8'?)",
+                "1:49: address_filter.deny[1]: 'nonsense' is no network: 'nonsense' does not appear to be an IPv4 or "
+                "IPv6 network",
+                "1:62: address_filter: neither allow nor deny. Give allow=[…], deny=[…], or both",
+            ],
+            id="addresses that are none",
         ),
         pytest.param("[]", [f"1:1: the file is a list. Write a mapping with {SETTINGS}"], id="no mapping"),
         pytest.param("apis: 3", ["1:1: 'apis' is the number 3. Write a mapping from names to values"], id="no APIs"),
@@ -230,6 +274,16 @@ def test_importing_a_function_may_fail_in_any_way(tmp_path: Path, monkeypatch: p
     assert found == [
         "1:13: 'a': 'broken_handlers:f': importing 'broken_handlers' raised ZeroDivisionError: division by zero"
     ]
+
+
+def test_a_sqlite_store_is_relative_to_the_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text("key_store: sqlite:///keys.db\npreauth_throttle: false\n")
+
+    config = load_config(path)
+
+    assert config.key_store == f"sqlite:///{tmp_path}/keys.db"
+    assert config.preauth_throttle is False
 
 
 def test_the_committed_schema_is_that_of_the_settings() -> None:

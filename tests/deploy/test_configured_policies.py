@@ -97,12 +97,13 @@ def nobody(request: Any) -> Refusal:
         pytest.param("access_log", "sink", "/tmp/elsewhere", id="a file"),
         pytest.param("lambda_authorizer", "function", "os:abort", id="code of an authorizer"),
         pytest.param("lambda_authorizer", "endpoint", "http://169.254.169.254/", id="an address"),
+        pytest.param("mtls", "truststore", "/etc/ssl/certs/ca-certificates.crt", id="a truststore"),
     ],
 )
 def test_a_definition_names_neither_code_nor_files(policy: str, option: str, value: str) -> None:
     assert problems_of([{policy: {option: value}}]) == [
         f"{FIRST}.{policy}.{option}: {option!r} cannot be written in a definition: a definition may come from "
-        f"anywhere, and this names code to run, a file to write or an address to call. List {policy} under policies "
+        f"anywhere, and this names code to run, a file or an address to call. List {policy} under policies "
         "in a gateway.yaml, or give it in policies=[…]"
     ]
 

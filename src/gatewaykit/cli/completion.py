@@ -70,10 +70,13 @@ def _commands(parser: argparse.ArgumentParser) -> list[tuple[str, str, argparse.
 
 
 def _options(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
-    """The options with their help, and the words a positional argument is chosen from."""
+    """The options with their help, those of verbs too, and the words a positional argument is chosen from."""
     options = [(option, each.help or "") for each in parser._actions for option in each.option_strings]
     words = [(str(word), "") for each in parser._actions if not each.option_strings for word in each.choices or ()]
-    return words + options
+    for each in parser._actions:
+        if isinstance(each, argparse._SubParsersAction):
+            options += [option for inner in each.choices.values() for option in _options(inner)]
+    return [*dict(reversed(words + options)).items()][::-1]
 
 
 def _bash(commands: _Commands) -> str:

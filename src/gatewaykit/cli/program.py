@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from gatewaykit import __version__
-from gatewaykit.cli import check, completion, explain, init, invoke, policy, render, routes, serve
+from gatewaykit.cli import check, completion, explain, init, invoke, keys, policy, render, routes, serve
 from gatewaykit.cli.output import Output, discard_stdout, ensure_streams
 from gatewaykit.cli.usage import UsageError
 from gatewaykit.errors import ConfigError
 
 __all__ = ["COMMANDS", "make_parser", "run"]
 
-COMMANDS = (init, serve, check, routes, invoke, explain, policy, render, completion)
+COMMANDS = (init, serve, check, routes, invoke, explain, policy, render, keys, completion)
 """In the order that the help lists them. Each has `add(commands)` and `run(arguments, output)`."""
 
 
@@ -57,7 +57,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             output.flush()
             return 0 if error.code is None else int(error.code)
         if unknown:
-            raise _unknown(parser, arguments.command, unknown)
+            raise _unknown(parser, arguments.command, getattr(arguments, "verb", ""), unknown)
         if arguments.command is None:
             parser.print_help()
             output.flush()
@@ -78,13 +78,15 @@ def run(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _unknown(parser: argparse.ArgumentParser, command: str | None, words: Sequence[str]) -> UsageError:
+def _unknown(parser: argparse.ArgumentParser, command: str | None, verb: str, words: Sequence[str]) -> UsageError:
     """Arguments that nothing takes, with the option that the first of them was probably meant to be."""
     from gatewaykit.definition.near import near_miss
 
     if command is not None:
         (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
         parser = commands.choices[command]
+        for inner in [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]:
+            parser = inner.choices[verb]
     option = words[0].partition("=")[0]
     near = near_miss(option, parser._option_string_actions) if option.startswith("--") else ""
     what = f"unrecognized arguments: {' '.join(words)}"

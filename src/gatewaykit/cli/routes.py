@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
                 {
                     "verb": route.verb, "resource": _path(mount, route.resource), "integration": route.integration,
                     "policies": list(route.policies), "api_key_required": route.api_key_required,
+                    "authorizer": route.authorizer,
                 }
                 for mount, gateway in opened.gateways.items()
                 for route in gateway.routes

@@ -13,6 +13,7 @@ from gatewaykit import __version__
 from gatewaykit.cli.check import counted, findings, shown
 from gatewaykit.cli.output import discard_stdout
 from gatewaykit.cli.routes import route_rows
+from gatewaykit.cli.server_tls import add_tls, tls_of
 from gatewaykit.cli.sources import add_json, add_source, open_source
 from gatewaykit.cli.usage import UsageError
 
@@ -34,6 +35,7 @@ def add(commands: Any) -> None:
     group = parser.add_argument_group("the server")
     group.add_argument("--host", help="the address to listen on (127.0.0.1)")
     group.add_argument("--port", type=_port, help="the port to listen on, 0 for a free one (8080)")
+    add_tls(group)
     group.add_argument(
         "--log", metavar="FORMAT", help="clf (the default), json, xml, csv, a format with $context variables, or off"
     )
@@ -45,6 +47,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from gatewaykit.server.run import MissingServer, bind, serve
 
     opened = open_source(arguments, log=_access_log(arguments))
+    tls = tls_of(arguments, opened.config)
     server = opened.config.server if opened.config else None
     host = arguments.host or (server.host if server else "127.0.0.1")
     port = arguments.port if arguments.port is not None else (server.port if server else 8080)
@@ -63,7 +66,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             pass
 
     try:
-        serve(_app(opened), listener, on_ready=on_ready)
+        serve(_app(opened), listener, tls=tls, on_ready=on_ready)
     except MissingServer as error:
         listener.close()
         raise UsageError(str(error)) from None

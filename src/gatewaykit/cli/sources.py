@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatewaykit.cli.server_tls import client_certificates
 from gatewaykit.cli.usage import UsageError
 from gatewaykit.errors import ConfigError, Problem
 
@@ -47,6 +48,8 @@ def add_source(parser: argparse.ArgumentParser, *, upstream: bool = False) -> No
     )
     group.add_argument("--app", metavar="NAME=MODULE:CALLABLE", action="append", default=[], help="bind an ASGI app")
     group.add_argument("--key", metavar="NAME=VALUE", action="append", default=[], help="an API key")
+    group.add_argument("--keys", metavar="STORE", help="where more API keys are kept: keys.json or sqlite:///keys.db")
+    group.add_argument("--credentials", metavar="FILE", help="users and their access keys, for AWS signatures")
     group.add_argument("--profile", choices=["aws", "web"], help="whose answers to give")
     group.add_argument(
         "--accept", metavar="KEY", action="append", default=[], help="a security key that may stay unenforced"
@@ -118,7 +121,7 @@ def open_source(
         directory = Path(arguments.file).parent
         _look_up_modules_in(directory.resolve(), 1)  # what a file names may stand beside it, as definitions do
         config = config_of(root, problems, directory)
-        return _configured(arguments.file, config, unbound, unenforced, log)
+        return _configured(arguments, config, unbound, unenforced, log)
     return _definition(arguments, options, root.plain(), unbound, unenforced, log)
 
 
@@ -127,18 +130,24 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD")
     parser.add_argument("path", metavar="PATH", help="with its query string, if any")
     parser.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="a request header")
+    parser.add_argument("--client-cert", metavar="FILE", help="the client's certificate in PEM, with its chain")
     parser.add_argument("-d", "--data", metavar="TEXT", help="the request body; @FILE reads it, @- from stdin")
 
 
 def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Headers and body of the request that `-H` and `-d` describe."""
+    """Headers, body and certificate of the request that `-H`, `-d` and `--client-cert` describe."""
     headers = []
     for text in arguments.header:
         name, colon, value = text.partition(":")
         if not colon or not name.strip():
             raise UsageError(f"-H {text!r} is no header; write 'Name: value'")
         headers.append((name.strip(), value.strip()))
-    return {"headers": headers, "body": _body(arguments.data)}
+    certificate = arguments.client_cert
+    try:
+        chain = None if certificate is None else Path(certificate).read_text("latin-1")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"--client-cert {certificate}: {getattr(error, 'strerror', None) or error}") from None
+    return {"headers": headers, "body": _body(arguments.data), "client_cert": chain}
 
 
 # ---------------------------------------------------------------------------------------------------- parts
@@ -164,13 +173,16 @@ def _definition(
     gateway = Gateway.from_openapi(
         Path(arguments.file), stage=stage, stage_variables=options.variables, stage_prefix=arguments.stage_prefix,
         functions=functions, apps=_AnyApp(apps) if unbound else apps,
-        api_keys=[*(config.keys if config else ()), *keys] or None,
-        policies=_logged(log, config.policies if config else (), own), store=config.store if config else "memory://",
-        trusted_proxies=config.trusted_proxies if config else (), profile=arguments.profile or "aws",
+        api_keys=[*(config.keys if config else ()), *keys] or None, key_store=_key_store(arguments, config),
+        policies=_logged(log, _shared(arguments, config), own), store=config.store if config else "memory://",
+        trusted_proxies=config.trusted_proxies if config else (),
+        preauth_throttle=_preauth(config), profile=arguments.profile or "aws",
         accept=_EVERY_KEY if unenforced else arguments.accept,
+        authorizers=config.authorizers if config else {}, issuers=config.issuers if config else {},
+        credentials=arguments.credentials or (config.credentials if config else None),
     )  # fmt: skip
     called = _called_functions(gateway)
-    _check_that_it_serves(options, gateway, called)
+    _check_that_it_serves(options, arguments.keys, gateway, called)
     return Opened(
         name=arguments.file,
         gateways={"/": gateway},
@@ -183,16 +195,17 @@ def _definition(
 
 def _called_functions(gateway: Gateway) -> list[str]:
     """The names of the functions that integrations call; one with a stage variable in it stays as it is written."""
-    found = [re.search(r":function:([^/:]+)", route.integration) for route in gateway.routes]
+    named = (text for route in gateway.routes for text in (route.integration, route.authorizer))
+    found = [re.search(r":function:([^/:]+)", text) for text in named]
     return sorted({match[1] for match in found if match})
 
 
-def _check_that_it_serves(options: _Options, gateway: Gateway, called: list[str]) -> None:
+def _check_that_it_serves(options: _Options, store: str | None, gateway: Gateway, called: list[str]) -> None:
     """What was given and has no effect was meant otherwise."""
     from gatewaykit.definition.near import near_miss
 
-    if options.keys and not any("api_key" in route.policies for route in gateway.routes):
-        raise UsageError("--key: no method of this API asks for a key")
+    if (options.keys or store) and not any("api_key" in route.policies for route in gateway.routes):
+        raise UsageError(f"{'--key' if options.keys else '--keys'}: no method of this API asks for a key")
     named = [route.integration.removeprefix("APP ") for route in gateway.routes if route.integration.startswith("APP ")]
     problems = []
     for option, given, wanted, what in (
@@ -208,42 +221,62 @@ def _check_that_it_serves(options: _Options, gateway: Gateway, called: list[str]
         raise ConfigError(problems)
 
 
-def _configured(name: str, config: Config, unbound: bool, unenforced: bool, log: Policy | None) -> Opened:
+def _configured(
+    arguments: argparse.Namespace, config: Config, unbound: bool, unenforced: bool, log: Policy | None
+) -> Opened:
     from dataclasses import replace
 
     from gatewaykit.gateway.configured import build_gateways
 
-    config = replace(config, policies=tuple(_logged(log, config.policies, None)))
+    config = replace(config, policies=tuple(_logged(log, _shared(arguments, config), None)))
     if unbound:
         config = replace(config, apps=_AnyApp(config.apps))
     if unenforced:
         config = replace(config, apis={each: replace(api, accept=_EVERY_KEY) for each, api in config.apis.items()})
     plain = {key.name: key.value for key in config.keys if not key.value.startswith("sha256:")}
-    return Opened(name=name, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
+    return Opened(name=arguments.file, gateways=build_gateways(config), config=config, demo_key=plain.get(DEMO, ""))
 
 
 def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | None) -> Opened:
+    from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.deploy.config import upstream_problem
     from gatewaykit.gateway.gateway import Gateway
-    from gatewaykit.policies.api_key import api_key
+    from gatewaykit.policies.api_key import key_policy
 
     if problem := upstream_problem(arguments.upstream):
         raise UsageError(f"--upstream: {problem}")
     for name, value in _definition_options(arguments):
-        if value and name not in ("--key", "--profile", "--config"):
+        if value and name not in ("--key", "--keys", "--profile", "--config"):
             raise UsageError(f"{name} means nothing with --upstream, which has no definition")
     config = _settings(arguments)
-    if config is not None and config.keys and options.keys:
-        raise UsageError(f"--key: {arguments.config} has keys already; write it there")
-    listed = config.policies if config else ()
+    keyed = bool(options.keys or arguments.keys)
+    if keyed and config is not None and (config.keys or config.key_store):
+        option = "--key" if options.keys else "--keys"
+        raise UsageError(f"{option}: {arguments.config} has keys already; write it there")
+    given = [ApiKey(id=name, value=value) for name, value in options.keys.items()]
+    own_keys = [key_policy(given, arguments.keys)] if keyed else []
     gateway = Gateway.from_upstream(
         arguments.upstream,
-        policies=_logged(log, [*([api_key(options.keys)] if options.keys else ()), *listed], None),
+        policies=_logged(log, _shared(arguments, config, *own_keys), None),
         profile=arguments.profile or "web",
         store=config.store if config else "memory://",
         trusted_proxies=config.trusted_proxies if config else (),
+        preauth_throttle=_preauth(config),
     )
     return Opened(name=arguments.upstream, gateways={"/": gateway}, config=config, demo_key=options.keys.get(DEMO, ""))
+
+
+def _key_store(arguments: argparse.Namespace, config: Config | None) -> str | None:
+    """The store of API keys: there is one, named on the command line or in the file."""
+    there = config.key_store if config else None
+    if there and arguments.keys:
+        raise UsageError(f"--keys: {arguments.config} has a key_store already; write it there")
+    return arguments.keys or there
+
+
+def _preauth(config: Config | None) -> Any:
+    """The setting of the file; built, where there is one."""
+    return config.preauth_throttle if config else None
 
 
 def _settings(arguments: argparse.Namespace) -> Config | None:
@@ -297,8 +330,15 @@ def _definition_options(arguments: argparse.Namespace) -> tuple[tuple[str, Any],
     return (
         ("--stage", arguments.stage), ("--stage-prefix", arguments.stage_prefix), ("--var", arguments.var),
         ("--function", arguments.function), ("--app", arguments.app), ("--key", arguments.key),
-        ("--profile", arguments.profile), ("--accept", arguments.accept), ("--config", arguments.config),
+        ("--keys", arguments.keys), ("--credentials", arguments.credentials), ("--profile", arguments.profile),
+        ("--accept", arguments.accept), ("--config", arguments.config),
     )  # fmt: skip
+
+
+def _shared(arguments: argparse.Namespace, config: Config | None, *more: Policy) -> list[Policy | Rule]:
+    """The policies of every API: first what looks at the certificates that the server asks for, then `more`."""
+    listed = config.policies if config else ()
+    return [*client_certificates(arguments, config, listed), *more, *listed]
 
 
 def _logged(log: Policy | None, listed: Sequence[Policy | Rule], own: object) -> list[Policy | Rule]:

@@ -263,6 +263,10 @@ def _error(read: Callable[[Refusal], str | None]) -> Read:
     return lambda request: None if request.refusal is None else read(request.refusal)
 
 
+def _certificate(fact: str) -> Read:
+    return lambda request: None if request.client_cert is None else str(getattr(request.client_cert, fact))
+
+
 def _iam_user(request: Request) -> str | None:
     return request.identity.principal if request.identity is not None and request.identity.kind == "iam" else None
 
@@ -347,6 +351,12 @@ _READS: Final[dict[str, Read]] = {
     "identity.apiKey": _key,
     "identity.apiKeyId": _key_id,
     "identity.caller": _iam_user,
+    "identity.clientCert.clientCertPem": _certificate("pem"),
+    "identity.clientCert.issuerDN": _certificate("issuer_dn"),
+    "identity.clientCert.serialNumber": _certificate("serial_number"),
+    "identity.clientCert.subjectDN": _certificate("subject_dn"),
+    "identity.clientCert.validity.notAfter": _certificate("not_after"),
+    "identity.clientCert.validity.notBefore": _certificate("not_before"),
     "identity.user": _iam_user,
     "error.message": _error(lambda refusal: refusal.message or refusal.reason.message),
     "error.messageString": _error(lambda refusal: json.dumps(refusal.message or refusal.reason.message)),
@@ -374,9 +384,7 @@ _FROM_CONTEXT: Final = frozenset((
     "integration.timeToFirstContent", "identity.accessKey", "identity.accountId",
     "identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId",
     "identity.cognitoIdentityPoolId", "identity.principalOrgId", "identity.userArn", "identity.vpcId",
-    "identity.vpceId", "identity.clientCert.clientCertPem", "identity.clientCert.issuerDN",
-    "identity.clientCert.serialNumber", "identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter",
-    "identity.clientCert.validity.notBefore",
+    "identity.vpceId",
 ))  # fmt: skip
 
 _KNOWN: Final = (*_EXPRESSIONS, *_READS, *_FROM_CONTEXT)

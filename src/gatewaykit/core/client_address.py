@@ -8,11 +8,12 @@ which scheme the client used, where TLS ends there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from gatewaykit.core.http import Request, header_values
 
-__all__ = ["compile_client_address", "compile_client_scheme"]
+__all__ = ["compile_client_address", "compile_client_scheme", "compile_is_proxy"]
 
 UNIX = "unix"
 
@@ -43,22 +44,34 @@ def compile_client_address(trusted: Iterable[str]) -> Callable[[Request], str]:
     return client_address
 
 
+def compile_is_proxy(trusted: Iterable[str]) -> Callable[[Request], bool]:
+    """A function that says whether the peer of a request's connection is a trusted proxy.
+
+    `trusted` is as for `compile_client_address`.
+    """
+    networks, unix_trusted = _trusted(trusted)
+    within = lru_cache(maxsize=1024)(lambda peer: _within(peer, networks))
+
+    def is_proxy(request: Request) -> bool:
+        client = request.client
+        return within(client[0]) if client and client[0] else unix_trusted
+
+    return is_proxy
+
+
 def compile_client_scheme(trusted: Iterable[str]) -> Callable[[Request], str]:
     """A function that gives the scheme a request's client used: `http`, `https`, or what the server says.
 
     `trusted` is as for `compile_client_address`.
     """
-    networks, unix_trusted = _trusted(trusted)
+    is_proxy = compile_is_proxy(trusted)
 
     def client_scheme(request: Request) -> str:
         written = request.headers.get(b"x-forwarded-proto")
         if written is None:
             return request.scheme
-        client = request.client
-        peer = client[0] if client else ""
-        vouched = _within(peer, networks) if peer else unix_trusted
         scheme = written.rpartition(b",")[2].strip().lower()
-        return scheme.decode() if vouched and scheme in (b"http", b"https") else request.scheme
+        return scheme.decode() if scheme in (b"http", b"https") and is_proxy(request) else request.scheme
 
     return client_scheme
 

@@ -127,6 +127,8 @@ def _identity(request: Request) -> dict[str, Any]:
         # Only its digest is kept: the key itself is where the caller, or the authorizer, gave it.
         identity["apiKey"] = caller.claims.get("usageIdentifierKey") or request.header("x-api-key")
         identity["apiKeyId"] = caller.key_id
+    if request.client_cert is not None:
+        identity["clientCert"] = request.client_cert.context
     return identity
 
 

@@ -80,6 +80,7 @@ class Reason(Enum):
     API_KEY_MISSING = ("no API key was sent", _T.INVALID_API_KEY)
     API_KEY_UNKNOWN = ("unknown API key", _T.INVALID_API_KEY)
     API_KEY_DISABLED = ("disabled API key", _T.INVALID_API_KEY)
+    API_KEY_EXPIRED = ("expired API key, or one from before its rotation", _T.INVALID_API_KEY)
     API_KEY_NOT_IN_PLAN = ("the API key's plans do not hold this stage", _T.INVALID_API_KEY)
 
     UNAUTHENTICATED = ("no valid credentials", _T.UNAUTHORIZED)

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from gatewaykit.deploy.callables import Function
-from gatewaykit.deploy.configured_policies import KeySettings, build_keys, build_policies, policy_schemas
+from gatewaykit.deploy.configured_policies import (
+    KeySettings,
+    PreauthThrottleSettings,
+    build_authorizers,
+    build_keys,
+    build_policies,
+    policy_schemas,
+)
+from gatewaykit.deploy.iam_settings import CredentialsGiven
+from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
 from gatewaykit.errors import ConfigError
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_throttle
 
 if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.deploy.rules import Rule
     from gatewaykit.ports import Policy
 
-__all__ = ["ApiSettings", "Config", "ServerSettings", "config_schema", "read_config"]
+__all__ = ["ApiSettings", "Config", "ServerSettings", "TlsSettings", "config_schema", "read_config"]
 
 Policies = Annotated[tuple[Any, ...], Raw("policies")]
 Keys = Annotated[tuple[Any, ...], Raw("keys")]
+Authorizers = Annotated[Mapping[str, Any], Raw("authorizers")]
 
 
 def _parse_port(value: object) -> int:
@@ -34,9 +46,18 @@ Port = Annotated[int, Scalar(_parse_port, {"type": "integer", "minimum": 0, "max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    cert: str = setting("The server's certificate in PEM, with its intermediates; paths are relative to this file")
+    key: str | None = setting("Its key in PEM, where that is in another file", None)
+    client_ca: str | None = setting("The CAs of clients in PEM; clients then need a certificate of one of them", None)
+    client_cert: Literal["required", "optional"] = setting("Whether a client may come without one", "required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     host: str = setting("The address to listen on", "127.0.0.1")
     port: Port = setting("The port to listen on; 0 takes a free one", 8080)
+    tls: TlsSettings | None = setting("The server's own TLS; without it, it speaks plain HTTP", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +75,9 @@ class ApiSettings:
     stage_variables: Mapping[str, str] = setting("The stage's variables", factory=dict)
     stage_prefix: bool = setting("Put the API under /{stage}, as on the execute-api host", False)
     accept: tuple[str, ...] = setting("Security keys of the definition that may stay unenforced", ())
+    authorizers: Authorizers = setting(
+        "Policies that stand in for security schemes, by the schemes' names", factory=dict
+    )
     timeout: Duration = setting("How long the upstream may take to answer", 29.0)
 
 
@@ -64,39 +88,54 @@ class Config:
     apis: Mapping[str, ApiSettings] = setting("The APIs, by names of your choice", factory=dict)
     policies: Policies = setting("Policies of every API, in the order they are listed", ())
     keys: Keys = setting("API keys by name: the value, or value or sha256 with enabled", ())
+    key_store: str | None = setting("Where more API keys are kept: keys.json, keys.yaml or sqlite:///keys.db", None)
+    authorizers: Authorizers = setting(
+        "Policies that stand in for security schemes of definitions, by the schemes' names", factory=dict
+    )
+    credentials: CredentialsGiven = setting(
+        "Who may sign requests: users and roles, a file with them, env:NAME, an address, or module:callable", None
+    )
+    issuers: Mapping[str, str] = setting(
+        "The addresses of user pools, by their ARNs, where they are not AWS's", factory=dict
+    )
     functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
     apps: Mapping[str, Function] = setting("ASGI apps by name, each a module:callable", factory=dict)
     trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
+    preauth_throttle: bool | PreauthThrottleSettings | None = setting(
+        "How often an address may fail to authenticate, or false; on under the web profile", None
+    )
     store: str = setting("Where limits are kept", "memory://")
     server: ServerSettings = setting("Where to listen", factory=ServerSettings)
 
 
 _UPSTREAM_ONLY: Final = ("timeout",)
-_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept")
+_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept", "authorizers")
 
 
 def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     """The configuration that plain data stands for. Raises ConfigError with every problem, placed by `locate`.
 
-    Definitions are looked for in `directory`.
+    Definitions, and the files of TLS and of policies, are looked for in `directory`.
     """
     reading = Reading(locate)
     config = reading.read(Config, data)
     raw = data if isinstance(data, Mapping) else {}
     keys: list[ApiKey] | None = _built(reading, "keys", raw, build_keys) if "keys" in raw else []
-    policies = _built(
-        reading, "policies", raw, lambda listed, where: build_policies(listed, where, api_keys=keys, trusted=True)
-    )
+    key_store = _key_store(reading, raw, directory)
+    build = partial(build_policies, api_keys=keys, key_store=key_store, trusted=True, directory=directory)
+    policies = _built(reading, "policies", raw, build)
+    stand_in = partial(build_authorizers, directory=directory)
+    authorizers = _built(reading, "authorizers", raw, stand_in)
     apis = raw.get("apis")
     own: dict[str, list[Policy | Rule]] = {}
+    stand_ins: dict[str, dict[str, Policy]] = {}
     for name, api in apis.items() if isinstance(apis, Mapping) else ():
         if isinstance(api, Mapping):
             path = ("apis", name)
             _check_api(reading, api, path)
-            listed = _built(
-                reading, "policies", api, lambda data, at: build_policies(data, at, api_keys=keys, trusted=True), path
-            )
-            own[str(name)] = listed or []
+            own[str(name)] = _built(reading, "policies", api, build, path) or []
+            stand_ins[str(name)] = _built(reading, "authorizers", api, stand_in, path) or {}
+    preauth = _built(reading, "preauth_throttle", {"preauth_throttle": config and config.preauth_throttle}, _preauth)
     if config is not None:
         _check_paths(reading, config)
         _check_keys_are_asked_for(
@@ -107,16 +146,29 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     return replace(
         config,
         keys=tuple(keys or ()),
+        key_store=key_store,
+        preauth_throttle=preauth,
         policies=tuple(policies or ()),
+        server=replace(config.server, tls=_within(directory, config.server.tls)),
+        authorizers=authorizers or {},
+        credentials=str(directory / config.credentials) if isinstance(config.credentials, str) else config.credentials,
         apis={
             name: replace(
                 api,
                 policies=tuple(own[name]),
+                authorizers=stand_ins[name],
                 definition=None if api.definition is None else str(directory / api.definition),
             )
             for name, api in config.apis.items()
         },
     )
+
+
+def _within(directory: FilePath, tls: TlsSettings | None) -> TlsSettings | None:
+    if tls is None:
+        return None
+    key, client_ca = (None if name is None else str(directory / name) for name in (tls.key, tls.client_ca))
+    return replace(tls, cert=str(directory / tls.cert), key=key, client_ca=client_ca)
 
 
 def config_schema() -> dict[str, Any]:
@@ -140,6 +192,30 @@ def _built(
     except ConfigError as error:
         reading.problems += error.problems
         return None
+
+
+def _preauth(given: Any, where: Locate) -> PreauthThrottle | bool | None:
+    """The setting as the gateway takes it, with its problems at their places."""
+    if not isinstance(given, PreauthThrottleSettings):
+        return cast("bool | None", given)
+    try:
+        return preauth_throttle(rate=given.rate, burst=given.burst)
+    except ConfigError as error:
+        problems = [(each, each.where.rpartition(".")[2]) for each in error.problems]
+        raise ConfigError(
+            replace(each, where=where((option,)), what=f"{each.where}: {each.what}") for each, option in problems
+        ) from None
+
+
+def _key_store(reading: Reading, raw: Mapping[str, Any], directory: FilePath) -> str | None:
+    """The store of keys; its path is relative to the file's own directory."""
+    given = raw.get("key_store")
+    if not isinstance(given, str):
+        return None  # where it is something else, that is a problem already
+    if (problem := key_store_problem(given)) is not None:
+        reading.problem(("key_store",), problem.what, mend=problem.mend, near=problem.near)
+        return None
+    return key_store_beside(given, directory)
 
 
 def _check_api(reading: Reading, api: Mapping[str, Any], path: Path) -> None:
@@ -184,10 +260,13 @@ def _check_paths(reading: Reading, config: Config) -> None:
 
 def _check_keys_are_asked_for(reading: Reading, config: Config, listed: list[Policy | Rule]) -> None:
     """Keys that nothing asks for look like a lock and are none. A definition says itself which methods need one."""
-    if not config.keys or not config.apis or any(api.definition is not None for api in config.apis.values()):
+    given = "keys" if config.keys else "key_store"
+    if (
+        not (config.keys or config.key_store)
+        or not config.apis
+        or any(api.definition is not None for api in config.apis.values())
+    ):
         return
     policies = [policy for entry in listed for policy in getattr(entry, "policies", (entry,))]
     if not any(type(policy).__name__ == "ApiKeyPolicy" for policy in policies):
-        reading.problem(
-            ("keys",), "there are keys, and no policy asks for them", mend="List '- api_key' under policies"
-        )
+        reading.problem((given,), "there are keys, and no policy asks for them", mend="List '- api_key' under policies")

@@ -9,55 +9,34 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
+from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
-from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, Scalar, schema_of, setting, spelt
+from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, schema_of, setting, spelt
 from gatewaykit.errors import ConfigError, Problem
-from gatewaykit.policies import by
+from gatewaykit.policies.api_key import key_policy
+from gatewaykit.policies.preauth_throttle import BURST, RATE
 from gatewaykit.policies.step_reading import steps_schema
 
 if TYPE_CHECKING:
-    from gatewaykit.policies.by import KeyFunction
-    from gatewaykit.ports import Policy
+    from gatewaykit.ports import KeyStore, Policy
 
-__all__ = ["KeySettings", "build_keys", "build_policies", "policy_schemas"]
+__all__ = [
+    "KeySettings", "PreauthThrottleSettings", "build_authorizers", "build_keys", "build_policies", "policy_schemas",
+]  # fmt: skip
 
-_PLAIN_KEYS: Final = ("address", "api_key", "everyone", "identity", "route")
-_NAMED_KEYS: Final = ("claim", "header")
-
-
-def _parse_key(text: object) -> KeyFunction:
-    """What to count by: `address`, `api_key`, …, `header:X-Tenant`, `claim:sub`."""
-    if not isinstance(text, str):
-        raise ValueError(f"{text!r} says not what to count by; write one of {_key_choices()}")
-    kind, colon, name = text.partition(":")
-    if kind in _PLAIN_KEYS and not colon:
-        return getattr(by, kind)  # type: ignore[no-any-return]  # each is a KeyFunction
-    if kind in _NAMED_KEYS and name.strip():
-        try:
-            return getattr(by, kind)(name.strip())  # type: ignore[no-any-return]  # each makes a KeyFunction
-        except ConfigError as error:
-            raise ValueError(error.problems[0].what) from None
-    near = near_miss(kind, (*_PLAIN_KEYS, *_NAMED_KEYS))
-    hint = f" (did you mean {near!r}?)" if near and near != kind else ""
-    raise ValueError(f"{text!r} says not what to count by{hint}; write one of {_key_choices()}")
-
-
-def _key_choices() -> str:
-    return ", ".join((*_PLAIN_KEYS, *(f"{kind}:NAME" for kind in _NAMED_KEYS)))
-
-
-_KEY_PATTERN: Final = f"^({'|'.join(_PLAIN_KEYS)}|({'|'.join(_NAMED_KEYS)}):.+)$"
-CountedBy = Annotated[Any, Scalar(_parse_key, {"type": "string", "pattern": _KEY_PATTERN})]
 Texts = tuple[str, ...]
 
 
@@ -88,6 +67,12 @@ class AccessLogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressFilterSettings:
+    allow: Texts | None = setting("The only addresses and networks that may come in, such as 10.0.0.0/8", None)
+    deny: Texts | None = setting("Addresses and networks that may not; they win", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeySettings:
     source: Literal["header", "authorizer"] = setting("Where the key is read from", "header")
     header: str = setting("The header that carries the key", "x-api-key")
@@ -109,6 +94,12 @@ class ThrottleSettings:
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreauthThrottleSettings:
+    rate: Rate = setting("How often an address may fail to authenticate, in a second", RATE)
+    burst: int = setting("How often at once", BURST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +132,21 @@ class ValidateSettings:
 
 _SETTINGS: Final[dict[str, type]] = {
     "access_log": AccessLogSettings,
+    "address_filter": AddressFilterSettings,
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cognito": CognitoSettings,
     "cors": CorsSettings,
     "iam": IamSettings,
+    "forward_auth": ForwardAuthSettings,
+    "introspection": IntrospectionSettings,
     "jwt": JwtSettings,
     "lambda_authorizer": LambdaAuthorizerSettings,
+    "mtls": MtlsSettings,
+    "preauth_throttle": PreauthThrottleSettings,
     "quota": QuotaSettings,
     "resource_policy": ResourcePolicySettings,
+    "saml_bearer": SamlBearerSettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
     "validate": ValidateSettings,
@@ -163,33 +160,80 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "iam": ("credentials",),
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
+    "mtls": ("truststore", "crl"),
+    "saml_bearer": ("idp_metadata",),
 }
-"""Options that name Python code to import, a file to write, or an address that requests go to. A definition may come
-from anywhere, so it may not."""
+"""Options that name Python code to import, a file, or an address that requests go to. A definition may come from
+anywhere, so it may not."""
+
+_READ_FROM: Final[dict[str, tuple[str, ...]]] = {
+    "iam": ("credentials",),
+    "jwt": ("jwks_file",),
+    "mtls": ("truststore", "crl"),
+    "saml_bearer": ("idp_metadata",),
+}
+"""Options that name files to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the file gives its policies: its keys, None where they are wrong, and whether it may name code and files."""
+    """What the file gives its policies: its keys, None where they are wrong, a store of more, whether it may name code
+    and files, and where files that a policy reads are looked for."""
 
     api_keys: Sequence[ApiKey] | None
+    key_store: KeyStore | str | None
     trusted: bool
+    directory: FilePath = FilePath()
 
 
 def build_policies(
-    data: object, where: str | Locate, *, api_keys: Sequence[ApiKey] | None = (), trusted: bool = False
+    data: object,
+    where: str | Locate,
+    *,
+    api_keys: Sequence[ApiKey] | None = (),
+    key_store: KeyStore | str | None = None,
+    trusted: bool = False,
+    directory: FilePath = FilePath(),
 ) -> list[Policy | Rule]:
     """The policies of a list, in its order. Raises ConfigError with every problem in it.
 
     `where` names the list in problems, or gives the place of a path inside it. `api_keys` are those that the policy
-    `api_key` lets through; None where they are not known, because they have problems of their own. Entries of a
-    `trusted` file may name Python callables to import, and files to write.
+    `api_key` lets through; None where they are not known, because they have problems of their own. `key_store` has
+    more. Entries of a `trusted` file may name Python callables to import, and files to write, and to read: these are in
+    `directory`.
     """
     reading = Reading(spelt(where) if isinstance(where, str) else where)
-    listed = list(_entries(reading, data, (), _Source(api_keys, trusted), inside_rule=False))
+    source = _Source(api_keys, key_store, trusted, directory)
+    listed = list(_entries(reading, data, (), source, inside_rule=False))
     if reading.problems:
         raise ConfigError(reading.problems)
     return listed
+
+
+def build_authorizers(data: object, where: str | Locate, *, directory: FilePath = FilePath()) -> dict[str, Policy]:
+    """The policies of a mapping from security schemes to one policy each. Raises ConfigError with every problem."""
+    reading = Reading(spelt(where) if isinstance(where, str) else where)
+    built: dict[str, Policy] = {}
+    if not isinstance(data, Mapping):
+        reading.problem((), "the authorizers are no mapping", mend="Write the name of a security scheme, and a policy")
+        data = {}
+    for name, entry in data.items():
+        options = next(iter(entry.values())) if isinstance(entry, Mapping) and len(entry) == 1 else None
+        kind = next(iter(entry)) if options is not None else entry
+        if not isinstance(kind, str):
+            reading.problem((name,), "this is no policy", mend="Write one policy, such as 'jwt: {…}'")
+            continue
+        for policy in _policy(
+            reading, kind, options or {}, (name, kind), _Source((), None, trusted=True, directory=directory)
+        ):
+            if policy.phase != "authenticate":
+                reading.problem(
+                    (name,), f"{kind!r} authenticates nobody", mend="Write one such as jwt or introspection"
+                )
+            built[str(name)] = policy
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return built
 
 
 def build_keys(data: object, where: str | Locate) -> list[ApiKey]:
@@ -262,7 +306,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         return
     reaching = [option for option in _REACHES_OUT.get(name, ()) if isinstance(options, Mapping) and option in options]
     if reaching and not source.trusted:
-        why = "a definition may come from anywhere, and this names code to run, a file to write or an address to call"
+        why = "a definition may come from anywhere, and this names code to run, a file or an address to call"
         mend = f"List {name} under policies in a gateway.yaml, or give it in policies=[…]"
         reading.problem((*path, reaching[0]), f"{reaching[0]!r} cannot be written in a definition", why=why, mend=mend)
         return
@@ -270,8 +314,13 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
     if settings is None or (name == "api_key" and source.api_keys is None):
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
+    files = [key for key in _READ_FROM.get(name, ()) if isinstance(given.get(key), str)]
+    given |= {key: str(source.directory / given[key]) for key in files}
     try:
-        yield _make(name)(**({"keys": list(source.api_keys or ())} if name == "api_key" else {}), **given)
+        if name == "api_key":
+            yield key_policy(source.api_keys or (), source.key_store, **given)
+        else:
+            yield _make(name)(**given)
     except ConfigError as error:
         for problem in error.problems:
             at = (*path, *_inside(options, problem.where))
@@ -335,6 +384,7 @@ def policy_schemas() -> dict[str, Any]:
         "additionalProperties": False,
     }
     return {
+        "authorizers": {"type": "object", "additionalProperties": {"anyOf": single}},
         "policies": {"type": "array", "items": {"anyOf": [*single, bare, rule]}},
         "json_schema": {"type": ["object", "boolean"]},
         "policy_document": {"type": ["object", "string"]},

@@ -34,6 +34,7 @@ class RouteSummary:
     integration: str
     policies: tuple[str, ...]
     api_key_required: bool
+    authorizer: str = ""  # the security scheme, its kind, and the function it asks
 
 
 class Leaf:

@@ -10,7 +10,7 @@ from gatewaykit.deploy.callables import load_callable
 from gatewaykit.deploy.settings import Duration, Raw, Scalar, setting
 from gatewaykit.errors import ConfigError
 
-__all__ = ["IamSettings"]
+__all__ = ["CredentialsGiven", "IamSettings"]
 
 
 def _credentials(given: object) -> object:
@@ -29,9 +29,12 @@ def _credentials(given: object) -> object:
     return load_callable(given) if ":" in given else given
 
 
+CredentialsGiven = Annotated[Any, Scalar(_credentials, {"type": ["object", "string"]})]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IamSettings:
-    credentials: Annotated[Any, Scalar(_credentials, {"type": ["object", "string"]})] = setting(
+    credentials: CredentialsGiven = setting(
         "Users, groups and roles; or a file with them, env:NAME, an address with {access_key_id}, or module:callable"
     )
     region: str | None = setting("The region that signatures are for; the API's own where none is given", None)

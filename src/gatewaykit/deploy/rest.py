@@ -20,6 +20,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
 from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.authorizers import Authorizers, Sources
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
@@ -27,13 +28,14 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
 from gatewaykit.integrations.deps import IntegrationDeps
 from gatewaykit.pipeline.chain import Chain
-from gatewaykit.policies.api_key import api_key
+from gatewaykit.policies.api_key import key_policy
 from gatewaykit.policies.client_address import ClientAddress
 from gatewaykit.policies.compress import Compress
 from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
 from gatewaykit.policies.recorded import Recorded
-from gatewaykit.ports import Endpoint, Policy, Runtime
+from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
@@ -66,7 +68,7 @@ REST_ORDER: Final = (
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
-_ALWAYS: Final = ("envelope", "decompress")  # the phases of policies that nobody configured
+_ALWAYS: Final = ("envelope", "decompress", "preauth_passed")  # the phases of policies that nobody configured
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
 _OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
@@ -80,11 +82,15 @@ class RestOptions:
     functions: Mapping[str, Callable[..., Any]]
     apps: Mapping[str, ASGIApp]
     api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None
+    key_store: KeyStore | str | None = None
     policies: Sequence[Policy | Rule] = ()
+    preauth: PreauthThrottle | None = None
     trusted_proxies: Sequence[str] = ()
     stage_prefix: bool = False
     facts: ApiFacts = field(default_factory=ApiFacts)
+    sources: Sources = field(default_factory=Sources)
     built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
+    authorizers: dict[Any, Policy] = field(default_factory=dict)
 
     def once(self, where: str, make: Callable[[], list[Policy | Rule]]) -> list[Policy | Rule]:
         """Policies of the document, made once: every compilation of these options shares their limits."""
@@ -116,6 +122,8 @@ class _Compiler:
         self._listed: list[Listed] = []
         self._before: list[Policy] = []
         self._key_policy: Policy | None = None
+        self._preauth = None if options.preauth is None else bind_policy(options.preauth, runtime)
+        self._bound: dict[int, Policy] = {}
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given if isinstance(given, Mapping) else {}
@@ -125,6 +133,7 @@ class _Compiler:
             for name, value in variables.items()
             if isinstance(value, str)
         }
+        self._authorizers = Authorizers(api, ledger, options.sources, self._stage_variables, options.authorizers)
         self._deps = IntegrationDeps(
             facts=facts,
             stage_variables=self._stage_variables,
@@ -147,6 +156,7 @@ class _Compiler:
             if leaf is not None:
                 router.add(method.verb, method.path, leaf)
                 routes.append(leaf.summary)
+        self._problems += self._authorizers.unused()
         if self._problems:
             raise ConfigError(self._problems)
         return Deployment(
@@ -180,8 +190,12 @@ class _Compiler:
             self._problems.append(Problem(where=str(origin.locate(("stage_variables",))), what=what, mend=mend))
         self._keys = build_keys(extensions.get("keys", {}), _locating(origin, "keys"))
         policies = extensions.get("policies", [])
-        build = partial(build_policies, policies, _locating(origin, "policies"), api_keys=self._keys)
-        self._listed = bind_listed(self._options.once("x-gatewaykit", build), self._runtime)
+        self._listed = bind_listed(self._built("x-gatewaykit", policies, origin), self._runtime)
+
+    def _built(self, where: str, policies: Any, origin: Origin) -> list[Policy | Rule]:
+        keys, store, locate = self._keys, self._options.key_store, _locating(origin, "policies")
+        build = partial(build_policies, policies, locate, api_keys=keys, key_store=store)
+        return self._options.once(where, build)
 
     def _read_options(self) -> None:
         options, runtime = self._options, self._runtime
@@ -200,18 +214,19 @@ class _Compiler:
             if self._api.api_key_source == "AUTHORIZER":
                 source = "authorizer"
             # A definition carries no keys of its own: without any, what needs one is closed, not the whole API.
-            keyed = api_key(self._keys, source=source) if self._keys else _NoKeys()
+            bound = self._keys or options.key_store is not None
+            keyed = key_policy(self._keys, options.key_store, source=source) if bound else _NoKeys()
             self._key_policy = bind_policy(keyed, runtime)
         self._listed += bind_listed(options.policies, runtime)
 
     def _leaf(self, method: Method) -> Leaf:
         own, listed = [*self._before], self._listed
         if method.policies:
-            locate = _locating(method.origin, "policies")
-            build = partial(build_policies, list(method.policies), locate, api_keys=self._keys)
-            made = self._options.once(f"{method.verb} {method.path}", build)
+            made = self._built(f"{method.verb} {method.path}", list(method.policies), method.origin)
             listed = [*listed, *bind_listed(made, self._runtime)]
         required = method.api_key_required
+        authorizers = self._authorizers.of(method)
+        own += map(self._once_bound, authorizers)
         if required and self._key_policy is not None:
             own.append(self._key_policy)
         if not required:
@@ -226,15 +241,22 @@ class _Compiler:
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
             return self._chain([*own, *chosen], endpoint)
 
-        shown = _ordered([*own, *(policy for _, policies in listed for policy in policies)])
+        shown = guarded(_ordered([*own, *(policy for _, policies in listed for policy in policies)]), self._preauth)
         summary = RouteSummary(
             verb=method.verb,
             resource=method.path,
             integration=integration,
             policies=tuple(policy.name for policy in shown if policy.phase not in _ALWAYS),
             api_key_required=required,
+            authorizer=self._authorizers.shown(method),
         )
         return Leaf(summary, listed, compile_chain, app)
+
+    def _once_bound(self, policy: Policy) -> Policy:
+        """An authorizer is bound once, however many methods it guards: they share what it remembers."""
+        if id(policy) not in self._bound:
+            self._bound[id(policy)] = bind_policy(policy, self._runtime)
+        return self._bound[id(policy)]
 
     def _codings(self, method: Method, app: ASGIApp | None) -> list[Policy]:
         """What undoes and applies content codings. An app gets the body that was sent, as anywhere else."""
@@ -281,9 +303,10 @@ class _Compiler:
             self._ledger.approximate(integration, "response_transfer_mode", "http_proxy streams in this mode too")
 
     def _miss(self, router: Router[Leaf]) -> Leaf:
-        """What answers a request without a route: it is logged, and a browser may read the answer; no more applies."""
+        """What answers a request without a route: it is logged, a browser may read the answer, and who may not even
+        connect does not learn which routes there are; no more applies."""
         kept = [
-            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "cors")))
+            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "mtls", "cors")))
             for target, policies in self._listed
         ]
         missing = Missing(router, self._options.stage, checks_signatures=self._runtime.profile == "aws")
@@ -291,7 +314,7 @@ class _Compiler:
         return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
     def _chain(self, policies: Sequence[Policy], endpoint: Endpoint | None) -> Chain:
-        ordered = _ordered(policies)
+        ordered = guarded(_ordered(policies), self._preauth)
         if self._recorded:
             ordered = [Recorded(policy) for policy in ordered]
         return Chain(ordered, endpoint, self._render, self._runtime.max_body_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gatewaykit.asgi.ids import IDS
@@ -11,7 +12,7 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.ports import Runtime, ThrottleStore, Transport
 
 if TYPE_CHECKING:
-    from gatewaykit.ports import UpstreamRequest, UpstreamResponse
+    from gatewaykit.ports import KeyStore, UpstreamRequest, UpstreamResponse
 
 __all__ = ["PROFILES", "make_runtime"]
 
@@ -26,6 +27,7 @@ def make_runtime(
     clock: Clock | None = None,
     profile: str = "web",
     max_body_bytes: int = MAX_BODY_BYTES,
+    trusted_proxies: Sequence[str] = (),
 ) -> Runtime:
     """A runtime. Raises ConfigError, with all problems, for a store or profile that does not exist."""
     problems = []
@@ -55,7 +57,23 @@ def make_runtime(
         entropy=IDS.take,
         profile=profile,
         max_body_bytes=max_body_bytes,
+        trusted_proxies=tuple(trusted_proxies),
+        open_keys=_opening_keys(clock),
     )
+
+
+def _opening_keys(clock: Clock) -> Callable[[str], KeyStore]:
+    """Each store is opened once, however many policies ask for it."""
+    opened: dict[str, KeyStore] = {}
+
+    def open_keys(spec: str) -> KeyStore:
+        if spec not in opened:
+            from gatewaykit.deploy.key_stores import key_store
+
+            opened[spec] = key_store(spec, clock)
+        return opened[spec]
+
+    return open_keys
 
 
 class _LazyTransport:

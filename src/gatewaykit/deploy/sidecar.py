@@ -14,6 +14,7 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.reverse_proxy import ReverseProxy
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.policies.client_address import ClientAddress
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
 from gatewaykit.policies.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def compile_sidecar(
     timeout_s: float,
     runtime: Runtime,
     *,
+    preauth: PreauthThrottle | None = None,
     recorded: bool = False,
 ) -> Deployment:
     """Compile a sidecar. Raises ConfigError for an address that cannot be called and for wrong policies."""
@@ -40,11 +42,12 @@ def compile_sidecar(
         )
     before: list[Policy] = [ClientAddress(trusted_proxies)] if trusted_proxies else []
     listed = bind_listed(policies, runtime)
+    gate = None if preauth is None else preauth.bind(runtime)
     endpoint = ReverseProxy(uri, runtime.transport, timeout_s, runtime.max_body_bytes)
     render = compile_renderer(profile=runtime.profile)
 
     def compile_chain(chosen: Sequence[Policy]) -> Chain:
-        members = [*before, *chosen]
+        members = guarded([*before, *chosen], gate)
         return Chain(list(map(Recorded, members)) if recorded else members, endpoint, render, runtime.max_body_bytes)
 
     summary = RouteSummary(

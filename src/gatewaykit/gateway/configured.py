@@ -65,6 +65,7 @@ def build_gateway(config: Config, api: ApiSettings | None = None, *, clock: Cloc
         "policies": [*config.policies, *api.policies],
         "store": config.store,
         "trusted_proxies": config.trusted_proxies,
+        "preauth_throttle": config.preauth_throttle,
     }
     if api.upstream is not None:
         return Gateway.from_upstream(api.upstream, profile=api.profile or "web", timeout_s=api.timeout, **shared)
@@ -72,8 +73,9 @@ def build_gateway(config: Config, api: ApiSettings | None = None, *, clock: Cloc
     variables: Mapping[str, str] = api.stage_variables
     return Gateway.from_openapi(
         Path(api.definition), stage=api.stage, stage_variables=variables, functions=config.functions,
-        apps=config.apps, api_keys=config.keys or None, profile=api.profile or "aws", accept=api.accept,
-        stage_prefix=api.stage_prefix, **shared,
+        apps=config.apps, api_keys=config.keys or None, key_store=config.key_store, credentials=config.credentials,
+        authorizers={**config.authorizers, **api.authorizers}, issuers=config.issuers, profile=api.profile or "aws",
+        accept=api.accept, stage_prefix=api.stage_prefix, **shared,
     )  # fmt: skip
 
 

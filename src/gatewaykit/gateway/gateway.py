@@ -18,14 +18,16 @@ from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
+from gatewaykit.deploy.authorizers import Sources
 from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.errors import ConfigError
-from gatewaykit.gateway.requests import Headers, make_request
+from gatewaykit.gateway.requests import Certificate, Headers, make_request
 from gatewaykit.pipeline.chain import collect
 from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_setting
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Receive, Scope, Send
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
-    from gatewaykit.ports import Policy, ThrottleStore, Transport
+    from gatewaykit.ports import CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
 
@@ -122,10 +124,15 @@ class Gateway:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         apps: Mapping[str, ASGIApp] | None = None,
         api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None,
+        key_store: str | KeyStore | None = None,
         policies: Sequence[Policy | Rule] = (),
+        authorizers: Mapping[str, Policy] | None = None,
+        credentials: CredentialsProvider | Mapping[str, Any] | str | None = None,
+        issuers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "aws",
         accept: Collection[str] = (),
         stage_prefix: bool = False,
@@ -137,28 +144,42 @@ class Gateway:
     ) -> Gateway:
         """A gateway from an OpenAPI 3 or Swagger 2 document: a path, its text, or the parsed mapping.
 
-        `functions` binds Lambda functions by name to callables `(event, context)`; `apps` binds ASGI apps to the names
+        `functions` binds Lambda functions by name to callables `(event, context)`, authorizers among them;
+        `credentials` holds the access keys whose signatures methods of `AWS_IAM` take; `issuers` gives the address of a
+        user pool by its ARN, where it is not AWS's; `authorizers` puts a policy such as `jwt(…)` in the place of a
+        security scheme, by its name. `apps` binds ASGI apps to the names
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
-        execute-api host; without it the stage is at the root, as behind a custom domain. `account_id`, `api_id` and
-        `region` are what `$context` and Lambda events show. `accept` names security keys
-        that may stay unenforced. Raises ConfigError with every problem of the document and the arguments.
+        execute-api host; without it the stage is at the root, as behind a custom domain. `key_store` is where further
+        API keys are kept: a path or address such as `"keys.json"`, as `api_key` takes it. `preauth_throttle` stands
+        before authorizers, by default under the web profile; it may be one's own, True or False. `account_id`, `api_id`
+        and `region` are what `$context` and Lambda events show. `accept` names security keys that may stay unenforced.
+        Raises ConfigError with every problem of the document and the arguments.
         """
         from gatewaykit.openapi import read_definition
 
         reading = read_definition(source)
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
         options = RestOptions(
             stage=stage,
             stage_variables=stage_variables or {},
             functions=functions or {},
             apps=apps or {},
             api_keys=api_keys,
+            key_store=key_store,
             policies=policies,
+            preauth=preauth_setting(preauth_throttle, profile),
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
+            sources=Sources(
+                functions=functions or {},
+                authorizers=authorizers or {},
+                credentials=credentials,
+                issuers=issuers or {},
+            ),
         )
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
@@ -180,6 +201,7 @@ class Gateway:
         clock: Clock | None = None,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
         transport: Transport | None = None,
         timeout_s: float = 29.0,
@@ -187,15 +209,19 @@ class Gateway:
     ) -> Gateway:
         """A sidecar: every request goes to `url`, through the policies in their order. Raises ConfigError.
 
-        `timeout_s` bounds the wait for a response's head, and for each chunk of its body.
+        `timeout_s` bounds the wait for a response's head, and for each chunk of its body. `preauth_throttle` stands
+        before policies that authenticate, unless it is False; it may be one's own.
         """
         runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=trusted_proxies,
+        )  # fmt: skip
+
+        preauth = preauth_setting(preauth_throttle, profile)
 
         def compile_deployment(*, look_only: bool = False, recorded: bool = False) -> Deployment:
             bound = runtime.looking() if look_only else runtime
-            return compile_sidecar(url, policies, trusted_proxies, timeout_s, bound, recorded=recorded)
+            return compile_sidecar(url, policies, trusted_proxies, timeout_s, bound, preauth=preauth, recorded=recorded)
 
         return cls(compile_deployment)
 
@@ -253,40 +279,44 @@ class Gateway:
             raise RuntimeError(f"a gateway serves http and websocket, not {kind!r}")
 
     def decide(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Decision:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Decision:  # fmt: skip
         """What the policies say to a request, without a server or an event loop. Tokens are taken.
 
-        Raises ConfigError when a policy of the route has to wait, as one with a remote store does.
+        `client_cert` is the certificate that the client came with, in PEM, or a list with its chain. Raises ConfigError
+        when a policy of the route has to wait, as one with a remote store does.
         """
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         leaf = self._deployment.route(request)
         return decide(leaf.chain(request), request)
 
     def explain(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Explanation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Explanation:  # fmt: skip
         """What would happen to a request, and why. Limits are looked at; nothing is taken.
 
         Authorizers, issuers and key stores are asked all the same. Raises ConfigError when that has to wait:
         `explain_waiting` does.
         """
-        leaf, request = self._looked_at(method, path, headers, body, address)
+        leaf, request = self._looked_at(method, path, headers, body, address, client_cert)
         return self._explained(leaf, decide(leaf.chain(request), request))
 
     async def explain_waiting(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Explanation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Explanation:  # fmt: skip
         """`explain` on an event loop, for routes whose policies wait: for an issuer's keys, a remote authorizer."""
-        leaf, request = self._looked_at(method, path, headers, body, address)
+        leaf, request = self._looked_at(method, path, headers, body, address, client_cert)
         return self._explained(leaf, await decide_waiting(leaf.chain(request), request))
 
     def _looked_at(
-        self, method: str, path: str, headers: Headers, body: bytes | str, address: str
+        self, method: str, path: str, headers: Headers, body: bytes | str, address: str, client_cert: Certificate
     ) -> tuple[Leaf, Request]:
         if self._looking is None:
             self._looking = self._compile(look_only=True, recorded=True)
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         request.events = []
         return self._looking.route(request), request
 
@@ -303,12 +333,13 @@ class Gateway:
         )
 
     async def invoke(
-        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Invocation:
+        self, method: str, path: str, *, headers: Headers = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Invocation:  # fmt: skip
         """Run one request in process, integrations included. Tokens are taken."""
         if self._tracing is None:
             self._tracing = self._compile(recorded=True)
-        request = make_request(method, path, headers=headers, body=body, address=address)
+        request = make_request(method, path, headers=headers, body=body, address=address, client_cert=client_cert)
         request.events = []
         leaf = self._tracing.route(request)
         chain = leaf.chain(request)

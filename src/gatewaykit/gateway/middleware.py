@@ -13,18 +13,22 @@ from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.policies.client_address import ClientAddress
+from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded, preauth_setting
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
+    from gatewaykit.gateway.requests import Certificate
     from gatewaykit.pipeline.decision import Decision
     from gatewaykit.ports import Policy, ThrottleStore, Transport
 
 __all__ = [
-    "AccessLogMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware", "CognitoMiddleware", "CorsMiddleware",
-    "IamMiddleware", "JwtMiddleware", "LambdaAuthorizerMiddleware", "PolicyMiddleware", "QuotaMiddleware",
-    "ResourcePolicyMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
+    "AccessLogMiddleware", "AddressFilterMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware",
+    "CognitoMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware", "IntrospectionMiddleware",
+    "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
+    "PreauthThrottleMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware", "SamlBearerMiddleware",
+    "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -34,7 +38,9 @@ class PolicyMiddleware(Shell):
     Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
     `"memory://"` or a store object; `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` counts;
     `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`; `transport` sends what
-    policies ask other services. Raises ConfigError with every problem found.
+    policies ask other services. `preauth_throttle` stands before policies that authenticate, by default under the web
+    profile; it may be one's own, True or False: of merged middlewares the outermost says. Raises ConfigError with every
+    problem found.
     """
 
     def __init__(
@@ -44,41 +50,50 @@ class PolicyMiddleware(Shell):
         policies: Sequence[Policy | Rule] = (),
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
         clock: Clock | None = None,
         transport: Transport | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        runtime = make_runtime(
-            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes
-        )
-        self._listed: list[Listed] = bind_listed(policies, runtime)
         self._trusted = _trusted(trusted_proxies)
+        self._preauth = preauth_throttle
+        runtime = make_runtime(
+            store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
+            trusted_proxies=self._trusted,
+        )  # fmt: skip
+        self._listed: list[Listed] = bind_listed(policies, runtime)
         self._opened: list[ThrottleStore | Transport] = [runtime.throttles, runtime.transport]
         self._manner = (profile, max_body_bytes)
         if isinstance(app, PolicyMiddleware) and app._manner == self._manner:
             self._listed += app._listed
             self._opened += app._opened
             self._trusted = _one_setting(self._trusted, app._trusted)
+            self._preauth = app._preauth if self._preauth is None else self._preauth
             app = app._app
+        preauth = preauth_setting(self._preauth, profile)
+        gate = None if preauth is None else preauth.bind(runtime)
         address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
         render = compile_renderer(profile=profile)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
-            return Chain([*address, *chosen] if chosen else [], None, render, max_body_bytes)
+            return Chain(guarded([*address, *chosen], gate) if chosen else [], None, render, max_body_bytes)
 
         everywhere = [policy for target, members in self._listed if target is None for policy in members]
         ruled = any(target is not None for target, _ in self._listed)
         super().__init__(app, compile_chain(everywhere), RuleChains(self._listed, compile_chain) if ruled else None)
 
     def decide(
-        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"", address: str = "127.0.0.1"
-    ) -> Decision:
+        self, method: str, path: str, *, headers: Any = None, body: bytes | str = b"",
+        address: str = "127.0.0.1", client_cert: Certificate = None,
+    ) -> Decision:  # fmt: skip
         """What the policies say to a request, without a server or an event loop. Tokens are taken."""
         from gatewaykit.gateway.requests import make_request
         from gatewaykit.pipeline.decision import decide
 
-        request: Request = make_request(method, path, headers=headers, body=body, address=address)
+        request: Request = make_request(
+            method, path, headers=headers, body=body, address=address, client_cert=client_cert
+        )
         return decide(self._chain if self._rules is None else self._rules.chain(request), request)
 
     async def aclose(self) -> None:
@@ -125,6 +140,7 @@ class _OnePolicy(PolicyMiddleware):
         *args: Any,
         store: str | ThrottleStore = "memory://",
         trusted_proxies: Sequence[str] = (),
+        preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
         clock: Clock | None = None,
         transport: Transport | None = None,
@@ -134,8 +150,8 @@ class _OnePolicy(PolicyMiddleware):
 
         policy = getattr(gatewaykit, self.policy)(*args, **options)
         super().__init__(
-            app, policies=[policy], store=store, trusted_proxies=trusted_proxies, profile=profile, clock=clock,
-            transport=transport,
+            app, policies=[policy], store=store, trusted_proxies=trusted_proxies, preauth_throttle=preauth_throttle,
+            profile=profile, clock=clock, transport=transport,
         )  # fmt: skip
 
 
@@ -143,6 +159,12 @@ class AccessLogMiddleware(_OnePolicy):
     """`access_log(...)` as a middleware."""
 
     policy = "access_log"
+
+
+class AddressFilterMiddleware(_OnePolicy):
+    """`address_filter(...)` as a middleware."""
+
+    policy = "address_filter"
 
 
 class ApiKeyMiddleware(_OnePolicy):
@@ -175,6 +197,18 @@ class IamMiddleware(_OnePolicy):
     policy = "iam"
 
 
+class ForwardAuthMiddleware(_OnePolicy):
+    """`forward_auth(...)` as a middleware."""
+
+    policy = "forward_auth"
+
+
+class IntrospectionMiddleware(_OnePolicy):
+    """`introspection(...)` as a middleware."""
+
+    policy = "introspection"
+
+
 class JwtMiddleware(_OnePolicy):
     """`jwt(...)` as a middleware."""
 
@@ -187,6 +221,18 @@ class LambdaAuthorizerMiddleware(_OnePolicy):
     policy = "lambda_authorizer"
 
 
+class MtlsMiddleware(_OnePolicy):
+    """`mtls(...)` as a middleware."""
+
+    policy = "mtls"
+
+
+class PreauthThrottleMiddleware(_OnePolicy):
+    """`preauth_throttle(...)` as a middleware."""
+
+    policy = "preauth_throttle"
+
+
 class QuotaMiddleware(_OnePolicy):
     """`quota(...)` as a middleware."""
 
@@ -197,6 +243,12 @@ class ResourcePolicyMiddleware(_OnePolicy):
     """`resource_policy(...)` as a middleware."""
 
     policy = "resource_policy"
+
+
+class SamlBearerMiddleware(_OnePolicy):
+    """`saml_bearer(...)` as a middleware."""
+
+    policy = "saml_bearer"
 
 
 class ThrottleMiddleware(_OnePolicy):

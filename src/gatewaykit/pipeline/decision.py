@@ -101,12 +101,19 @@ async def _decide(chain: Chain, request: Request, check: Callable[[Refusal], Non
 
 def drive(waiting: Awaitable[T]) -> T:
     """The result of an awaitable that never really waits. Raises ConfigError when it does."""
+    import asyncio
+
     if not isinstance(waiting, Coroutine):
         waiting = _awaiting(waiting)
+    # Also in an async test no loop is there for what runs here: nothing could give it the time to run.
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
     try:
         waiting.send(None)
     except StopIteration as done:
         return cast(T, done.value)
+    finally:
+        asyncio._set_running_loop(loop)
     waiting.close()
     raise ConfigError(_HAS_TO_WAIT)
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["Recorded"]
 
 
-_ALWAYS_THERE = ("envelope", "decompress")  # nobody configured them: they are told of only where they refuse
+_ALWAYS_THERE = (
+    "envelope",
+    "decompress",
+    "preauth",
+    "preauth_passed",
+)  # nobody configured them: they are told of only where they refuse
 
 
 class Recorded(Policy):

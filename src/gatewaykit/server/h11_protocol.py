@@ -13,6 +13,7 @@ from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import MAX_HEAD_BYTES
+from gatewaykit.server.tls import tls_extension
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,9 +34,12 @@ class RawH11Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
+        self._tls = tls_extension(transport)
 
     def _with_raw_headers(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         scope["extensions"] = {RAW_HEADERS: self._connection.raw_headers}
+        if self._tls is not None:
+            scope["extensions"]["tls"] = self._tls
         app = self._served
         if self.cycle.waiting_for_100_continue:
             app = closing_unless_asked(app, self.cycle)

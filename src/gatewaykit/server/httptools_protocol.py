@@ -11,6 +11,7 @@ from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
+from gatewaykit.server.tls import tls_extension
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,6 +36,7 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
+        self._tls = tls_extension(transport)
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -60,7 +62,8 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._raw: list[tuple[bytes, bytes]] = []
-        self.scope["extensions"] = {RAW_HEADERS: self._raw}  # type: ignore[dict-item]  # a list, not an empty mapping
+        extensions = {RAW_HEADERS: self._raw} if self._tls is None else {RAW_HEADERS: self._raw, "tls": self._tls}
+        self.scope["extensions"] = extensions  # type: ignore[typeddict-item]  # a list, not an empty mapping
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)

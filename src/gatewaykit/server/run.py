@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from gatewaykit.server.limits import BACKLOG, GRACE_S
 
 if TYPE_CHECKING:
+    import ssl
+
     from gatewaykit.asgi.types import ASGIApp
 
 __all__ = ["MissingServer", "bind", "serve"]
@@ -38,24 +40,28 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
+    tls: ssl.SSLContext | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let running requests finish. `on_ready` gets the URL once it answers.
 
     The client's address is decided by `trusted_proxies` alone, so uvicorn's reading of proxy headers is off; the access
-    log is a policy. Raises MissingServer, and OSError where the address cannot be bound.
+    log is a policy. With `tls`, such as `server_context` makes, it is HTTPS. Raises MissingServer, and OSError where
+    the address cannot be bound.
     """
     try:
         import uvicorn
     except ImportError:
         raise MissingServer from None
+    from gatewaykit.server.wsproto_protocol import TlsWSProtocol
+
     listening = bind(host, port) if listener is None else listener
     config = uvicorn.Config(
         app,
         http=_http_protocol(),
         # wsproto rather than whatever is installed: it is always there, and it does not log an error for a WebSocket
         # that was refused over HTTP. Without compression no small frame can become a large message.
-        ws="wsproto",
+        ws=TlsWSProtocol,
         ws_per_message_deflate=False,
         interface="asgi3",
         lifespan="on",
@@ -66,13 +72,15 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
+    config.load()
+    config.ssl = tls
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             _tune_collector()
             if on_ready is not None and self.started:
-                on_ready(_url(listening))
+                on_ready(_url(listening, "http" if tls is None else "https"))
 
     log, cut_off = logging.getLogger("uvicorn.error"), _CutOff()
     log.addFilter(cut_off)
@@ -108,8 +116,8 @@ def _tune_collector() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

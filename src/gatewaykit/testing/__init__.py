@@ -10,8 +10,8 @@ _HOME = {
     "AsgiViolation": "testing.messages",
     "WebSocket": "testing.websocket",
     "decide": "testing.deciding", "decider": "testing.deciding",
-    "PolicyContract": "testing.policy_contract", "ThrottleStoreContract": "testing.store_contract",
-    "presign": "testing.signing", "sign": "testing.signing",
+    "KeyStoreContract": "testing.key_store_contract", "PolicyContract": "testing.policy_contract",
+    "ThrottleStoreContract": "testing.store_contract", "presign": "testing.signing", "sign": "testing.signing",
     "Hold": "upstream.scripted", "Reply": "upstream.scripted", "ScriptedTransport": "upstream.scripted",
 }  # fmt: skip
 

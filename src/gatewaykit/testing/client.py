@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
+from gatewaykit.gateway.requests import tls_with
 from gatewaykit.testing.messages import AsgiViolation, ResponseRules
 from gatewaykit.testing.websocket import WebSocket
 
@@ -194,8 +195,9 @@ class Client:
 
         `feed` is `"whole"`, `"bytes"` (one by one), `"chunks"` (of a thousand, with empty ones between), or the chunks
         themselves. A Content-Length goes with a body, unless the headers say how it is framed. With
-        `disconnect_after=n` the client leaves after n bytes of body; after all of them, once the body is complete. More
-        keywords replace parts of the scope (`root_path`, `scheme`, `client`, `extensions`, …).
+        `disconnect_after=n` the client leaves after n bytes of body; after all of them, once the body is complete.
+        `client_cert` is the certificate it came with over TLS: PEM, or a list with the whole chain. More keywords
+        replace parts of the scope (`root_path`, `scheme`, `client`, `extensions`, …).
         """
         data = body.encode() if isinstance(body, str) else body
         headers = _framed(headers, data)
@@ -283,6 +285,7 @@ class Client:
         target, _, query = path.partition("?")
         raw = quote(target, safe="/%:@!$&'()*+,;=~-._").encode()
         root: str = given.get("root_path", self._root_path)
+        certificate = given.pop("client_cert", None)
         scope = {
             "type": kind,
             "asgi": {"version": "3.0", "spec_version": "2.5"},
@@ -299,6 +302,8 @@ class Client:
             **given,
         }
         scope["extensions"] = {name: {} for name in given.get("extensions", self._extensions)}
+        if certificate is not None:
+            scope["extensions"]["tls"] = tls_with(certificate)
         return scope
 
 

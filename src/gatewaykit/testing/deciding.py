@@ -12,6 +12,7 @@ from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.pipeline.chain import Chain
 from gatewaykit.pipeline.decision import Decision
 from gatewaykit.pipeline.decision import decide as decide_chain
+from gatewaykit.policies.preauth_throttle import guarded
 
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
@@ -55,7 +56,7 @@ def decider(
     )
     listed = bind_listed(list(policies) if isinstance(policies, Sequence) else [policies], runtime)
     render = compile_renderer(profile=profile)
-    chains = RuleChains(listed, lambda chosen: Chain(chosen, None, render, max_body_bytes))
+    chains = RuleChains(listed, lambda chosen: Chain(guarded(chosen, None), None, render, max_body_bytes))
 
     def decide_next(request: Request) -> Decision:
         return decide_chain(chains.chain(request), request)

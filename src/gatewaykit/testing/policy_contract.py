@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gatewaykit.core.reasons import Reason
 from gatewaykit.errors import StoreError
 from gatewaykit.gateway.middleware import PolicyMiddleware
-from gatewaykit.ports import Policy
+from gatewaykit.ports import Policy, Transport
 from gatewaykit.testing.client import Client
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class PolicyContract:
     `method`, `path`, `headers` and `body` describe a request that the policy lets through; where they are not enough,
     set `lets_through = False`, and only what holds for refusals is tested. A policy that looks at the time gets
     `clock = VirtualClock("2026-01-01T12:00Z")`: the system's would make its tests depend on the hour they run at.
+    One that asks another service gets `transport = ScriptedTransport(…)`.
     """
 
     method: ClassVar[str] = "POST"
@@ -74,6 +75,7 @@ class PolicyContract:
     body: ClassVar[bytes] = b'{"a": 1}'
     lets_through: ClassVar[bool] = True
     clock: ClassVar[Clock | None] = None
+    transport: ClassVar[Transport | None] = None
     timeout_s: ClassVar[float] = 10.0
 
     def make_policy(self) -> Policy:
@@ -146,7 +148,7 @@ class PolicyContract:
 
     def test_it_can_be_closed_twice_and_used_again(self) -> None:
         async def scenario() -> bool:
-            ending = _Ending(self.make_policy(), self.clock)
+            ending = _Ending(self.make_policy(), self.clock, self.transport)
             middleware = ending.middleware()
             await middleware.aclose()
             await middleware.aclose()
@@ -160,7 +162,7 @@ class PolicyContract:
         self, *, app_breaks: bool = False, on_request: Any = None, store: Any = "memory://", **request: Any
     ) -> _Ending:
         asked = {"method": self.method, "path": self.path, "headers": self.headers, "body": self.body, **request}
-        ending = _Ending(self.make_policy(), self.clock, app_breaks=app_breaks, on_request=on_request)
+        ending = _Ending(self.make_policy(), self.clock, self.transport, app_breaks=app_breaks, on_request=on_request)
 
         async def scenario() -> None:
             middleware = ending.middleware(store)
@@ -174,7 +176,7 @@ class PolicyContract:
         return Client(middleware, timeout_s=self.timeout_s)
 
     def _run_websocket(self, denial: bool) -> _Ending:
-        ending = _Ending(self.make_policy(), self.clock)
+        ending = _Ending(self.make_policy(), self.clock, self.transport)
 
         async def scenario() -> None:
             middleware = ending.middleware()
@@ -192,9 +194,16 @@ class _Ending:
     result: Result
 
     def __init__(
-        self, policy: Policy, clock: Clock | None, *, app_breaks: bool = False, on_request: Any = None
+        self,
+        policy: Policy,
+        clock: Clock | None,
+        transport: Transport | None,
+        *,
+        app_breaks: bool = False,
+        on_request: Any = None,
     ) -> None:
-        self.policy, self.clock, self.app_breaks, self.on_request = policy, clock, app_breaks, on_request
+        self.policy, self.clock, self.transport = policy, clock, transport
+        self.app_breaks, self.on_request = app_breaks, on_request
         self.reached_app = False
         self.app_read: bytes | None = None
         self.reason: Reason | None = None
@@ -209,7 +218,7 @@ class _Ending:
 
     def middleware(self, store: Any = "memory://") -> Any:
         policies: Sequence[Policy] = [_Watching(self), _Watched(self)]
-        inner = PolicyMiddleware(self._app, policies=policies, store=store, clock=self.clock)
+        inner = PolicyMiddleware(self._app, policies=policies, store=store, clock=self.clock, transport=self.transport)
         return _Snapshots(self, inner)
 
     def what(self) -> str:

@@ -1,8 +1,12 @@
 """API keys: a table that holds digests only, and the look-up.
 
-Developer guide, "Usage plans and API keys". A key is hashed (SHA-256) when the table is made, and forgotten. One hash
-and one look-up by digest answer for every key alike, known or not: what comparing digests gives away about a digest
-helps nobody to find a key. No cache of raw keys stands in front: the hash costs a third of a microsecond.
+Developer guide, "Usage plans and API keys". A key is hashed when the table is made, and forgotten. The hash is a plain
+SHA-256, without salt and without the many rounds that passwords need: those make up for secrets that people choose and
+that can be guessed. A key is drawn at random (200 bits; the shortest that is accepted has 16 characters), so nobody
+finds it by trying hashes, however fast they are; a slow hash would only cost each request a tenth of a second.
+
+One hash and one look-up by digest answer for every key alike, known or not: what comparing digests gives away about a
+digest helps nobody to find a key. No cache of raw keys stands in front: the hash costs a third of a microsecond.
 """
 
 from __future__ import annotations
@@ -11,12 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
+from math import inf, isfinite
 from typing import Final
 
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import Problem
+from gatewaykit.units import instant_text
 
-__all__ = ["HASHED", "MIN_LENGTH", "ApiKey", "KeyTable", "aws_key_problems", "compile_keys", "hashed"]
+__all__ = [
+    "HASHED", "MIN_LENGTH", "ApiKey", "KeyTable", "aws_key_problems", "compile_keys", "digests_of", "hashed", "judge",
+]  # fmt: skip
 
 HASHED: Final = "sha256:"
 """How a value begins that is a digest already."""
@@ -29,7 +37,9 @@ MIN_LENGTH: Final = 16
 class ApiKey:
     """An API key. `value` is the key itself or `sha256:` and its hexadecimal digest; it never shows in a repr.
 
-    `stages` are the stages that the key's usage plans hold; None means any.
+    `stages` are the stages that the key's usage plans hold; None means any. After a rotation `previous` is the value
+    from before, which holds until `previous_expires_s`; None means until it is revoked. `expires_s` ends the key as a
+    whole. Instants are seconds since 1970; at its very second a value has expired.
     """
 
     id: str
@@ -37,31 +47,50 @@ class ApiKey:
     value: str = field(repr=False)
     enabled: bool = True
     stages: frozenset[str] | None = None
+    description: str = ""
+    created_s: float | None = None
+    expires_s: float | None = None
+    previous: str = field(default="", repr=False)
+    previous_expires_s: float | None = None
 
 
 class KeyTable:
-    """Keys by digest, each with the digest itself, for comparing."""
+    """Keys by digest. A key with two values stands there twice."""
 
-    __slots__ = ("entries", "keys")
+    __slots__ = ("by_digest", "keys")
 
-    def __init__(self, by_digest: Mapping[bytes, ApiKey]) -> None:
-        self.entries = {digest: (digest, key) for digest, key in by_digest.items()}
-        self.keys = tuple(by_digest.values())
-
-    def find(self, digest: bytes, stage: str) -> ApiKey | Refusal:
-        """The key with this digest, or the refusal that says what is wrong with it."""
-        expected, key = self.entries.get(digest, _DECOY)
-        if not compare_digest(digest, expected):
-            return Refusal(Reason.API_KEY_UNKNOWN, f"no key has the digest {digest.hex()[:12]}…")
-        if not key.enabled:
-            return Refusal(Reason.API_KEY_DISABLED, f"key {key.id} ({key.name}) is disabled")
-        if key.stages is not None and stage not in key.stages:
-            return Refusal(Reason.API_KEY_NOT_IN_PLAN, f"no plan of key {key.id} ({key.name}) holds stage {stage!r}")
-        return key
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        self.keys = tuple(keys)
+        self.by_digest = {digest: key for key in self.keys for digest in digests_of(key)}
 
 
-_DECOY: Final = (bytes(32), ApiKey(id="", value="", enabled=False))
+_DECOY: Final = ApiKey(id="", value=HASHED + "0" * 64)
 """What an unknown digest is compared with, so that it goes the same way as a known one."""
+
+
+def judge(digest: bytes, found: ApiKey | None, stage: str, now_s: float) -> ApiKey | Refusal:
+    """What a look-up comes to: the key that a store found for a digest, or the refusal that says what is wrong."""
+    key = found or _DECOY
+    ends_s = key.expires_s
+    current, *former = digests_of(key)
+    if not compare_digest(digest, current):
+        if not former or not compare_digest(digest, former[0]):
+            return Refusal(Reason.API_KEY_UNKNOWN, f"no key has the digest {digest.hex()[:12]}…")
+        ends_s = min(_or_never(ends_s), _or_never(key.previous_expires_s))
+    if not key.enabled:
+        return Refusal(Reason.API_KEY_DISABLED, f"key {key.id} ({key.name}) is disabled")
+    if ends_s is not None and now_s >= ends_s:
+        what = "" if now_s >= _or_never(key.expires_s) else "the value from before the rotation of "
+        return Refusal(Reason.API_KEY_EXPIRED, f"{what}key {key.id} ({key.name}) expired at {instant_text(ends_s)}")
+    if key.stages is not None and stage not in key.stages:
+        return Refusal(Reason.API_KEY_NOT_IN_PLAN, f"no plan of key {key.id} ({key.name}) holds stage {stage!r}")
+    return key
+
+
+def digests_of(key: ApiKey) -> tuple[bytes, ...]:
+    """The digests of a key's values: the current one, and the one from before a rotation."""
+    values = (key.value, key.previous) if key.previous else (key.value,)
+    return tuple(bytes.fromhex(hashed(value).removeprefix(HASHED)) for value in values)
 
 
 def compile_keys(keys: Mapping[str, str] | Iterable[ApiKey]) -> KeyTable | tuple[Problem, ...]:
@@ -69,28 +98,37 @@ def compile_keys(keys: Mapping[str, str] | Iterable[ApiKey]) -> KeyTable | tuple
     problems: list[Problem] = []
     if isinstance(keys, Mapping):
         keys = [ApiKey(id=str(name), name=str(name), value=value) for name, value in keys.items()]
-    by_digest: dict[bytes, ApiKey] = {}
-    ids: set[str] = set()
+    owners: dict[bytes, str] = {}
+    compiled: dict[str, ApiKey] = {}
     for position, key in enumerate(keys):
         if not isinstance(key, ApiKey):
             problems.append(Problem(where=f"keys[{position}]", what=f"{type(key).__name__} is no ApiKey"))
             continue
         where = f"keys[{key.id}]"
-        if not key.id or key.id in ids:
+        if not key.id or key.id in compiled:
             problems.append(Problem(where=where, what="two keys have this id" if key.id else "a key without an id"))
-        ids.add(key.id)
-        if not (found := list(_value_problems(key.value, where))):
-            digest = bytes.fromhex(hashed(key.value).removeprefix(HASHED))
-            if digest in by_digest:
-                problems.append(Problem(where=where, what=f"has the same value as key {by_digest[digest].id}"))
-            by_digest[digest] = replace(key, name=key.name or key.id, value=HASHED + digest.hex())
+        found = [*_value_problems(key.value, where), *(_value_problems(key.previous, where) if key.previous else ())]
+        found += _instant_problems(key, where)
+        if not found:
+            for digest in digests_of(key):
+                if digest in owners:
+                    problems.append(Problem(where=where, what=f"has the same value as key {owners[digest]}"))
+                owners[digest] = key.id
         problems += found
-    return tuple(problems) if problems else KeyTable(by_digest)
+        compiled[key.id] = key
+    if problems:
+        return tuple(problems)
+    return KeyTable(
+        replace(
+            key, name=key.name or key.id, value=hashed(key.value), previous=hashed(key.previous) if key.previous else ""
+        )
+        for key in compiled.values()
+    )
 
 
 def hashed(value: str) -> str:
     """A key's value as it is kept: `sha256:` and the digest. A value that is hashed already stays."""
-    return value if value.startswith(HASHED) else HASHED + sha256(value.encode()).hexdigest()
+    return value.lower() if value.startswith(HASHED) else HASHED + sha256(value.encode()).hexdigest()
 
 
 def aws_key_problems(name: str, value: str) -> tuple[str, ...]:
@@ -121,3 +159,15 @@ def _value_problems(value: object, where: str) -> Iterator[Problem]:
         yield Problem(
             where=where, what="the value cannot be sent in a header field: printable ASCII without outer blanks"
         )
+
+
+def _instant_problems(key: ApiKey, where: str) -> Iterator[Problem]:
+    for name in ("expires_s", "previous_expires_s"):
+        instant = getattr(key, name)
+        is_number = isinstance(instant, (int, float)) and not isinstance(instant, bool)
+        if instant is not None and not (is_number and isfinite(instant)):
+            yield Problem(where=where, what=f"{name} is {instant!r}", mend="Write seconds since 1970")
+
+
+def _or_never(instant_s: float | None) -> float:
+    return inf if instant_s is None else instant_s
