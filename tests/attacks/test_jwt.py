@@ -302,6 +302,26 @@ async def test_a_token_seen_before_expires() -> None:
     assert await door.knock(text) == 401
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["the good one first", "the good one last"])
+async def test_of_two_tokens_none_counts(order: int) -> None:
+    door = Door()
+    assert await door.knock(token()) == 200
+    two = [("Authorization", f"Bearer {text}") for text in (token(), with_header(RS, key="RSA/evil"))][::order]
+    answer = await door.client.get("/", headers=two)
+    in_query = Door(jwt(issuer=ISSUER, audience=AUDIENCE, identity_source="query:t"))
+
+    assert (answer.status, door.reached) == (400, 1)
+    assert (await in_query.client.get(f"/?t={token()}&t=x")).status == 400
+    assert (await in_query.client.get(f"/?t={token()}&u=x&u=y")).status == 200
+
+
+async def test_other_headers_may_be_sent_twice() -> None:
+    door = Door()
+    headers = [("accept", "a"), ("accept", "b"), ("authorization", f"Bearer {token()}")]
+
+    assert [(await door.client.get("/", headers=headers)).status for _ in range(2)] == [200, 200]
+
+
 async def test_one_policys_good_token_is_not_anothers() -> None:
     strict = Door(jwt(issuer=ISSUER, audience=AUDIENCE), jwt(issuer=ISSUER, audience=AUDIENCE, scopes="admin"))
 

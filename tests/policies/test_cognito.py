@@ -131,7 +131,10 @@ def test_a_pool_may_run_elsewhere() -> None:
     text = token(key="RSA/one", iss="http://localhost:9229/eu-west-1_one", token_use="id")
 
     assert deciding(text, "http://localhost:9229/eu-west-1_one").allowed
-    assert deciding(text, POOL, issuers={POOL: "http://localhost:9229/eu-west-1_one"}).allowed
+    elsewhere = {"issuers": {POOL: "http://localhost:9229/eu-west-1_one"}}
+    assert deciding(text, POOL, **elsewhere).allowed
+    assert deciding(id_token(), POOL, **elsewhere).allowed  # in the pool's own name, signed with the emulator's keys
+    assert not deciding(id_token("two", iss=f"{HOST}/eu-west-1_one"), POOL, **elsewhere).allowed
 
 
 def test_a_pool_that_cannot_be_asked_lets_nobody_in() -> None:
@@ -232,6 +235,7 @@ def test_a_decision_names_token_and_statement() -> None:
         ("http://pool.example/x", {}, ["user_pools"]),
         ("https://a b/x", {}, ["user_pools"]),
         (POOL, {"issuers": [POOL]}, ["issuers"]),
+        (POOL, {"issuers": {POOL: "http://pool.example"}}, ["issuers"]),
         (POOL, {"scopes": 7, "leeway": -1, "identity_source": ""}, ["identity_source", "leeway", "scopes"]),
         (POOL, {"validation_expression": "("}, ["validation_expression"]),
         (POOL, {"validation_expression": 7}, ["validation_expression"]),

@@ -94,8 +94,8 @@ def cognito(
     is a 401. `validation_expression` has to match the audience of ID tokens whole. The token may come with or without
     `Bearer`. The claims are in `request.identity`, and in `$context.authorizer.claims`, as texts.
 
-    `issuers` maps ARNs to other addresses, for pools that run elsewhere (a local emulator). With a `resource_policy`
-    the token is checked first; then the policy alone has to allow the call.
+    `issuers` maps pools to the addresses where they run instead (a local emulator): keys are fetched from there. With a
+    `resource_policy` the token is checked first; then the policy alone has to allow the call.
 
     >>> from gatewaykit import cognito
     >>> members = cognito("arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbC123xyz")
@@ -123,18 +123,22 @@ def cognito(
         issuers = None
     trusted: dict[str, KeyAddress] = {}
     for pool in pools:
-        issuer = (issuers or {}).get(pool) or (pool if "://" in pool else pool_issuer(pool))
-        if issuer is None:
+        own, elsewhere = pool if "://" in pool else pool_issuer(pool), (issuers or {}).get(pool)
+        address = elsewhere or own
+        if address is None:
             problem("user_pools", f"{pool!r} is neither the ARN of a user pool nor the address of an issuer")
             continue
-        trusted[issuer] = KeyAddress(issuer=issuer, url=f"{issuer}/.well-known/jwks.json", allow_http=bool(allow_http))
+        option = "issuers" if elsewhere else "user_pools"
         try:
-            call_to(issuer)
+            call_to(address)
         except ValueError as error:
-            problem("user_pools", str(error))
+            problem(option, str(error))
         else:
-            if insecure(issuer) and not allow_http:
-                problem("user_pools", f"{issuer!r} is no https address", mend="Use https, or allow_http=True")
+            if insecure(address) and not allow_http:
+                problem(option, f"{address!r} is no https address", mend="Use https, or allow_http=True")
+        keys = KeyAddress(url=f"{address}/.well-known/jwks.json", allow_http=bool(allow_http))
+        # An emulator signs as itself, or in the name of the pool that it stands in for; its keys say which it is.
+        trusted.update((issuer, keys) for issuer in (own, elsewhere) if issuer)
     wanted = (scopes,) if isinstance(scopes, str) else scopes
     if not isinstance(wanted, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in wanted):
         problem("scopes", f"{scopes!r} is neither a text nor a list of texts")
@@ -185,7 +189,7 @@ def _trusting(config: Cognito, runtime: Runtime) -> Callable[[bytes], Trust | Re
 
 def _answer(rejected: Rejected) -> Refusal:
     message = _EXPIRED if rejected.reason is Reason.TOKEN_EXPIRED else None
-    if rejected.reason is Reason.ISSUER_UNREACHABLE:
+    if rejected.reason in (Reason.ISSUER_UNREACHABLE, Reason.MALFORMED_REQUEST):
         return Refusal(rejected.reason, rejected.detail)
     field = challenge("" if rejected.reason is Reason.TOKEN_MISSING else "invalid_token")
     return Refusal(rejected.reason, rejected.detail, message=message, headers=(field,))
