@@ -111,3 +111,15 @@ def test_without_an_event_loop_what_never_waits_still_works() -> None:
 
     assert drive(within(1.0, now())) == 3
     assert drive(SingleFlight[int]().run("key", now)) == 3
+
+
+async def test_a_call_is_under_way_until_it_has_come_back() -> None:
+    flights, go = SingleFlight[bool](), asyncio.Event()
+    caller = asyncio.create_task(flights.run("key", go.wait))
+    before = flights.under_way("key")
+    await asyncio.sleep(0)
+    meanwhile = (flights.under_way("key"), flights.under_way("other"))
+    go.set()
+
+    assert await caller
+    assert (before, meanwhile, flights.under_way("key")) == (False, (True, False), False)

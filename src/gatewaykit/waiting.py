@@ -74,6 +74,10 @@ class SingleFlight(Generic[T]):
                 self._landed(loop, key, flight)
                 flight.task.cancel()
 
+    def under_way(self, key: Any) -> bool:
+        """Whether a call for `key` has been made in this event loop, and has not come back."""
+        return (_loop(), key) in self._flights
+
     def _landed(self, loop: object, key: Any, flight: _Flight[T]) -> None:
         if self._flights.get((loop, key)) is flight:
             del self._flights[loop, key]

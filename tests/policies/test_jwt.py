@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any, ClassVar
@@ -376,6 +377,7 @@ class Published:
         self.kids = ["k1"]
         self.down = False
         self.fetches = 0
+        self.after_next: list[str] = []
         self.clock = VirtualClock(NOW_S)
         self.transport = ScriptedTransport(self._answer)
 
@@ -398,7 +400,9 @@ class Published:
         if request.target == b"/.well-known/openid-configuration":
             return Reply(body=json.dumps({"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"}).encode())
         self.fetches += 1
-        return Reply(body=json.dumps({"keys": [jwk(f"RSA/{kid}", kid) for kid in self.kids]}).encode())
+        answer = Reply(body=json.dumps({"keys": [jwk(f"RSA/{kid}", kid) for kid in self.kids]}).encode())
+        self.kids = self.after_next or self.kids
+        return answer
 
 
 async def status(client: Client, headers: dict[str, str]) -> int:
@@ -446,6 +450,23 @@ async def test_made_up_key_ids_start_one_fetch_in_an_interval() -> None:
     assert issuer.fetches == 2
     issuer.clock.advance("10s")
     assert await status(client, issuer.token("k30")) == 401
+    assert issuer.fetches == 3
+
+
+async def test_nobody_is_refused_whose_key_came_while_the_others_were_on_their_way() -> None:
+    issuer = Published()
+    client = Client(issuer.middleware())
+    await status(client, issuer.token())
+    issuer.clock.advance("450s")
+    hold = issuer.transport.hold()
+    assert await status(client, issuer.token()) == 200  # and starts a fetch that will not know the new key
+    await hold.reached()
+    new = [asyncio.create_task(status(client, issuer.token("k2"))) for _ in range(5)]
+    await asyncio.sleep(0)
+    issuer.after_next = ["k2"]
+    hold.release()
+
+    assert await asyncio.gather(*new) == [200] * 5
     assert issuer.fetches == 3
 
 

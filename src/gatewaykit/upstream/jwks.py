@@ -81,7 +81,6 @@ class RemoteKeys:
         self._problem = ""
         self._flight: SingleFlight[None] = SingleFlight()
         self._ahead: asyncio.Task[None] | None = None
-        self._loading = False
 
     def prepare(self) -> Awaitable[str] | None:
         """What to wait for before `keys` are used: it gives the reason where there are none. None: use them now."""
@@ -104,7 +103,7 @@ class RemoteKeys:
         now_s = self._clock.monotonic()
         if now_s < self._failed_s + self._pause_s:
             return self._failed()
-        if not self._loading:  # a fetch that is under way may have been answered before the key was there
+        if not self._flight.under_way(""):  # a fetch that is under way may have been answered before the key was there
             if now_s < self._unknown_s + UNKNOWN_KEY_INTERVAL_S:
                 return None
             self._unknown_s = now_s
@@ -128,7 +127,7 @@ class RemoteKeys:
             self._ahead = loop.create_task(self._flight.run("", self._load))
 
     async def _load(self) -> None:
-        asked_s, self._loading = self._clock.monotonic(), True
+        asked_s = self._clock.monotonic()
         try:
             fetched = await self._get(self._address.url or await self._discover())
             if fetched.body != self._body or self.keys is None:  # else what was verified with them stays verified
@@ -138,8 +137,6 @@ class RemoteKeys:
             self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _MOST_PAUSE_S)
             self._problem = f"the keys of {self._address} cannot be had: {error}"
             return
-        finally:
-            self._loading = False
         cache_control = fetched.header(b"cache-control")
         self._lifetime = lifetime(None if cache_control is None else cache_control.decode("latin-1"))
         self._fetched_s, self.settled_s = asked_s, asked_s + self._lifetime.ahead_s
