@@ -203,9 +203,10 @@ def test_a_name_that_no_key_has_is_looked_up_and_nothing_else(kid: str) -> None:
     assert len(rejected.detail) < 300
 
 
-@pytest.mark.parametrize("kid", [7, True, ["RSA"], {"a": 1}, 1.5], ids=repr)
-def test_a_name_is_a_text(kid: object) -> None:
-    assert why(verify(token(header={"kid": kid}))) == "kid is no text"
+@pytest.mark.parametrize("value", [7, True, ["RSA"], {"a": 1}, 1.5, None], ids=repr)
+@pytest.mark.parametrize("name", ["kid", "typ", "cty"])
+def test_names_and_types_are_texts(name: str, value: object) -> None:
+    assert why(verify(token(header={"kid": "RSA", name: value}))) == f"{name} is no text"
 
 
 @pytest.mark.parametrize(

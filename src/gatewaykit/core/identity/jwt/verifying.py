@@ -124,8 +124,9 @@ def read_header(encoded: bytes, algorithms: Iterable[str]) -> Header | Rejected:
         return Rejected(
             Reason.TOKEN_INVALID, f"alg is {repr(algorithm)[:100]}, which is not one of {sorted(algorithms)}"
         )
-    if kid is not None and not isinstance(kid, str):
-        return Rejected(Reason.TOKEN_INVALID, "kid is no text")
+    for name in ("kid", "typ", "cty"):
+        if name in header and not isinstance(header[name], str):
+            return Rejected(Reason.TOKEN_INVALID, f"{name} is no text")
     return Header(algorithm, kid)
 
 
