@@ -14,6 +14,7 @@ SUITES: Final = {
     "chain": "policies around an app, against hand-fused code and a FastAPI stack",
     "routing": "a gateway of many routes, against a hand-written tree and Starlette's router",
     "policies": "cors and throttle, each against its peers",
+    "guards": "API keys, lists of addresses and the throttle before authentication",
     "validation": "a JSON body against its schema, against the same libraries called by hand",
     "iam": "IAM policies: twenty statements with conditions",
     "jwt": "verifying a JSON Web Token, against the same steps by hand and joserfc",

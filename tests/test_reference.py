@@ -13,7 +13,10 @@ from gatewaykit.openapi.extensions import EXTENSIONS
 from tools.reference_tables import PAGES, filled, options_of
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
-POLICIES = ("access_log", "api_key", "authenticate", "cors", "quota", "throttle", "transform", "validate")
+POLICIES = (
+    "access_log", "address_filter", "api_key", "authenticate", "cors", "preauth_throttle", "quota", "throttle",
+    "transform", "validate",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

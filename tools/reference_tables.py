@@ -72,9 +72,12 @@ def _responses(_: str) -> str:
 
 
 def _command(name: str) -> str:
-    commands = next(each for each in make_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    parser = make_parser()
+    for word in name.split():
+        commands = next(each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+        parser = commands.choices[word]
     rows = []
-    for action in commands.choices[name]._actions:
+    for action in parser._actions:
         words = " ".join(str(word) for word in action.choices or ())
         value = action.metavar or (f"{{{'|'.join(words.split())}}}" if words else "")
         spelt = [f"{option} {value}".strip() if action.nargs != 0 else option for option in action.option_strings]

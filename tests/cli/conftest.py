@@ -20,7 +20,7 @@ from gatewaykit.cli import main
 API = """\
 openapi: 3.0.1
 info: {title: shop, version: "1"}
-x-amazon-apigateway-policy: {Version: "2012-10-17", Statement: []}
+x-amazon-apigateway-security-policy: TLS_1_2
 x-amazon-apigateway-tag-value: stray
 paths:
   /pets/{id}:
@@ -47,7 +47,7 @@ HANDLERS = """\
 def orders(event, context):
     return {"statusCode": 201, "body": event["body"] or event["pathParameters"]["id"]}
 """
-POLICY = ("--accept", "x-amazon-apigateway-policy")
+POLICY = ("--accept", "x-amazon-apigateway-security-policy")
 
 
 @dataclass(frozen=True, slots=True)

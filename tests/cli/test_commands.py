@@ -19,7 +19,7 @@ def test_check_lists_what_is_not_enforced_with_its_place(run: Run) -> None:
     ran = run("check", "shop.yaml")
 
     first, second = ran.out.splitlines()[:2]
-    expected = "shop.yaml:3:1 ignored x-amazon-apigateway-policy protects: nothing reads it in this configuration"
+    expected = "shop.yaml:3:1 ignored x-amazon-apigateway-security-policy protects: the TLS policy is that of the server in front"
     assert " ".join(first.split()) == expected
     assert second.startswith("shop.yaml:4:1  unknown  x-amazon-apigateway-tag-value")
     assert "2 of " in ran.out
@@ -31,7 +31,7 @@ def test_check_still_shows_what_was_accepted(run: Run) -> None:
     ran = run("check", "shop.yaml", *POLICY, "--json")
 
     keys = {key["key"]: key for key in json.loads(ran.out)["keys"]}
-    assert keys["x-amazon-apigateway-policy"]["status"] == "ignored"
+    assert keys["x-amazon-apigateway-security-policy"]["status"] == "ignored"
     assert json.loads(ran.out)["findings"] == 1
 
 
@@ -67,7 +67,7 @@ def test_routes_are_a_table(run: Run) -> None:
 
 def test_routes_of_a_configuration_have_their_mount(run: Run, here: Path) -> None:
     (here / "gateway.yaml").write_text(
-        "apis:\n  a: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-policy]}\n"
+        "apis:\n  a: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-security-policy]}\n"
         "  b: {upstream: 'http://127.0.0.1:9000'}\npolicies: [{throttle: {rate: 1, burst: 1, key: address}}]\n"
     )
 

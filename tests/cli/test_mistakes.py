@@ -16,7 +16,7 @@ from tests.cli.conftest import POLICY, Run
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "no command": ([], ""),
     "an unknown command": (["chek"], "there is no command 'chek' (did you mean 'check'?)"),
-    "a command nothing is near": (["xyz"], "choose from init, serve, check, routes, invoke, explain, render, "),
+    "a command nothing is near": (["xyz"], "choose from init, serve, check, routes, invoke, explain, policy, render, "),
     "an unknown option": (["check", "shop.yaml", "--bogus"], "unrecognized arguments: --bogus"),
     "an option cut short": (
         ["check", "shop.yaml", "--stag", "x"],
@@ -47,7 +47,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a module that raises": (["check", "shop.yaml", "--function", "a=broken:b"], "raised ZeroDivisionError"),
     "a module that exits": (["check", "shop.yaml", "--function", "a=leaving:b"], "raised SystemExit: 5"),
     "several at once": (["check", "shop.yaml", "--function", "a", "--var", "b", "--key", "c"], "3 problems"),
-    "what protects is not enforced": (["serve", "shop.yaml"], "shop.yaml:3:1: 'x-amazon-apigateway-policy' protects"),
+    "what protects is not enforced": (["serve", "shop.yaml"], "shop.yaml:3:1: 'x-amazon-apigateway-security-policy' protects"),
     "a short key": (["serve", "--upstream", "http://h", "--key", "demo=abc"], "16 are the least"),
     "a key that nothing asks for": (
         ["explain", "open.yaml", "GET", "/", "--key", "demo=0123456789abcdef"], "no method of this API asks for a key",
@@ -85,7 +85,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 @pytest.fixture
 def mess(here: Path) -> None:
     """Files to make mistakes with."""
-    (here / "open.yaml").write_text((here / "shop.yaml").read_text().replace("x-amazon-apigateway-policy", "x-other"))
+    (here / "open.yaml").write_text(
+        (here / "shop.yaml").read_text().replace("x-amazon-apigateway-security-policy", "x-other")
+    )
     (here / "bad.yaml").write_text("a: [\n")
     (here / "bad.json").write_text("{'a': 1}")
     (here / "latin.yaml").write_bytes(b"\xff: 1")

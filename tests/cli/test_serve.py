@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 
-from tests.cli.conftest import POLICY, Serve
+from tests.cli.conftest import POLICY, Run, Serve
+from tests.cli.test_keys import KEYED
 
 FIRST_MINUTES = {"x-api-key": "demo-key-for-local-use-only"}
 
@@ -92,8 +95,8 @@ def test_a_sidecar_with_policies_of_a_configuration(serve: Serve, here: Path) ->
 def test_several_apis_have_paths_of_their_own(serve: Serve, here: Path) -> None:
     (here / "gateway.yaml").write_text(
         "apis:\n"
-        "  shop: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-policy], stage: blue}\n"
-        "  other: {definition: shop.yaml, path: /shop/other, accept: [x-amazon-apigateway-policy]}\n"
+        "  shop: {definition: shop.yaml, path: /shop, accept: [x-amazon-apigateway-security-policy], stage: blue}\n"
+        "  other: {definition: shop.yaml, path: /shop/other, accept: [x-amazon-apigateway-security-policy]}\n"
     )
     server = serve("gateway.yaml", "--log", "off")
 
@@ -210,3 +213,18 @@ def test_what_it_cannot_say_does_not_stop_it(here: Path, free_port: int) -> None
         process.send_signal(signal.SIGINT)
 
     assert (answer.status_code, process.returncode) == (200, 0)
+
+
+def test_a_key_that_is_revoked_while_it_runs_is_refused_soon(serve: Serve, run: Run, here: Path) -> None:
+    (here / "keyed.yaml").write_text(KEYED)
+    made = json.loads(run("keys", "create", "acme", "--json").out)
+    server = serve("keyed.yaml", "--keys", "keys.json")
+    header = {"x-api-key": made["value"]}
+    assert server.get("/hello", headers=header).status_code == 200
+
+    run("keys", "revoke", "acme")
+
+    until = time.monotonic() + 20
+    while server.get("/hello", headers=header).status_code == 200 and time.monotonic() < until:
+        time.sleep(0.1)  # the interval is a real server's
+    assert server.get("/hello", headers=header).status_code == 403

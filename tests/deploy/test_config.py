@@ -16,8 +16,11 @@ from gatewaykit.gateway.configured import load_config
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "gateway.schema.json"
 
-SETTINGS = "apis, policies, keys, key_store, functions, apps, trusted_proxies, preauth_throttle, store and server"
-OF_AN_API = "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept and timeout"
+SETTINGS = (
+    "apis, policies, keys, key_store, authorizers, credentials, issuers, functions, apps, trusted_proxies, "
+    "preauth_throttle, store and server"
+)
+OF_AN_API = "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers and timeout"
 
 WHOLE = """\
 apis:

@@ -109,6 +109,15 @@ def test_the_authorizer_may_be_the_source(runtime: Runtime, identity: Identity |
     assert answer is (request if reason is None else reason)
 
 
+def test_the_trace_says_where_a_key_was_and_masks_it(runtime: Runtime) -> None:
+    request = a_request()
+    request.events = []
+
+    ask(api_key({"acme": ACME}), runtime, request)
+
+    assert request.events == [("credential", "an API key in the header x-api-key, ending in …6789")]
+
+
 def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         api_key({"acme": "short"}, source="headers", header="x key")  # type: ignore[arg-type]  # a user's mistake

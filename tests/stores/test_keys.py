@@ -208,6 +208,18 @@ def test_a_link_stays_and_the_file_keeps_its_permissions(tmp_path: Path) -> None
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
+def test_a_file_stays_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "keys.json"
+    place.write_text('{"version": 1, "keys": []}')
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: place.stat().st_uid + 1)
+    monkeypatch.setattr(os, "chown", lambda name, user, group: given.append((user, group)))
+
+    assert asyncio.run(KeysFile(str(place)).put((KEY, None)))
+
+    assert given == [(place.stat().st_uid, place.stat().st_gid)]
+
+
 async def test_a_write_that_fails_leaves_the_old_file_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ REST_ORDER: Final = (
 """The phases of a REST request; each policy says in `phase` which is its own."""
 
 _ALWAYS: Final = ("envelope", "decompress", "preauth_passed")  # the phases of policies that nobody configured
+_ON_A_MISS: Final = ("access_log", "mtls", "address", "cors")
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
 _OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
 
@@ -303,10 +304,10 @@ class _Compiler:
             self._ledger.approximate(integration, "response_transfer_mode", "http_proxy streams in this mode too")
 
     def _miss(self, router: Router[Leaf]) -> Leaf:
-        """What answers a request without a route: it is logged, a browser may read the answer, and who may not even
-        connect does not learn which routes there are; no more applies."""
+        """What answers a request without a route: it is logged, a browser may read the answer, and who may not come in
+        at all does not learn which routes there are; no more applies."""
         kept = [
-            (target, tuple(policy for policy in policies if policy.phase in ("access_log", "mtls", "cors")))
+            (target, tuple(policy for policy in policies if policy.phase in _ON_A_MISS))
             for target, policies in self._listed
         ]
         missing = Missing(router, self._options.stage, checks_signatures=self._runtime.profile == "aws")

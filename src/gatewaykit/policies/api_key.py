@@ -141,6 +141,8 @@ def _checking(
         raw = request.headers.get(name) if name else _from_authorizer(request)
         if not raw:
             return Refusal(Reason.API_KEY_MISSING, missing)
+        if request.events is not None:
+            request.note("credential", f"an API key in the {place}, ending in …{raw[-4:].decode('latin-1')}")
         digest = sha256(raw).digest()
         expected, key, caller = plain.get(digest, nobody)
         if key is None or not compare_digest(digest, expected):

@@ -123,12 +123,12 @@ def cognito(
         issuers = None
     trusted: dict[str, KeyAddress] = {}
     for pool in pools:
-        own, elsewhere = pool if "://" in pool else pool_issuer(pool), (issuers or {}).get(pool)
-        address = elsewhere or own
-        if address is None:
+        issuer = pool if "://" in pool else pool_issuer(pool)
+        if issuer is None:
             problem("user_pools", f"{pool!r} is neither the ARN of a user pool nor the address of an issuer")
             continue
-        option = "issuers" if elsewhere else "user_pools"
+        address = (issuers or {}).get(pool, issuer)
+        option = "user_pools" if address == issuer else "issuers"
         try:
             call_to(address)
         except ValueError as error:
@@ -137,8 +137,7 @@ def cognito(
             if insecure(address) and not allow_http:
                 problem(option, f"{address!r} is no https address", mend="Use https, or allow_http=True")
         keys = KeyAddress(url=f"{address}/.well-known/jwks.json", allow_http=bool(allow_http))
-        # An emulator signs as itself, or in the name of the pool that it stands in for; its keys say which it is.
-        trusted.update((issuer, keys) for issuer in (own, elsewhere) if issuer)
+        trusted[issuer] = trusted[address] = keys  # some emulators name themselves in a token, others the pool on AWS
     wanted = (scopes,) if isinstance(scopes, str) else scopes
     if not isinstance(wanted, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in wanted):
         problem("scopes", f"{scopes!r} is neither a text nor a list of texts")

@@ -17,7 +17,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,16 +61,15 @@ class KeysFile(KeptKeys):
     def _put(self, changes: Sequence[tuple[ApiKey, ApiKey | None]]) -> bool:
         def change(keys: Sequence[ApiKey]) -> list[ApiKey] | None:
             stands = {key.id: key for key in keys}
-            owners = {digest: key.id for key in keys for digest in digests_of(key)}
+            taken = {digest for key in keys for digest in digests_of(key)}
             for key, was in changes:
                 if _record(stands.get(key.id)) != _record(was):
                     return None
-                for digest in digests_of(was) if was else ():
-                    del owners[digest]
-                if not owners.keys().isdisjoint(digests_of(key)):
+                taken.difference_update(digests_of(was) if was else ())
+                if not taken.isdisjoint(digests_of(key)):
                     return None
                 stands[key.id] = key
-                owners.update(dict.fromkeys(digests_of(key), key.id))
+                taken.update(digests_of(key))
             return [*stands.values()]
 
         return self._change(change)
@@ -139,16 +138,19 @@ def _yaml(place: str) -> Any:
 
 
 def _write(path: str, text: str) -> None:
-    """Replace a file whole. Nobody else may read a new one; an old one keeps who may."""
+    """Replace a file whole. Nobody else may read a new one; an old one keeps its owner and who may."""
     directory = os.path.dirname(path)
-    mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0o600
+    old = os.stat(path) if os.path.exists(path) else None
     descriptor, name = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, mode)
+        if old is not None and sys.platform != "win32" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            with suppress(OSError):  # only the superuser may give a file away
+                os.chown(name, old.st_uid, old.st_gid)
+        os.chmod(name, 0o600 if old is None else stat.S_IMODE(old.st_mode))
         os.replace(name, path)
     except BaseException:
         os.unlink(name)

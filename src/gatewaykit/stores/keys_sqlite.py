@@ -41,11 +41,11 @@ class SqliteKeys(KeptKeys):
         self._lock = Lock()  # worker threads take turns with the one connection
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
-        self._writes = 0
+        self._writes = self._connections = 0  # what `data_version` does not tell
 
     def _stamped(self) -> Any:
         with self._open() as database:
-            return database.execute("PRAGMA data_version").fetchone()[0], self._writes, id(database)
+            return database.execute("PRAGMA data_version").fetchone()[0], self._writes, self._connections
 
     def _load(self) -> KeyTable:
         with self._open() as database:
@@ -94,6 +94,7 @@ class SqliteKeys(KeptKeys):
                 if self._connection is None or inode != self._inode:  # another file took its place
                     self._disconnect()
                     self._connection, self._inode = self._connected(), inode
+                    self._connections += 1
                 yield self._connection
             except (sqlite3.Error, OSError, ValueError) as error:
                 what = f"the database cannot be used: {getattr(error, 'strerror', None) or error}"

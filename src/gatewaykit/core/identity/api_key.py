@@ -69,12 +69,15 @@ _DECOY: Final = ApiKey(id="", value=HASHED + "0" * 64)
 
 
 def judge(digest: bytes, found: ApiKey | None, stage: str, now_s: float) -> ApiKey | Refusal:
-    """What a look-up comes to: the key that a store found for a digest, or the refusal that says what is wrong."""
+    """What a look-up comes to: the key that a store found for a digest, or the refusal that says what is wrong.
+
+    The key is hashed, as tables and stores have it.
+    """
     key = found or _DECOY
     ends_s = key.expires_s
-    current, *former = digests_of(key)
-    if not compare_digest(digest, current):
-        if not former or not compare_digest(digest, former[0]):
+    sent = f"{HASHED}{digest.hex()}".encode()
+    if not compare_digest(sent, key.value.encode("utf-8", "replace")):
+        if not key.previous or not compare_digest(sent, key.previous.encode("utf-8", "replace")):
             return Refusal(Reason.API_KEY_UNKNOWN, f"no key has the digest {digest.hex()[:12]}…")
         ends_s = min(_or_never(ends_s), _or_never(key.previous_expires_s))
     if not key.enabled:
