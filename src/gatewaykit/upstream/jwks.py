@@ -23,7 +23,6 @@ from gatewaykit.upstream.fetch import Fetched, call_to, fetch
 from gatewaykit.waiting import SingleFlight
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable
 
     from gatewaykit.clock import Clock
@@ -80,7 +79,6 @@ class RemoteKeys:
         self.settled_s = float("-inf")
         self._problem = ""
         self._flight: SingleFlight[None] = SingleFlight()
-        self._ahead: asyncio.Task[None] | None = None
 
     def prepare(self) -> Awaitable[str] | None:
         """What to wait for before `keys` are used: it gives the reason where there are none. None: use them now."""
@@ -95,7 +93,7 @@ class RemoteKeys:
             return None
         if age_s >= self._lifetime.fresh_s:
             return self._fetch()
-        self._fetch_ahead()
+        self._flight.start("", self._load)
         return None
 
     def prepare_unknown(self) -> Awaitable[str] | None:
@@ -115,16 +113,6 @@ class RemoteKeys:
     async def _fetch(self) -> str:
         await self._flight.run("", self._load)
         return self._problem
-
-    def _fetch_ahead(self) -> None:
-        import asyncio
-
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return  # a decision without an event loop uses what is there
-        if self._ahead is None or self._ahead.done():
-            self._ahead = loop.create_task(self._flight.run("", self._load))
 
     async def _load(self) -> None:
         asked_s = self._clock.monotonic()
