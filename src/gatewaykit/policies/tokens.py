@@ -47,18 +47,22 @@ Answer: TypeAlias = Request | Refusal
 def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answer | Awaitable[Answer]]:
     """The hook that lets good tokens through, and sets `request.identity`."""
     trust, identify, answer, bare = use.trust, use.identify, use.answer, use.bare
-    header, query, twice = use.source.header, use.source.query, f"the {use.source} was sent more than once"
+    header, query = use.source.header, use.source.query
+    sent_twice = Rejected(Reason.MALFORMED_REQUEST, f"the {use.source} was sent more than once")
     wall, monotonic, most_kept = runtime.clock.wall, runtime.clock.monotonic, use.most_kept
     kept: dict[bytes, tuple[Identity, float, KeySource, KeySet]] = {}
 
     def on_request(request: Request) -> Answer | Awaitable[Answer]:
-        value = request.headers.get(header) if header else _in_query(request, query)
-        if isinstance(value, Rejected) or (
-            len(fields := request.header_list) != len(request.headers)
-            and header
-            and len(header_values(fields, header)) > 1
-        ):
-            return refuse(request, Rejected(Reason.MALFORMED_REQUEST, twice))
+        if header:
+            headers = request.headers
+            value = headers.get(header)
+            if len(fields := request.header_list) != len(headers) and len(header_values(fields, header)) > 1:
+                return refuse(request, sent_twice)
+        else:
+            values = request.query.get(query, ())
+            if len(values) > 1:
+                return refuse(request, sent_twice)
+            value = values[0].encode("utf-8", "surrogatepass") if values else None
         digest = sha256(value).digest() if value and most_kept else b""
         if (entry := kept.get(digest)) is not None and request.events is None:
             identity, expires_s, source, keys = entry
@@ -123,13 +127,6 @@ def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answe
         return answer(rejected)
 
     return on_request
-
-
-def _in_query(request: Request, name: str) -> bytes | Rejected | None:
-    values = request.query.get(name, ())
-    if len(values) > 1:
-        return Rejected(Reason.MALFORMED_REQUEST, "")
-    return values[0].encode("utf-8", "surrogatepass") if values else None
 
 
 def _token(value: bytes | None, bare: bool) -> bytes | Rejected:
