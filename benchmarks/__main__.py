@@ -19,6 +19,7 @@ SUITES: Final = {
     "iam": "IAM policies: twenty statements with conditions",
     "jwt": "verifying a JSON Web Token, against the same steps by hand and joserfc",
     "authorizers": "an authorizer's cached answer on its request",
+    "tokens": "remembered answers of introspection, forward-auth and SAML; a first assertion",
     "templates": "mapping templates, against functions by hand and airspeed",
     "import": "the cost of `import gatewaykit`",
     "proxy": "http_proxy, against nginx and Caddy",

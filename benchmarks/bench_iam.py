@@ -32,7 +32,8 @@ _CALLER: Final = Principal(
 _CONDITIONS: Final[tuple[dict[str, Any], ...]] = (
     {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "198.51.100.0/24"]}},
     {"StringEquals": {"aws:PrincipalTag/team": ["billing", "support"]}},
-    {"StringLike": {"aws:UserAgent": "*Mozilla/4*"}, "Bool": {"aws:SecureTransport": "false"}},
+    {"StringLike": {"aws:UserAgent": "*Mozilla/4*"}},
+    {"Bool": {"aws:SecureTransport": "true"}},
     {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
     {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ops/*"}},
     {"NumericLessThan": {"aws:EpochTime": "1000000000"}},
@@ -64,7 +65,7 @@ def run(quick: bool) -> list[Line]:
         line("iam", "making the access of a request", [each / 1000 for each in times.rounds["access"]], unit="us"),
         line(
             "iam", "20 statements / a loop of prepared tests by hand", times.added_ratios("allow", "plain", "access"),
-            note="the loop has four regular expressions less, and no rules",
+            note="one regular expression and one set of texts, twenty times",
         ),
     ]  # fmt: skip
 
@@ -76,7 +77,7 @@ def _document() -> dict[str, Any]:
             "Effect": "Deny" if number % 3 == 0 else "Allow",
             "Principal": "*",
             "Action": "execute-api:Invoke",
-            "Resource": [f"{_PLACE}/*/orders/*", f"{_PLACE}/GET/items/{number}/?"],
+            "Resource": f"{_PLACE}/*/orders/*" if number % 2 else f"{_PLACE}/GET/*",
             "Condition": _CONDITIONS[number % len(_CONDITIONS)],
         }
         for number in range(19)

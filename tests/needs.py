@@ -47,6 +47,7 @@ PROGRAMS: dict[str, Program] = {
         lambda: all((JARS / f"{jar}.jar").exists() for jar in ("velocity", "commons-lang", "commons-collections3")),
     ),
     "wrk": Program(("wrk",)),
+    "xmlsec1": Program(("xmlsec1",)),  # signs XML: another implementation than ours
 }
 
 

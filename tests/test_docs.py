@@ -37,10 +37,14 @@ LONGEST_WAIT_S = 60
 
 
 def page_cases() -> list[ParameterSet]:
-    """The pages; those that call a server from the shell need curl."""
-    curl = pytest.mark.needs("curl")
+    """The pages, and what they call from the shell."""
+    programs = (("$ curl ", pytest.mark.needs("curl")), ("$ openssl ", pytest.mark.needs("openssl")))
     return [
-        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[curl] if "$ curl " in page.read_text("utf-8") else [])
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[mark for call, mark in programs if call in page.read_text("utf-8")],
+        )
         for page in PAGES
     ]
 

@@ -14,8 +14,8 @@ from tools.reference_tables import PAGES, filled, options_of
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 POLICIES = (
-    "access_log", "address_filter", "api_key", "authenticate", "cors", "preauth_throttle", "quota", "throttle",
-    "transform", "validate",
+    "access_log", "address_filter", "api_key", "authenticate", "cors", "forward_auth", "introspection",
+    "lambda_authorizer", "mtls", "preauth_throttle", "quota", "saml_bearer", "throttle", "transform", "validate",
 )  # fmt: skip
 
 

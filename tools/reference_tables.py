@@ -21,7 +21,7 @@ from gatewaykit.core.reasons import Reason, ResponseType
 from gatewaykit.core.vtl.methods import METHODS
 from gatewaykit.core.vtl.values import JavaSet
 from gatewaykit.deploy import configured_policies
-from gatewaykit.deploy.config import ApiSettings, Config, ServerSettings
+from gatewaykit.deploy.config import ApiSettings, Config, ServerSettings, TlsSettings
 from gatewaykit.deploy.configured_policies import KeySettings
 from gatewaykit.deploy.settings import schema_of
 
@@ -88,7 +88,7 @@ def _command(name: str) -> str:
 
 
 _SETTINGS: dict[str, type] = {
-    "file": Config, "api": ApiSettings, "server": ServerSettings, "key": KeySettings,
+    "file": Config, "api": ApiSettings, "server": ServerSettings, "tls": TlsSettings, "key": KeySettings,
     **configured_policies._SETTINGS,
 }  # fmt: skip
 

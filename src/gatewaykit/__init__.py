@@ -8,7 +8,7 @@ _HOME = {
     "SystemClock": "clock", "VirtualClock": "clock",
     "Head": "core.http", "Identity": "core.http", "Request": "core.http", "Response": "core.http",
     "Reason": "core.reasons", "Refusal": "core.reasons", "Credentials": "core.iam.credentials",
-    "Principal": "core.iam.access", "ApiKey": "core.identity.api_key",
+    "Principal": "core.iam.access", "Signer": "core.iam.signing", "ApiKey": "core.identity.api_key",
     "Policy": "ports", "Decision": "pipeline.decision",
     "BufferedSink": "observe.access_log", "access_log": "observe.access_log",
     "address_filter": "policies.address_filter", "api_key": "policies.api_key",

@@ -7,6 +7,7 @@ from gatewaykit.core.http import Request as Request
 from gatewaykit.core.http import Response as Response
 from gatewaykit.core.iam.access import Principal as Principal
 from gatewaykit.core.iam.credentials import Credentials as Credentials
+from gatewaykit.core.iam.signing import Signer as Signer
 from gatewaykit.core.identity.api_key import ApiKey as ApiKey
 from gatewaykit.core.reasons import Reason as Reason
 from gatewaykit.core.reasons import Refusal as Refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit import Gateway, PolicyMiddleware, VirtualClock, lambda_authorizer, rule
-from gatewaykit.policies import lambda_authorizer as module
+from gatewaykit.policies import authorizing
 from gatewaykit.ports import Policy
 from gatewaykit.testing import Client
 from gatewaykit.testing.client import Result
@@ -29,8 +30,8 @@ def policy(*resources: str, effect: str = "Allow") -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def allowing(*resources: str, principal: str = "ann", **more: Any) -> dict[str, Any]:
-    return {"principalId": principal, "policyDocument": policy(*resources or (ALL,)), **more}
+def allowing(*resources: str, principal: str = "ann", effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    return {"principalId": principal, "policyDocument": policy(*resources or (ALL,), effect=effect), **more}
 
 
 class App:
@@ -426,7 +427,7 @@ async def test_answers_expire_on_time_also_for_whoever_keeps_asking() -> None:
 
 
 async def test_a_flood_of_callers_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_CACHED", 10)
+    monkeypatch.setattr(authorizing, "MOST_CACHED", 10)
     asked = []
 
     def authorize(event: Any, context: Any) -> Any:
@@ -438,6 +439,21 @@ async def test_a_flood_of_callers_does_not_fill_the_memory(monkeypatch: pytest.M
         await client.get("/", headers={"authorization": f"t{number}"})
 
     assert len(asked) == 101, "the newest is kept, the oldest is not"
+
+
+async def test_huge_tokens_and_paths_are_not_kept() -> None:
+    """Each of these callers is denied, and remembered; what is remembered must be small."""
+    _, client = guarded(lambda event, context: allowing(ALL, effect="Deny"), type="TOKEN")
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(100):
+        for path in range(16):
+            headers = {"authorization": f"{number:05}" * 5_000}
+            assert (await client.get(f"/{path:03}" * 370, headers=headers)).status == 403
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+
+    assert kept < 100 * 12_000
 
 
 async def test_an_expression_and_a_token_made_for_each_other_do_not_hold_the_gateway_up() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,6 +143,7 @@ FAKE_ROOT = issue("O=Shop,CN=root", ca=True)
         pytest.param([issue().pem, CLIENT.pem, ROOT.pem], id="self-signed, with the chain of another behind"),
         pytest.param([FAKE_ROOT.pem], id="a root of one's own"),
         pytest.param(issue(issuer=ROOT, ends=NOW - timedelta(seconds=1)).chain, id="expired a second ago"),
+        pytest.param(issue(issuer=ROOT, uses=(ExtendedKeyUsageOID.SERVER_AUTH,)).chain, id="a server's certificate"),
         pytest.param([FORGED_SIGNATURE], id="another signature"),
         pytest.param([CLIENT.key_pem], id="a key"),
         pytest.param([CLIENT.pem] * 200, id="two hundred certificates"),

@@ -31,7 +31,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def introspecting(answer: Any, **options: Any) -> tuple[Client, ScriptedTransport]:
     issuer = ScriptedTransport(answer if callable(answer) else lambda _: answer)
     policy = introspection("http://login.test/introspect", **CLIENT, **options)
-    return Client(PolicyMiddleware(app, policies=[policy], transport=issuer, clock=VirtualClock())), issuer
+    guarded = PolicyMiddleware(
+        app, policies=[policy], transport=issuer, clock=VirtualClock(), preauth_throttle=False
+    )  # fmt: skip
+    return Client(guarded), issuer
 
 
 def bearer(token: str | bytes) -> list[tuple[str, str | bytes]]:
@@ -240,9 +243,9 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d
 async def drips(peer: Peer) -> None:
     await peer.request()
     await peer.send(HEAD % len(ALICE))
-    for byte in ALICE[:5]:
+    for byte in ALICE:  # each in time, all of them not
         await peer.send(bytes((byte,)))
-    await peer.gone()
+        await asyncio.sleep(0.03)  # a peer that is slow on purpose
 
 
 async def says_nothing(peer: Peer) -> None:

@@ -19,8 +19,10 @@ def test_check_lists_what_is_not_enforced_with_its_place(run: Run) -> None:
     ran = run("check", "shop.yaml")
 
     first, second = ran.out.splitlines()[:2]
-    expected = "shop.yaml:3:1 ignored x-amazon-apigateway-security-policy protects: the TLS policy is that of the server in front"
-    assert " ".join(first.split()) == expected
+    assert " ".join(first.split()) == (
+        "shop.yaml:3:1 ignored x-amazon-apigateway-security-policy protects: "
+        "the TLS policy is that of the server in front"
+    )
     assert second.startswith("shop.yaml:4:1  unknown  x-amazon-apigateway-tag-value")
     assert "2 of " in ran.out
     assert "1 of them protect the API" in ran.out

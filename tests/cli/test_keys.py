@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gatewaykit.core.identity.key_value import checks_out
-from tests.cli.conftest import Ran, Run
+from tests.cli.conftest import POLICY, Ran, Run
 
 STORES = pytest.mark.parametrize("store", ["keys.json", "keys.yaml", "sqlite:///keys.db"])
 
@@ -252,7 +252,7 @@ def test_a_gateway_lets_the_keys_of_a_store_in(run: Run, here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["explain", "shop.yaml", "GET", "/hello", "--accept", "x-amazon-apigateway-security-policy", "--keys", "keys.json"],
+        (["explain", "shop.yaml", "GET", "/hello", *POLICY, "--keys", "keys.json"],
          "--keys: no method of this API asks for a key"),
         (["explain", "keyed.yaml", "GET", "/hello", "--keys", "gone.json"], "gone.json: the file cannot be read"),
         (["explain", "keyed.yaml", "GET", "/hello", "--keys", "keys.json", "--config", "with.yaml"],

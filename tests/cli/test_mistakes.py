@@ -47,7 +47,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a module that raises": (["check", "shop.yaml", "--function", "a=broken:b"], "raised ZeroDivisionError"),
     "a module that exits": (["check", "shop.yaml", "--function", "a=leaving:b"], "raised SystemExit: 5"),
     "several at once": (["check", "shop.yaml", "--function", "a", "--var", "b", "--key", "c"], "3 problems"),
-    "what protects is not enforced": (["serve", "shop.yaml"], "shop.yaml:3:1: 'x-amazon-apigateway-security-policy' protects"),
+    "what protects is not enforced": (
+        ["serve", "shop.yaml"], "shop.yaml:3:1: 'x-amazon-apigateway-security-policy' protects",
+    ),
     "a short key": (["serve", "--upstream", "http://h", "--key", "demo=abc"], "16 are the least"),
     "a key that nothing asks for": (
         ["explain", "open.yaml", "GET", "/", "--key", "demo=0123456789abcdef"], "no method of this API asks for a key",

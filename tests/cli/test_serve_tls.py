@@ -69,6 +69,7 @@ def test_a_client_with_a_certificate_is_let_in_and_known(serve: Serve, keys: Pat
     answer = running.get("/who", verify=client_with(keys, CLIENT))
 
     assert running.said["url"].startswith("https://127.0.0.1:")
+    assert running.said["try"] == f"curl --cacert … --cert … --key … {running.said['url']}/who"
     assert answer.status_code == 200
     assert answer.json()["dn"] == "C=US,O=Shop,CN=till 1"
     assert answer.json()["serial"] == "a1:0b"

@@ -6,6 +6,7 @@ import pytest
 
 from gatewaykit.core.context import ApiFacts, context_of, path_text, resource_id
 from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.iam.access import VpcEndpoint
 from gatewaykit.core.identity.mtls import ClientCertificate
 
 FACTS = ApiFacts(api_id="abc123", stage="dev", domain_name="abc123.execute-api.us-east-1.amazonaws.com")
@@ -95,6 +96,12 @@ def test_a_signature_shows_in_the_identity_and_in_no_authorizer() -> None:
     assert (context["identity"]["userArn"], context["identity"]["user"]) == (arn, "AIDA7")
     assert context["identity"]["sourceIp"] == "127.0.0.1"
     assert "authorizer" not in context
+
+
+def test_the_endpoint_of_a_private_api_is_part_of_the_identity() -> None:
+    identity = context_of(a_request(vpc_endpoint=VpcEndpoint(id="vpce-1", vpc="vpc-7")), FACTS)["identity"]
+
+    assert (identity["vpceId"], identity["vpcId"]) == ("vpce-1", "vpc-7")
 
 
 def test_the_id_of_an_api_key_is_part_of_the_identity() -> None:

@@ -20,7 +20,10 @@ SETTINGS = (
     "apis, policies, keys, key_store, authorizers, credentials, issuers, functions, apps, trusted_proxies, "
     "preauth_throttle, store and server"
 )
-OF_AN_API = "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers and timeout"
+OF_AN_API = (
+    "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers "
+    "and timeout"
+)
 
 WHOLE = """\
 apis:

@@ -9,6 +9,7 @@ import pytest
 from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, Refusal, VirtualClock
 from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
+from tests.peers.identity_provider import provider
 
 KEY = "0123456789abcdef"
 HEADER = {"x-api-key": KEY}
@@ -95,6 +96,7 @@ def nobody(request: Any) -> Refusal:
     [
         pytest.param("authenticate", "authorizer", "os:abort", id="code"),
         pytest.param("access_log", "sink", "/tmp/elsewhere", id="a file"),
+        pytest.param("saml_bearer", "idp_metadata", "/etc/passwd", id="a file to read"),
         pytest.param("lambda_authorizer", "function", "os:abort", id="code of an authorizer"),
         pytest.param("lambda_authorizer", "endpoint", "http://169.254.169.254/", id="an address"),
         pytest.param("mtls", "truststore", "/etc/ssl/certs/ca-certificates.crt", id="a truststore"),
@@ -212,6 +214,28 @@ def test_every_policy_of_the_package_that_needs_no_code_can_be_written_down() ->
         {"access_log": {"format": "json"}},
         {"cors": {"origins": ["https://shop.example"], "origin_regex": None, "max_age_s": 5}},
         {"quota": {"limit": 5, "period": "DAY", "key": "everyone"}},
+        {
+            "introspection": {
+                "endpoint": "https://login.example/introspect",
+                "client_id": "a",
+                "client_secret": "b",
+                "ttl": "1m",
+                "auth_method": "client_secret_post",
+                "claims": {"tenant": ["acme"], "level": 1},
+            }
+        },
+        {
+            "forward_auth": {
+                "url": "http://auth.example/",
+                "principal": "X-User",
+                "claims": {"X-Role": "role"},
+                "ttl": 5,
+                "key": "header:Cookie",
+                "copy_headers": ["X-User"],
+                "forward_headers": ["Cookie"],
+            }
+        },
+        {"saml_bearer": {"audience": ["a"], "issuer": "b", "idp_certificates": provider().pem, "one_time": False}},
         {
             "transform": {
                 "request": ["csv_to_json", {"wrap": "rows"}],

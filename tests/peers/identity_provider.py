@@ -102,14 +102,17 @@ class _Signer(XMLSigner):  # type: ignore[misc]  # signxml does not export it as
 
 
 @cache
-def provider(name: str = "idp", kind: str = "ec") -> IdentityProvider:
-    """A provider with its own key, the same for one name in one run; `kind` is ec, rsa or weak."""
+def provider(name: str = "idp", kind: str = "ec", around: str = NOW) -> IdentityProvider:
+    """A provider with its own key, the same for one name in one run; `kind` is ec, rsa or weak.
+
+    Its certificate is valid for a year before and after `around`.
+    """
     key: Any = ec.generate_private_key(ec.SECP256R1())
     if kind != "ec":
         key = rsa.generate_private_key(65537, 1024 if kind == "weak" else 2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
     year = datetime.timedelta(days=365)
-    middle = datetime.datetime.fromisoformat(NOW)
+    middle = datetime.datetime.fromisoformat(around)
     certificate = builder.not_valid_before(middle - year).not_valid_after(middle + year).sign(key, hashes.SHA256())
     return IdentityProvider(key, certificate)

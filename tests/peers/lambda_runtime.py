@@ -77,7 +77,8 @@ def _handler(waiting: queue.Queue[_Call | None]) -> type[BaseHTTPRequestHandler]
             name = f"call-{next(numbers)}"
             under_way[name] = call
             self._answer(
-                200, call.event, ("Lambda-Runtime-Aws-Request-Id", name), ("Lambda-Runtime-Deadline-Ms", "9999999999999"),
+                200, call.event,
+                ("Lambda-Runtime-Aws-Request-Id", name), ("Lambda-Runtime-Deadline-Ms", "9999999999999"),
                 ("Lambda-Runtime-Trace-Id", "Root=1-5e1b4151-5ac6c58f5b5daa1c1e4b5c3b"),  # it crashes without one
                 ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f"),
             )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from gatewaykit import (
     ConfigError,
     ForwardAuthMiddleware,
+    Gateway,
     Identity,
     Policy,
     PolicyMiddleware,
@@ -21,6 +22,7 @@ from gatewaykit import (
 )
 from gatewaykit.ports import UpstreamRequest
 from gatewaykit.testing import Client, PolicyContract, Reply, ScriptedTransport, decide, decider, make_request
+from tests.conformance.documents import document, mock
 
 URL = "http://auth.example:4181/check?for=shop"
 USER: dict[str, Any] = {"principal": "X-User", "copy_headers": ["X-User"], "claims": {"X-Role": "role"}}
@@ -74,6 +76,18 @@ def test_the_service_is_sent_the_request_without_its_body() -> None:
         b"x-forwarded-host": b"shop.example", b"x-forwarded-uri": b"/pets/1?x=1", b"x-forwarded-for": b"203.0.113.7",
         b"x-original-method": b"PUT", b"x-original-uri": b"/pets/1?x=1",
     }  # fmt: skip
+
+
+async def test_the_stage_is_part_of_what_the_client_asked_for() -> None:
+    service = Service(s1="alice")
+    gateway = Gateway.from_openapi(
+        document({"/pets": {"get": mock()}}), policies=[forward_auth(URL)], transport=service, stage_prefix=True
+    )
+
+    answer = await Client(gateway).get("/prod/pets?x=1", headers={"cookie": "s1"})
+
+    (sent,) = service.requests
+    assert (answer.status, dict(sent.headers)[b"x-forwarded-uri"]) == (200, b"/prod/pets?x=1")
 
 
 def test_the_client_gets_the_services_401() -> None:
@@ -266,6 +280,8 @@ class TestForwardAuthThatRemembers(PolicyContract):
         ({"principal": "x-user", "claims": {"x role": "role"}}, "claims"),
         ({"principal": "x-user", "claims": {"x-role": ""}}, "claims"),
         ({"claims": {"x-role": "role"}}, "principal"),
+        ({"relay_body": "no"}, "relay_body"),
+        ({"relay_redirects": 1}, "relay_redirects"),
         ({"timeout": 0}, "timeout"),
         ({"ttl": "soon"}, "ttl"),
         ({"key": "cookie", "ttl": 1}, "key"),

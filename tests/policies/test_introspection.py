@@ -16,6 +16,7 @@ from joserfc.jwk import import_key
 
 from gatewaykit import (
     ConfigError,
+    Gateway,
     Identity,
     IntrospectionMiddleware,
     Policy,
@@ -27,6 +28,7 @@ from gatewaykit import (
 )
 from gatewaykit.ports import UpstreamRequest
 from gatewaykit.testing import Client, Hold, PolicyContract, Reply, ScriptedTransport, decider, make_request
+from tests.conformance.documents import document, mock
 
 ENDPOINT = "https://login.example/introspect"
 CLIENT: dict[str, Any] = {"client_id": "gateway", "client_secret": "a secret"}
@@ -278,6 +280,16 @@ async def test_it_is_a_middleware_too() -> None:
     client = Client(IntrospectionMiddleware(hello, ENDPOINT, **CLIENT, transport=Issuer(abc=saying())))
 
     assert (await client.get("/", headers={"authorization": "Bearer abc"})).text == "hello alice"
+
+
+async def test_it_stands_in_front_of_a_definition() -> None:
+    issuer = Issuer(abc=saying())
+    policies = [introspection(ENDPOINT, **CLIENT)]
+    gateway = Gateway.from_openapi(document({"/": {"get": mock()}}), policies=policies, transport=issuer)
+
+    answers = [await gateway.invoke("GET", "/", headers={"authorization": f"Bearer {each}"}) for each in ("abc", "x")]
+
+    assert [answer.status for answer in answers] == [200, 401]
 
 
 class TestIntrospection(PolicyContract):

@@ -11,6 +11,7 @@ import pytest
 
 from gatewaykit.clock import VirtualClock
 from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.iam.signing import Signer
 from gatewaykit.core.reasons import Reason
 from gatewaykit.errors import ConfigError, UpstreamError
 from gatewaykit.pipeline.decision import Decision
@@ -52,7 +53,7 @@ def get(path: str = "/pets", *tokens: str, method: str = "GET", **headers: str) 
 
 
 def ask(policy: Policy, *requests: Request, **options: Any) -> list[Decision]:
-    decide = decider(policy, **options)
+    decide = decider(policy, **{"clock": VirtualClock(), **options})  # the system's would tell how long a call took
     return [decide(request) for request in requests]
 
 
@@ -372,9 +373,20 @@ async def test_a_function_that_hangs_is_given_up() -> None:
     )  # fmt: skip
 
 
-def test_a_function_that_has_to_wait_cannot_be_driven_without_an_event_loop() -> None:
+async def a_turn() -> None:
+    await asyncio.sleep(0)
+
+
+async def a_timeout() -> None:
+    async with asyncio.timeout(1):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("wait", [a_turn, a_timeout])
+def test_a_function_that_has_to_wait_cannot_be_driven_without_an_event_loop(wait: Callable[[], Any]) -> None:
     async def waits(event: Any, context: Any) -> Any:
-        await asyncio.sleep(1)
+        await wait()
+        return allowing("*")
 
     with pytest.raises(ConfigError, match="has to wait"):
         ask(lambda_authorizer(waits), get())
@@ -520,22 +532,22 @@ def test_a_function_elsewhere_that_gives_no_answer_lets_nobody_in(reply: Any, re
     assert detail in decision.detail
 
 
-def _remote(transport: ScriptedTransport) -> list[Decision]:
-    from gatewaykit.deploy.runtime import make_runtime
+def test_a_call_of_a_function_elsewhere_is_signed() -> None:
+    transport = ScriptedTransport([Reply(body=json.dumps(allowing(PETS)).encode())])
+    _remote(transport, signer=Signer(access_key_id="AKID", secret="a-secret-of-sixteen", region="eu-west-1"))
 
-    policy = lambda_authorizer("authorize", endpoint="http://127.0.0.1:3001/", type="TOKEN")
-    runtime = make_runtime(clock=VirtualClock(), transport=transport)
-    return ask(_Bound(policy.bind(runtime)), get("/pets", "t"))
+    [sent] = transport.requests
+    fields = {name.lower(): value for name, value in sent.headers}
+    assert fields[b"authorization"].startswith(
+        b"AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/lambda/aws4_request, "
+        b"SignedHeaders=content-type;host;x-amz-date;x-amz-invocation-type, Signature="
+    )
+    assert fields[b"host"] == b"127.0.0.1:3001"
 
 
-class _Bound(Policy):
-    """A policy that is bound already, to a transport of the test's."""
-
-    def __init__(self, bound: Policy) -> None:
-        self._bound = bound
-
-    def bind(self, runtime: Runtime) -> Policy:
-        return self._bound
+def _remote(transport: ScriptedTransport, **options: Any) -> list[Decision]:
+    policy = lambda_authorizer("authorize", endpoint="http://127.0.0.1:3001/", type="TOKEN", **options)
+    return ask(policy, get("/pets", "t"), clock=VirtualClock(), transport=transport)
 
 
 # ---------------------------------------------------------------------------------------------------- configuration
@@ -553,12 +565,15 @@ def answer(event: Any, context: Any) -> Any:
         ("authorize", {"endpoint": "ftp://x"}, ["endpoint"]),
         ("authorize", {"endpoint": 7}, ["endpoint"]),
         (answer, {"endpoint": "http://x"}, ["endpoint"]),
+        (answer, {"signer": Signer(access_key_id="a", secret="s")}, ["signer"]),
+        ("authorize", {"endpoint": "http://x", "signer": "AKID"}, ["signer"]),
         (answer, {"type": "token", "api": "rest", "payload_format": "3.0"}, ["type", "api", "payload_format"]),
         (answer, {"type": "TOKEN", "api": "HTTP", "identity_source": "$request.header.X"}, ["type", "identity_source"]),
         (answer, {"type": "TOKEN", "identity_source": "method.request.querystring.q"}, ["identity_source"]),
         (answer, {"type": "TOKEN", "identity_source": [AUTHORIZATION, "method.request.header.b"]}, ["identity_source"]),
         (answer, {"identity_source": ["nonsense", "more"]}, ["identity_source", "identity_source"]),
         (answer, {"identity_source": [7]}, ["identity_source"]),
+        (answer, {"identity_source": None}, ["identity_source"]),
         (answer, {"payload_format": "2.0"}, ["payload_format"]),
         (answer, {"simple_responses": True}, ["simple_responses"]),
         (answer, {"api": "HTTP", "resource_policy": {}}, ["resource_policy"]),
@@ -573,8 +588,10 @@ def answer(event: Any, context: Any) -> Any:
         (answer, {"name": 7}, ["name"]),
     ],
     ids=[
-        "no function", "nowhere", "no endpoint", "an endpoint that is a number", "here and there", "words",
-        "TOKEN in HTTP", "TOKEN of a query", "TOKEN of two", "sources", "a source that is a number", "2.0", "simple",
+        "no function", "nowhere", "no endpoint", "an endpoint that is a number", "here and there",
+        "a signer for nothing", "a signer that is none", "words",
+        "TOKEN in HTTP", "TOKEN of a query", "TOKEN of two", "sources", "a source that is a number", "no source",
+        "2.0", "simple",
         "policy in HTTP", "policy", "expression without token", "expression", "no time", "durations", "too long",
         "cached without sources", "cached handshakes", "name",
     ],

@@ -155,7 +155,7 @@ def test_without_a_certificate_the_operator_learns_why(
     [
         pytest.param(over_tls(STRANGER.pem), "no chain leads from O=Shop,CN=root", id="another CA of the same name"),
         pytest.param(over_tls("nonsense"), "certificate 1 cannot be read", id="nonsense"),
-        pytest.param(over_tls(7), "the server shows none that can be read", id="no texts"),  # type: ignore[arg-type]
+        pytest.param(over_tls(7, CLIENT.pem), "the server shows none that can be read", id="no texts"),  # type: ignore[arg-type]
         pytest.param(
             over_tls(CLIENT.pem, client_cert_error="revoked"), "the server says of it: revoked", id="the server"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
@@ -165,17 +166,27 @@ async def test_older_versions_of_tls_are_refused(files: Path) -> None:
     assert await refused(files, old)
 
 
-async def test_a_session_cannot_be_taken_up_again(files: Path) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+async def test_a_session_that_is_taken_up_again_shows_the_whole_chain(version: ssl.TLSVersion, files: Path) -> None:
     app, context = Recorder(), client_with(files, CLIENT)
-    async with serving(app, RawHttpToolsProtocol, server_context(tls(files))) as port:
-        await exchange(port, LAST, context=context)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        writer.write(LAST)
-        await reader.read()
-        connection = writer.get_extra_info("ssl_object")
+    context.minimum_version = context.maximum_version = version
 
-        assert connection.session is None or not connection.session.has_ticket
-        writer.close()
+    def ask(port: int, session: ssl.SSLSession | None) -> tuple[bool | None, ssl.SSLSession | None]:
+        plain = socket.create_connection(("127.0.0.1", port))
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
+            connection.sendall(LAST)
+            while connection.recv(4096):
+                pass
+            return connection.session_reused, connection.session
+
+    async with serving(app, RawHttpToolsProtocol, server_context(tls(files))) as port:
+        _, session = await asyncio.to_thread(ask, port, None)
+        reused, _ = await asyncio.to_thread(ask, port, session)
+
+    assert reused is (version is ssl.TLSVersion.TLSv1_2)  # 1.3 would do it by tickets, and there are none
+    assert [scope["extensions"]["tls"]["client_cert_chain"][:2] for scope in app.scopes] == [
+        (CLIENT.pem, INNER.pem)
+    ] * 2
 
 
 # ---------------------------------------------------------------------------------------------------- files

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gatewaykit.asgi.types import Message, Receive, Scope, Send
+    from gatewaykit.core.identity.mtls import ClientCertificate
 
 __all__ = ["RAW_HEADERS", "STATE_KEY", "AsgiRequest", "View", "hide", "rewritten", "view_of"]
 
@@ -134,8 +135,10 @@ def _header_list(request: AsgiRequest) -> list[tuple[bytes, bytes]]:
     return list(request.scope["headers"])
 
 
-def rewritten(scope: Scope, request: Request) -> Scope:
-    """The scope with the headers and the query that policies gave the request."""
+def rewritten(scope: Scope, request: Any) -> Scope:  # a Request; its slots say what was never asked for
+    """The scope with the headers and the query that policies gave the request; itself, where nobody looked at them."""
+    if request._header_list is None and request._query_string is None:
+        return scope
     headers = [(name.lower(), value) for name, value in request.header_list]
     scope = {**scope, "headers": headers, "query_string": request.query_string}
     extensions = scope.get("extensions")
@@ -153,6 +156,10 @@ class View(Protocol):
     @property
     def identity(self) -> Identity | None:
         """Who is calling; None when no policy proved it."""
+
+    @property
+    def client_cert(self) -> ClientCertificate | None:
+        """The client's certificate, once `mtls` has let it in."""
 
     @property
     def limits(self) -> list[LimitState]:
@@ -178,6 +185,11 @@ class _Nested:
     def identity(self) -> Identity | None:
         own = self._request.identity
         return self._outer.identity if own is None else own
+
+    @property
+    def client_cert(self) -> ClientCertificate | None:
+        own = self._request.client_cert
+        return self._outer.client_cert if own is None else own
 
     @property
     def limits(self) -> list[LimitState]:

@@ -152,6 +152,8 @@ def _try(opened: Opened, url: str) -> str:
     verb = "" if route.verb in ("GET", "ANY", "") else f"-X {route.verb} "
     asks = "api_key" in route.policies
     key = f"-H 'x-api-key: {opened.demo_key or '…'}' " if asks else ""
+    if url.startswith("https:"):
+        key = f"--cacert … {'--cert … --key … ' if 'mtls' in route.policies else ''}{key}"
     return f"curl {verb}{key}{url}{opened.stage_prefix}{mount.rstrip('/')}{path or '/'}"
 
 

@@ -129,6 +129,8 @@ def _identity(request: Request) -> dict[str, Any]:
         identity["apiKeyId"] = caller.key_id
     if request.client_cert is not None:
         identity["clientCert"] = request.client_cert.context
+    if request.vpc_endpoint is not None:
+        identity["vpcId"], identity["vpceId"] = request.vpc_endpoint.vpc or None, request.vpc_endpoint.id
     return identity
 
 

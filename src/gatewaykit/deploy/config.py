@@ -100,7 +100,7 @@ class Config:
     )
     functions: Mapping[str, Function] = setting("Lambda functions by name, each a module:callable", factory=dict)
     apps: Mapping[str, Function] = setting("ASGI apps by name, each a module:callable", factory=dict)
-    trusted_proxies: tuple[str, ...] = setting("Addresses and networks whose X-Forwarded-For counts", ())
+    trusted_proxies: tuple[str, ...] = setting("Addresses and networks of proxies, whose word on the client counts", ())
     preauth_throttle: bool | PreauthThrottleSettings | None = setting(
         "How often an address may fail to authenticate, or false; on under the web profile", None
     )

@@ -22,6 +22,7 @@ from gatewaykit.core.identity.jwt.verifying import Verified, Verifier, unverifie
 from gatewaykit.core.identity.token_source import TokenSource, token_source
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.arrival import note_arrival
 from gatewaykit.policies.bound import Bound
 from gatewaykit.policies.tokens import TokenUse, Trust, token_checking
 from gatewaykit.ports import Policy
@@ -200,6 +201,7 @@ def _with_policy(check: Hook, policy: CompiledPolicy, runtime: Runtime) -> Hook:
     def decide(request: Request, answer: Answer) -> Answer:
         if answer is not request:
             return answer
+        note_arrival(request, runtime.clock)
         access = access_of(request, facts)
         verdict = policy.evaluate(access)
         if verdict.effect is not Effect.ALLOW:

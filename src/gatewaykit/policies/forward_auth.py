@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gatewaykit.core.expiring import Expiring
 from gatewaykit.core.http import Response
-from gatewaykit.core.identity.forward_auth import NEVER_COPIED, ForwardRules, LetIn, apply, question, verdict
+from gatewaykit.core.identity.forward_auth import NEVER_COPIED, ForwardRules, LetIn, apply, digest, question, verdict
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import UpstreamError
 from gatewaykit.policies.bound import Bound
@@ -83,10 +83,8 @@ def forward_auth(
     copied = options.headers("copy_headers", copy_headers)
     for name in sorted(frozenset(copied) & NEVER_COPIED):
         options.problem("copy_headers", f"{name.decode()!r} frames the message; it cannot be copied")
-    if not isinstance(claims, Mapping | None):
-        options.problem("claims", f"{claims!r:.60} is no mapping", mend="Write header names with names of claims")
-        claims = None
-    if claims and principal is None:
+    named = options.names("claims", claims)
+    if named and principal is None:
         mend = "Name the field of the answer that says who it is"
         options.problem("principal", "there are claims, and nobody who makes them", mend=mend)
     if key is not None and not callable(key):
@@ -97,13 +95,10 @@ def forward_auth(
     rules = ForwardRules(
         forwarded=None if forward_headers is None else frozenset(options.headers("forward_headers", forward_headers)),
         copied=copied,
-        claims=tuple(
-            (options.header("claims", field).encode(), options.text("claims", name))
-            for field, name in (claims or {}).items()
-        ),
+        claims=tuple((options.header("claims", field).encode(), name) for field, name in named.items()),
         principal=b"" if principal is None else options.header("principal", principal).encode(),
-        relay_body=relay_body,
-        relay_redirects=relay_redirects,
+        relay_body=options.flag("relay_body", relay_body),
+        relay_redirects=options.flag("relay_redirects", relay_redirects),
     )
     options.check()
     return ForwardAuth(call=call, rules=rules, ttl_s=ttl_s, key=key)
@@ -113,21 +108,17 @@ def _asking(
     config: ForwardAuth, runtime: Runtime
 ) -> Callable[[Request], Request | Response | Refusal | Awaitable[Request | Response | Refusal]]:
     rules, ttl_s, key_of, wall = config.rules, config.ttl_s, config.key, runtime.clock.wall
+    asking = partial(question, rules=rules, stage_in_path=runtime.facts.stage_in_path)
     kept: Expiring[str | bytes, LetIn] = Expiring(_MOST_KEPT)
     flights: SingleFlight[tuple[HeaderList, LetIn | Response | Refusal]] = SingleFlight()
 
     def on_request(request: Request) -> Request | Awaitable[Request | Response | Refusal]:
         if not ttl_s:
-            return ask(request, None, question(request, rules))
-        asked = None
-        if key_of is None:
-            asked = question(request, rules)
-            key: str | bytes | None = sha256(b"\n".join([b": ".join(field) for field in asked])).digest()
-        else:
-            key = key_of(request)
+            return ask(request, None, asking(request))
+        key = digest(request, rules) if key_of is None else key_of(request)
         if key is not None and (let_in := kept.get(key, wall())) is not None:
             return admit(request, let_in)
-        return ask(request, key, asked or question(request, rules))
+        return ask(request, key, asking(request))
 
     async def ask(request: Request, key: str | bytes | None, asked: HeaderList) -> Request | Response | Refusal:
         if key is None:

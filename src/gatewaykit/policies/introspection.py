@@ -89,9 +89,12 @@ def introspection(
 
     The token stands in `Authorization: Bearer …`, or where `identity_source` says (`"header:NAME"`, `"query:NAME"`),
     there also bare. It has to name one of `audience`, come from `issuer`, hold one of `scopes`, and have each of
-    `claims` (with a value, or a list of those that will do), as far as these are given. What the issuer said is remembered for `ttl` seconds and never beyond the token's `exp`; that a
-    token is not valid, for `negative_ttl`: so long may a revocation go unseen. `leeway` is how far `nbf` and `iat` may
-    lie ahead. For `auth_method="private_key_jwt"` the `client_secret` is the private key, in PEM.
+    `claims` (with a value, or a list of those that will do), as far as these are given. `leeway` is how far `nbf` and
+    `iat` may lie ahead.
+
+    What the issuer said is remembered for `ttl`, and never beyond the token's `exp`: so long may a revocation go
+    unseen. That a token is not valid is remembered for `negative_ttl`. For `auth_method="private_key_jwt"` the
+    `client_secret` is the private key, in PEM.
 
     Refusals: 401 for a token that is missing or not valid, 403 for one without the scope, and 500 where the endpoint
     cannot be asked, or says what cannot be understood: nobody comes in then. The identity's principal is the token's

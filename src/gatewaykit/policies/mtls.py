@@ -301,8 +301,10 @@ def _from_tls(request: Request) -> Any:
         return None
     listed = isinstance(chain, Iterable) and not isinstance(chain, (str, bytes))
     parts = tuple(chain) if listed else (chain,)
+    if not all(isinstance(each, (str, bytes)) for each in parts):
+        parts = ()
     error = tls.get("client_cert_error")
-    return None if error is None else str(error), tuple(each for each in parts if isinstance(each, (str, bytes)))
+    return None if error is None else str(error), parts
 
 
 def _chain_of_tls(sent: tuple[str | None, tuple[str | bytes, ...]]) -> tuple[str | bytes, ...] | str:

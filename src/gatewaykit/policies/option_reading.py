@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -57,6 +57,21 @@ class Options:
             self.problem(option, f"{value!r:.60} is neither a text nor a list of texts")
             return ()
         return tuple(listed)
+
+    def flag(self, option: str, value: object) -> bool:
+        """True or false, and nothing that only counts as such."""
+        if not isinstance(value, bool):
+            self.problem(option, f"{value!r:.60} is neither true nor false")
+        return value is True
+
+    def names(self, option: str, value: object) -> Mapping[str, str]:
+        """A mapping from names to names; None is an empty one."""
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(each, str) and each for each in value.values()):
+            self.problem(option, f"{value!r:.60} is no mapping from names to names")
+            return {}
+        return {str(name): each for name, each in value.items()}
 
     def header(self, option: str, value: object) -> str:
         """A header name, in lower case."""

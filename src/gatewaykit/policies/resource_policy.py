@@ -14,11 +14,11 @@ from gatewaykit.core.iam.access import access_of
 from gatewaykit.core.iam.authorization import denial, reason
 from gatewaykit.core.iam.policy import CompiledPolicy, Effect, compile_policy
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.arrival import note_arrival
 from gatewaykit.policies.bound import Bound
 from gatewaykit.ports import Policy
 
 if TYPE_CHECKING:
-    from gatewaykit.core.context import ApiFacts
     from gatewaykit.core.http import Request
     from gatewaykit.ports import Runtime
 
@@ -39,7 +39,7 @@ class ResourcePolicy(Policy):
     def bind(self, runtime: Runtime) -> Policy:
         policy = compile_policy(self.document, name=_NAME, kind="resource", facts=runtime.facts)
         assert isinstance(policy, CompiledPolicy)  # `resource_policy` has seen to it
-        return Bound("resource_policy", on_request=_deciding(policy, runtime.facts, self.private))
+        return Bound("resource_policy", on_request=_deciding(policy, runtime, self.private))
 
 
 def resource_policy(document: Mapping[str, Any] | str | None, *, private: bool = False) -> ResourcePolicy:
@@ -85,10 +85,12 @@ def placed(problem: Problem, where: str) -> Problem:
     return Problem(where=at, what=problem.what, why=problem.why, mend=problem.mend, near=problem.near)
 
 
-def _deciding(policy: CompiledPolicy, facts: ApiFacts, private: bool) -> Callable[[Request], Any]:
+def _deciding(policy: CompiledPolicy, runtime: Runtime, private: bool) -> Callable[[Request], Any]:
+    facts, clock = runtime.facts, runtime.clock
     keys: Mapping[str, tuple[str, ...]] | None = {"aws:sourceip": ()} if private else None
 
     def on_request(request: Request) -> Any:
+        note_arrival(request, clock)
         access = access_of(request, facts, keys=keys)
         verdict = policy.evaluate(access)
         if verdict.effect is not Effect.ALLOW:

@@ -63,10 +63,10 @@ def saml_bearer(
     """Let in whoever sends an assertion that the identity provider signed for this API.
 
     It stands in `Authorization: SAML …` (or `Bearer …`), in base64, deflated or not, or where `identity_source` says
-    (`"header:NAME"`, `"query:NAME"`), there also bare. It has to be signed with one of the provider's certificates: `idp_certificates` is PEM text with one or several,
-    `idp_metadata` a file of the provider's metadata. No certificate of the assertion's own counts. It has to come from
-    `issuer` (the metadata's entityID), name one of `audience`, and where `recipient` is given confirm it for that
-    address. `leeway` is how far clocks may differ.
+    (`"header:NAME"`, `"query:NAME"`), there also bare. It has to be signed with one of the provider's certificates:
+    `idp_certificates` is PEM text with one or several, `idp_metadata` a file of the provider's metadata. No certificate
+    of the assertion's own counts. It has to come from `issuer` (the metadata's entityID), name one of `audience`, and
+    where `recipient` is given confirm it for that address. `leeway` is how far clocks may differ.
 
     With `one_time` an assertion is let in once, as far as this process knows. Without, the same one may come again
     until it expires, unless it has the condition OneTimeUse. The identity's principal is the NameID, or the attribute
@@ -96,10 +96,10 @@ def saml_bearer(
             recipient=None if recipient is None else options.text("recipient", recipient),
             leeway_s=options.seconds("leeway", leeway),
             principal=None if principal is None else options.text("principal", principal),
-            attributes=dict(attributes or {}),
+            attributes=options.names("attributes", attributes),
         ),
         source=options.source(identity_source),
-        one_time=one_time,
+        one_time=options.flag("one_time", one_time),
     )
     options.check()
     return made
@@ -158,17 +158,17 @@ def _credential(value: str | None, *, bare: bool) -> str | None:
     return scheme if bare and scheme and not credential else None
 
 
-def _provider(
-    options: Options, certificates: str | bytes | None, metadata: str | Path | None
-) -> tuple[dict[str, bytes], str]:
+def _provider(options: Options, certificates: object, metadata: object) -> tuple[dict[str, bytes], str]:
     """The provider's certificates in PEM, by the option they are of, and its name where the metadata say it."""
     from gatewaykit.core.identity.saml_metadata import read_metadata
 
     pems: dict[str, bytes] = {}
     named = ""
-    if certificates is not None:
+    if isinstance(certificates, (str, bytes)):
         pems["idp_certificates"] = certificates.encode() if isinstance(certificates, str) else certificates
-    if metadata is not None:
+    elif certificates is not None or metadata is None:
+        options.problem("idp_certificates", "no certificate in PEM", mend="Give it, or idp_metadata")
+    if isinstance(metadata, (str, Path)):
         try:
             named, found = read_metadata(Path(metadata).read_bytes())
             pems["idp_metadata"] = "".join(found).encode()
@@ -176,8 +176,8 @@ def _provider(
             options.problem("idp_metadata", f"{str(metadata)!r} cannot be read: {error.strerror}")
         except ValueError as error:
             options.problem("idp_metadata", f"{str(metadata)!r}: {error}")
-    elif certificates is None:
-        options.problem("idp_certificates", "no certificate", mend="Give idp_certificates or idp_metadata")
+    elif metadata is not None:
+        options.problem("idp_metadata", f"{metadata!r:.60} is no path")
     return pems, named
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -79,7 +80,7 @@ def _context(tls: Tls, contents: Sequence[bytes]) -> ssl.SSLContext:
         context.load_verify_locations(cadata=trusted.decode())
         context.verify_mode = ssl.CERT_REQUIRED if tls.client_cert == "required" else ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # each certificate of the file is trusted as it stands
-        # A session that is taken up again would show the client's certificate without its intermediates.
+        # A session that is taken up again by a ticket has lost the client's intermediates.
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
     return context
@@ -114,26 +115,26 @@ def tls_extension(transport: asyncio.BaseTransport) -> dict[str, Any] | None:
 
 
 _VERSIONS: Final = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
-_suites: dict[str, int] = {}
 
 
+@cache
 def _cipher_suites() -> dict[str, int]:
     """The two bytes that stand for each suite on the wire, by OpenSSL's name for it."""
-    if not _suites:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ciphers("ALL")
-        _suites.update((str(suite["name"]), int(suite["id"]) & 0xFFFF) for suite in context.get_ciphers())
-    return _suites
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL")
+    return {str(suite["name"]): int(suite["id"]) & 0xFFFF for suite in context.get_ciphers()}
 
 
 def _client_chain(connection: Any) -> tuple[str, ...]:
-    """The client's verified chain in PEM, its own certificate first. Before Python 3.13 no public call gives it."""
-    if hasattr(connection, "get_verified_chain"):
-        chain = tuple(map(ssl.DER_cert_to_PEM_cert, connection.get_verified_chain()))
-    else:
-        chain = tuple(each.public_bytes() for each in connection._sslobj.get_verified_chain() or ())
-    leaf = connection.getpeercert(binary_form=True)
-    return chain if chain or leaf is None else (ssl.DER_cert_to_PEM_cert(leaf),)
+    """The client's chain in PEM, its own certificate first. Before Python 3.13 no public call gives it.
+
+    A session of TLS 1.2 that is taken up again was verified when it began: of it, the chain as sent is what is left.
+    """
+    if connection.getpeercert(binary_form=True) is None:
+        return ()
+    inner = connection if hasattr(connection, "get_verified_chain") else connection._sslobj
+    chain = inner.get_verified_chain() or inner.get_unverified_chain()
+    return tuple(ssl.DER_cert_to_PEM_cert(each) if isinstance(each, bytes) else each.public_bytes() for each in chain)
 
 
 def _name(pem: str) -> str | None:

@@ -6,24 +6,23 @@ Lambda API reference, "Invoke". The events go over the gateway's own transport.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gatewaykit.core.http import HeaderList
+from gatewaykit.core.iam.signing import Signer, signed_headers
 from gatewaykit.errors import UpstreamError, words_of
 from gatewaykit.upstream.fetch import Call, Fetched, call_to, fetch
 from gatewaykit.upstream.functions import MAX_RESULT_BYTES, Failure
+from gatewaykit.upstream.request_head import host_field
 
 if TYPE_CHECKING:
+    from gatewaykit.clock import Clock
     from gatewaykit.ports import Transport
     from gatewaykit.upstream.lambda_context import LambdaContext
 
-__all__ = ["RemoteFunction", "Sign", "invoke_call"]
-
-Sign = Callable[[Call, HeaderList, bytes], HeaderList]
-"""Gives the header fields of a signed request."""
+__all__ = ["RemoteFunction", "invoke_call"]
 
 
 def invoke_call(endpoint: str, function: str) -> Call:
@@ -33,19 +32,23 @@ def invoke_call(endpoint: str, function: str) -> Call:
 
 
 class RemoteFunction:
-    """Invokes one function, as a `FunctionRunner` runs one."""
+    """Invokes one function, as a `FunctionRunner` runs one. Requests are signed where there is a signer."""
 
-    __slots__ = ("_call", "_sign", "_transport")
+    __slots__ = ("_call", "_clock", "_signer", "_transport")
 
-    def __init__(self, call: Call, transport: Transport, sign: Sign | None = None) -> None:
-        self._call, self._transport, self._sign = call, transport, sign
+    def __init__(self, call: Call, transport: Transport, clock: Clock, signer: Signer | None = None) -> None:
+        self._call, self._transport, self._clock = call, transport, clock
+        self._signer = None if signer is None else replace(signer, service="lambda")
 
     async def call(self, event: object, context: LambdaContext, timeout_s: float) -> object:
         """The function's result as a JSON value, or a Failure."""
         body = json.dumps(event, ensure_ascii=False).encode("utf-8", "replace")
         headers: HeaderList = [(b"content-type", b"application/json"), (b"x-amz-invocation-type", b"RequestResponse")]
-        if self._sign is not None:
-            headers = self._sign(self._call, headers, body)
+        if self._signer is not None:
+            call, now_s = self._call, self._clock.wall()
+            host = host_field(call.scheme, call.host, call.port).partition(b":")[2].strip()
+            headers.append((b"host", host))
+            headers = signed_headers(self._signer, call.method, call.target.encode("ascii"), headers, body, now_s)
         try:
             answer = await fetch(self._transport, replace(self._call, timeout_s=timeout_s), headers, body)
         except UpstreamError as error:

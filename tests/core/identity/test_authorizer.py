@@ -143,6 +143,20 @@ def test_anything_else_is_a_configuration_error(value: object, problem: str) -> 
     assert (refusal.reason.status, refusal.message) == (500, None)
 
 
+@pytest.mark.parametrize(("levels", "fits"), [(20, True), (21, False)])
+def test_a_context_may_be_nested_within_reason_in_format_2(levels: int, fits: bool) -> None:
+    nested: Any = "inside"
+    for level in range(levels):
+        nested = [nested] if level % 2 else {"a": nested}
+    if isinstance(nested, list):
+        nested = {"a": nested[0]}
+
+    read = read_answer(answer(context=nested), HTTP2)
+
+    assert isinstance(read, Granted) == fits
+    assert fits or read.detail == "who: context has more than 20 levels"  # type: ignore[union-attr]  # a refusal
+
+
 def test_an_answer_that_is_nested_too_deeply_is_a_configuration_error() -> None:
     nested: Any = {}
     for _ in range(100_000):
@@ -223,12 +237,13 @@ def resource(effect: str | None) -> CompiledPolicy | None:
 
 
 NOBODY = "User is not authorized to access this resource"
-DENIED = f"{NOBODY} with an explicit deny in "
+DENIED = f"{NOBODY} with an explicit deny in an identity-based policy"
+BY_API = "User: anonymous is not authorized to perform: execute-api:Invoke on resource: "  # its own words
 TABLE_A = [
     ("allow", None, None), ("silent", None, NOBODY), ("deny", None, DENIED),
-    ("allow", "allow", None), ("allow", "silent", None), ("allow", "deny", DENIED),
-    ("silent", "allow", None), ("silent", "silent", NOBODY), ("silent", "deny", DENIED),
-    ("deny", "allow", DENIED), ("deny", "silent", DENIED), ("deny", "deny", DENIED),
+    ("allow", "allow", None), ("allow", "silent", None), ("allow", "deny", BY_API),
+    ("silent", "allow", None), ("silent", "silent", NOBODY), ("silent", "deny", BY_API),
+    ("deny", "allow", DENIED), ("deny", "silent", DENIED), ("deny", "deny", BY_API),
 ]  # fmt: skip
 
 
@@ -283,9 +298,11 @@ def test_what_was_decided_is_forgotten_before_it_is_too_much() -> None:
     whole = granted(answer())
     for number in range(200):
         verdict_of(whole, asking(f"/pets/{number}"), access)
+    verdict_of(whole, asking("/pets" + "s" * 1000), access)
 
     assert whole.decided is not None
-    assert len(whole.decided) <= 64
+    assert 0 < len(whole.decided) <= 16
+    assert max(len(path) for _, path in whole.decided) < 100
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit.core.http import HeaderList, Identity, Request, Response
-from gatewaykit.core.identity.forward_auth import ForwardRules, LetIn, apply, question, verdict
+from gatewaykit.core.identity.forward_auth import ForwardRules, LetIn, apply, digest, question, verdict
 from gatewaykit.core.reasons import Reason, Refusal
 
 USER = ForwardRules(
@@ -73,6 +73,40 @@ def test_a_host_that_cannot_be_sent_is_not() -> None:
     asked = question(Request("GET", "/", headers=[(b"host", b"a\r\nb")]), ForwardRules())
 
     assert b"x-forwarded-host" not in dict(asked)
+
+
+def asked_alike(rules: ForwardRules, *headers: tuple[bytes, bytes], **more: Any) -> bool:
+    """Whether a request with these headers has the digest of one with a cookie."""
+    one, other = Request("GET", "/", headers=[(b"Cookie", b"a=1")]), Request("GET", "/", headers=list(headers), **more)
+    return digest(one, rules) == digest(other, rules)
+
+
+COOKIE = (b"Cookie", b"a=1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "more"),
+    [
+        pytest.param([(b"Cookie", b"a=2")], {}, id="another value"),
+        pytest.param([(b"Cookie", b"a"), (b"Cookie", b"1")], {}, id="in two fields"),
+        pytest.param([COOKIE, (b"Connection", b"cookie")], {}, id="not to be sent on"),
+        pytest.param([COOKIE, (b"Host", b"shop")], {}, id="another host"),
+        pytest.param([COOKIE], {"scheme": "https"}, id="another scheme"),
+        pytest.param([COOKIE], {"query_string": b"x"}, id="another query"),
+        pytest.param([COOKIE], {"root_path": "/x"}, id="another place"),
+        pytest.param([COOKIE], {"client": ("10.0.0.1", 1)}, id="another address"),
+    ],
+)
+@pytest.mark.parametrize("rules", [ForwardRules(), ForwardRules(forwarded=frozenset((b"cookie",)))], ids=["all", "one"])
+def test_what_is_asked_otherwise_has_another_digest(
+    rules: ForwardRules, headers: HeaderList, more: dict[str, Any]
+) -> None:
+    assert asked_alike(rules, COOKIE)
+    assert not asked_alike(rules, *headers, **more)
+
+
+def test_what_is_not_sent_changes_no_digest() -> None:
+    assert asked_alike(ForwardRules(forwarded=frozenset((b"cookie",))), COOKIE, (b"Accept", b"*/*"))
 
 
 # ---------------------------------------------------------------------------------------------------- answers
@@ -190,6 +224,13 @@ def test_the_back_end_gets_what_the_service_said_and_nothing_else_under_its_name
     assert asking.header_list == [(b"Host", b"shop.example"), (b"Accept", b"*/*"), (b"x-user", b"alice")]
     assert asking.headers == {b"host": b"shop.example", b"accept": b"*/*", b"x-user": b"alice"}
     assert asking.identity is None
+
+
+def test_a_client_that_smuggles_nothing_gets_the_same() -> None:
+    asking = applied(USER, (b"Accept", b"*/*"), said=[(b"x-groups", b"a"), (b"x-groups", b"b")])
+
+    assert asking.header_list[-3:] == [(b"Accept", b"*/*"), (b"x-groups", b"a"), (b"x-groups", b"b")]
+    assert asking.headers == {b"host": b"shop.example", b"accept": b"*/*", b"x-groups": b"b"}
 
 
 def test_the_client_cannot_have_the_next_hop_drop_what_the_service_said() -> None:

@@ -13,6 +13,7 @@ from gatewaykit.core.http import HeaderList, Request
 from gatewaykit.core.identity.identity_sources import (
     IdentitySources,
     Values,
+    cache_key,
     compile_identity_sources,
     compile_token_check,
     joined,
@@ -146,6 +147,19 @@ def test_values_are_equal_only_where_the_headers_are(ones: list[bytes], others: 
 
     if not isinstance(first, Refusal) and not isinstance(second, Refusal):
         assert (first == second) == (ones == others)
+
+
+@given(st.lists(st.lists(st.text())), st.lists(st.lists(st.text())), st.sampled_from(["", "x" * 2048]))
+def test_keys_are_equal_only_where_the_values_are(ones: list[list[str]], others: list[list[str]], more: str) -> None:
+    first, second = ((*map(tuple, some), (more,)) for some in (ones, others))
+
+    assert (cache_key(first) == cache_key(second)) == (first == second)
+
+
+def test_long_values_are_kept_as_a_digest() -> None:
+    assert cache_key((("a",), ("b" * 2047,))) == (("a",), ("b" * 2047,))
+    assert len(cache_key((("a",), ("b" * 2048,)))) == 32
+    assert isinstance(cache_key((("\ud800" * 3000,),)), bytes)
 
 
 def test_repeated_values_are_joined_by_commas_in_an_event() -> None:

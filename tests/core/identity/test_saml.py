@@ -248,3 +248,12 @@ SIGNED = IDP.sign(assertion())
 @given(st.text())
 def test_any_text_is_decoded_or_is_not(text: str) -> None:
     assert isinstance(decode(text), (str, Unusable))
+
+
+def test_what_is_read_is_made_from_the_signed_bytes() -> None:
+    root = etree.fromstring(IDP.sign(assertion()))
+
+    answer = signed_assertion(root, [IDP.certificate], NOW_S)
+
+    assert answer.getroottree() is not root.getroottree()
+    assert answer.find("{*}Signature") is None  # it is not part of what it signs

@@ -24,6 +24,10 @@ BROKEN = ROOT.pem.replace("MII", "MIJ")
         pytest.param(ROOT.pem.replace("CERTIFICATE", "X509 CERTIFICATE"), 1, "", id="an old name"),
         pytest.param(BROKEN + ROOT.pem, 1, "certificate 1 cannot be read: ", id="a broken one"),
         pytest.param(
+            ROOT.pem + OTHER.pem[:-40] + ROOT.pem, 1,
+            "certificates that begin and do not end as they should, and are left out: 1", id="one cut off",
+        ),
+        pytest.param(
             ROOT.pem + issue("CN=w", ca=True, key=weak_key()).pem, 1,
             "certificate 2 (CN=w) is left out: its RSA key has 1024 bits, and needs 2048", id="a weak one",
         ),

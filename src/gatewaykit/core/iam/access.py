@@ -87,8 +87,8 @@ class Keys(dict[str, tuple[str, ...]]):
 class Access:
     """One thing that somebody wants to do. `principal` is None for an anonymous caller.
 
-    `forms` are the spellings of the resource that reach the same route: as it was sent, percent-decoded, and without
-    slashes at its end. A Deny holds for any of them, so that no other spelling gets round it.
+    `forms` are the spellings of the resource that may reach the same route: as it was sent, percent-decoded, without
+    slashes at its end, and without dot segments. A Deny holds for any of them, so that none gets round it.
     """
 
     __slots__ = ("action", "forms", "keys", "principal", "resource", "wanted")
@@ -105,11 +105,22 @@ class Access:
     ) -> None:
         self.action, self.resource, self.principal = action, resource, principal
         self.wanted = action.lower()  # the names of actions are compared in any casing
-        self.forms: tuple[str, ...] = (resource,)
-        if "%" in resource or resource.endswith("/"):
-            decoded = unquote(resource, errors="replace")
-            self.forms = tuple(dict.fromkeys((resource, decoded, resource.rstrip("/"), decoded.rstrip("/"))))
+        odd = "%" in resource or resource.endswith("/") or "//" in resource or "/." in resource
+        self.forms = _forms(resource) if odd else (resource,)
         self.keys = Keys(keys, principal, request, facts)
+
+
+def _forms(resource: str) -> tuple[str, ...]:
+    decoded = unquote(resource, errors="replace")
+    place = decoded.split("/")[:3]  # the API, the stage and the verb, where it is a method's ARN
+    segments: list[str] = []
+    for segment in decoded.split("/")[3:]:
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    forms = (resource, decoded, resource.rstrip("/"), decoded.rstrip("/"), "/".join(place + segments))
+    return tuple(dict.fromkeys(forms))
 
 
 def principal_of(name: str) -> Principal | None:
@@ -169,7 +180,7 @@ def _text(value: bytes | None) -> str | None:
 
 def instant_text(seconds: float) -> str:
     """An instant as the keys of policies have it: `2026-01-01T00:00:00Z`."""
-    return _second(int(min(max(seconds, 0), _LAST)))
+    return _second(int(min(max(0, seconds), _LAST)))
 
 
 _LAST: Final = 253_402_300_799  # of the year 9999: beyond it there are no dates
@@ -181,8 +192,8 @@ def _second(seconds: int) -> str:
 
 
 _REQUEST_KEYS: Final[Mapping[str, Callable[[Request], str | None]]] = {
-    "aws:currenttime": lambda request: instant_text(request.received_s),
-    "aws:epochtime": lambda request: f"{request.received_s:.0f}",
+    "aws:currenttime": lambda request: instant_text(request.received_s) if request.received_s else None,
+    "aws:epochtime": lambda request: f"{request.received_s // 1:.0f}" if request.received_s else None,
     "aws:referer": lambda request: _text(request.headers.get(b"referer")),
     "aws:securetransport": lambda request: "true" if request.scheme in ("https", "wss") else "false",
     # By an endpoint, the address is one inside the VPC: another key has it, so that no rule for the internet fits it.
@@ -199,7 +210,7 @@ _FACT_KEYS: Final[Mapping[str, Callable[[ApiFacts], str]]] = {
 }
 
 _PRINCIPAL_KEYS: Final[Mapping[str, Callable[[Principal], str | tuple[str, ...] | None]]] = {
-    "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else f"{one.mfa_age_s:.0f}",
+    "aws:multifactorauthage": lambda one: None if one.mfa_age_s is None else f"{one.mfa_age_s // 1:.0f}",
     "aws:multifactorauthpresent": lambda one: None if one.mfa_present is None else str(one.mfa_present).lower(),
     "aws:principalaccount": lambda one: one.account,
     "aws:principalarn": lambda one: one.role_arn or one.arn,

@@ -40,12 +40,15 @@ def combination_of(principal: Principal | None, facts: ApiFacts) -> Combination:
 def denial(verdict: Verdict, access: Access, *, wording: Wording) -> Refusal:
     """The refusal for a verdict that does not allow.
 
-    `wording` says who speaks: a Lambda authorizer's policy, IAM (which names the caller), or a resource policy alone.
+    `wording` says who speaks: a Lambda authorizer's policy, IAM (which names the caller), or a resource policy alone. A
+    resource policy that denies beside a Lambda authorizer speaks for itself, too.
     """
+    if wording == "authorizer" and verdict.kind == "resource":
+        wording = "anonymous"
     explicit = verdict.effect is Effect.DENY
     place = _WHERE.get(verdict.kind, _WHERE["identity"])
     if wording == "authorizer":
-        message = _UNAUTHORIZED + (f" with an explicit deny in {_a(place)}" if explicit else "")
+        message = _UNAUTHORIZED + (" with an explicit deny in an identity-based policy" if explicit else "")
     else:
         who = "anonymous" if access.principal is None or wording == "anonymous" else access.principal.arn
         message = f"User: {who} is not authorized to perform: {access.action} on resource: {_masked(access.resource)}"

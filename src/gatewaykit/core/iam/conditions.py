@@ -200,7 +200,10 @@ def compile_conditions(
         here = problems.path(where, written)
         if (read := _operator(str(written))) is None:
             known = OPERATORS if ":" not in str(written) else [f"{s}:{o}" for s in _SETS.values() for o in OPERATORS]
-            problems.add(here, "is no condition operator", word=written, known=known, mend=_LISTED)
+            if str(written).lower().removesuffix(_IF_EXISTS).rpartition(":")[2] == _NULL.lower():
+                problems.add(here, "Null takes neither a set operator nor IfExists")
+            else:
+                problems.add(here, "is no condition operator", word=written, known=known, mend=_LISTED)
         elif not isinstance(keys, Mapping) or not keys:
             problems.add(here, "is no object of keys and values")
         else:

@@ -255,7 +255,7 @@ def _resource_tests(
     among = compile_patterns(fixed)
     if within:
         plain, inside = among, compile_patterns(within)
-        among = lambda form: plain(form) or inside(_within_api(form))  # noqa: E731 - a def of the same name is an error
+        among = lambda form: plain(form) or _within_api(form, inside)  # noqa: E731 - a def of the same name is an error
     if not varying:
         place = (lambda form: not among(form)) if negated else among
         if not denies:
@@ -278,6 +278,7 @@ def _resource_tests(
     return None, lambda access: any(found(access, form) for form in access.forms)
 
 
-def _within_api(arn: str) -> str:
-    """Stage, verb and path of a method's ARN."""
-    return arn.partition("/")[2] if arn.startswith("arn:") else ""
+def _within_api(arn: str, inside: Test) -> bool:
+    """Is what follows the API in a method's ARN (stage, verb and path) inside?"""
+    place, slash, rest = arn.partition("/")
+    return bool(slash) and place.startswith("arn:") and inside(rest)

@@ -8,6 +8,7 @@ Gonnet, "A new approach to text searching", 1992).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final, TypeAlias
@@ -29,17 +30,11 @@ Test: TypeAlias = Callable[[str], bool]
 
 def read_pattern(text: str) -> tuple[Atom, ...]:
     """The atoms of a pattern as it is written."""
-    atoms: list[Atom] = []
-    begin = 0
-    for index, character in enumerate(text):
-        if character in "*?":
-            if begin < index:
-                atoms.append(text[begin:index])
-            atoms.append(Wild(character))
-            begin = index + 1
-    if begin < len(text):
-        atoms.append(text[begin:])
-    return tuple(atoms)
+    return tuple(_WILD.get(atom, atom) for atom in _ATOM.findall(text))
+
+
+_ATOM: Final = re.compile(r"[^*?]+|[*?]")
+_WILD: Final[dict[str, Atom]] = {wild.value: wild for wild in Wild}
 
 
 def any_text(text: str) -> bool:
@@ -70,9 +65,12 @@ def compile_patterns(patterns: Iterable[Sequence[Atom]]) -> Test:
     if prefixes:
         begins = prefixes[0] if len(prefixes) == 1 else tuple(prefixes)
         tests.append(lambda text: text.startswith(begins))
-    if len(tests + others) == 1 and not spans:
-        return (tests + others)[0]
     tests += others
+    if len(tests) == 1 and not spans:
+        return tests[0]
+    if len(spans) == 1 and not tests:
+        ((start, within, skipped),) = spans
+        return lambda text: text.startswith(start) and text.find(within, skipped) >= 0
 
     def test(text: str) -> bool:  # loops, because any() costs more than what it asks
         for begin, inner, at in spans:
@@ -131,33 +129,32 @@ class _Piece:
     __slots__ = ("_fits", "_last", "_ones", "_runs", "length", "literal")
 
     def __init__(self, atoms: Sequence[Atom]) -> None:
-        self._runs: list[tuple[int, str]] = []
+        literals = [atom for atom in atoms if isinstance(atom, str)]
+        if len(literals) == len(atoms):
+            self.literal: str | None = "".join(literals)
+            self.length = len(self.literal)
+            self._runs: list[tuple[int, str]] = [(0, self.literal)]
+        else:
+            self.literal = None
+            self._read(atoms)
+
+    def _read(self, atoms: Sequence[Atom]) -> None:
+        self.length = sum(len(atom) if isinstance(atom, str) else 1 for atom in atoms)
+        self._runs = []
+        places: dict[str, bytearray] = {}  # a bit for each place where this character may stand
+        size = (self.length + 7) // 8
+        ones = bytearray(size)  # and for each where any may
         at = 0
         for atom in atoms:
             if isinstance(atom, str):
                 self._runs.append((at, atom))
-            at += len(atom) if isinstance(atom, str) else 1
-        self.length = at
-        literal = "".join(run for _, run in self._runs)
-        self.literal = literal if len(literal) == at else None
-        self._ones = 0  # a bit for each place where any character stands
-        self._fits: dict[str, int] = {}  # and for each place where this character may stand
-        self._last = 1 << max(at - 1, 0)
-        if literal and self.literal is None:
-            self._read(atoms)
-
-    def _read(self, atoms: Sequence[Atom]) -> None:
-        places: dict[str, bytearray] = {}
-        size = (self.length + 7) // 8
-        ones = bytearray(size)
-        at = 0
-        for atom in atoms:
             for character in atom if isinstance(atom, str) else "?":
                 row = places.setdefault(character, bytearray(size)) if isinstance(atom, str) else ones
                 row[at >> 3] |= 1 << (at & 7)
                 at += 1
         self._ones = int.from_bytes(ones, "little")
         self._fits = {character: int.from_bytes(row, "little") | self._ones for character, row in places.items()}
+        self._last = 1 << (at - 1)
 
     def stands_at(self, text: str, at: int) -> bool:
         return all(text.startswith(run, at + offset) for offset, run in self._runs)

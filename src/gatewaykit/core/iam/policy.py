@@ -54,7 +54,7 @@ class CompiledPolicy:
                         break
                 else:
                     return verdict
-        near = self._silent
+        near, weaker = self._silent, None
         for place, resource, principal, conditions, verdict in allows:
             if place(text) if place else resource(access):
                 named = principal(access) if principal else ANYONE
@@ -66,8 +66,11 @@ class CompiledPolicy:
                             near = missed
                         break
                 else:
-                    return verdict if named == ANYONE else replace(verdict, named=named)
-        return near
+                    if named in (ANYONE, ONESELF):
+                        return verdict if named == ANYONE else replace(verdict, named=named)
+                    if weaker is None or named == ROLE:
+                        weaker = replace(verdict, named=named)  # it may not be enough: another statement could be
+        return weaker or near
 
     def _about(self, action: str) -> tuple[list[_Row], list[_Row]]:
         """The rows of the statements about an action: those that deny, and those that allow."""
@@ -158,9 +161,11 @@ def _identity_side(levels: Iterable[Sequence[Verdict]]) -> Verdict | None:
 
 
 def _best(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The first that allows, else the first; None where there is none. An Allow that names the caller goes before."""
+    """The one that names the caller nearest of those that allow, else one that tells which statement came near."""
     allowing = [verdict for verdict in verdicts if verdict.effect is Effect.ALLOW]
-    return min(allowing, key=lambda verdict: _NEAREST.index(verdict.named)) if allowing else next(iter(verdicts), None)
+    if allowing:
+        return min(allowing, key=lambda verdict: _NEAREST.index(verdict.named))
+    return max(verdicts, key=lambda verdict: bool(verdict.statement), default=None)
 
 
 def same_account(access: Access) -> bool:

@@ -81,6 +81,7 @@ def _own(principal: Principal) -> Iterator[tuple[str, str]]:
             yield ONESELF, principal.user_id
     if principal.role_arn:
         yield ROLE, principal.role_arn
+        yield ROLE, principal.user_id.partition(":")[0]  # a session's id is the role's, and its name
     yield ACCOUNT, principal.account
 
 

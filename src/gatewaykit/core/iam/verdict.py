@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from gatewaykit.core.iam.principals import ACCOUNT, ONESELF
+from gatewaykit.core.iam.principals import ACCOUNT, ROLE
 
 __all__ = ["SILENT", "Combination", "Effect", "Verdict", "combine"]
 
@@ -56,7 +56,7 @@ def combine(identity: Verdict | None, resource: Verdict | None, how: Combination
 
     Within one account an Allow by the resource policy is enough, with two exceptions: naming the caller's account only
     lets that account decide, so its own policies must allow, too; and a boundary or session policy that does not allow
-    still limits a caller who was not named in person. A service-control policy limits in every case.
+    still limits a session that was named by its role. A service-control policy limits in every case.
     """
     for verdict in (resource, identity):
         if verdict is not None and verdict.effect is Effect.DENY:
@@ -81,4 +81,4 @@ def _held_back(identity: Verdict | None, resource: Verdict) -> bool:
     if resource.named == ACCOUNT:
         return True
     kind = "" if identity is None else identity.kind
-    return kind == "scp" or (kind in ("boundary", "session") and resource.named != ONESELF)
+    return kind == "scp" or (kind in ("boundary", "session") and resource.named == ROLE)

@@ -111,7 +111,7 @@ def verdict_of(
     policy, decided = granted.policy, granted.decided
     if isinstance(policy, bool):
         return _SIMPLE[policy]
-    if decided is None:
+    if decided is None or len(request.raw_path) > _MOST_PATH:
         verdict = policy.evaluate(access(request))
     elif (known := decided.get(key := (request.method, request.raw_path))) is not None:
         verdict = known
@@ -146,12 +146,15 @@ def arn_too_long(arn: str) -> Refusal:
     return Refusal(Reason.MALFORMED_REQUEST, detail, message="Request-URI Too Long", status=414)
 
 
-_MOST_DECIDED: Final = 64
+_MOST_DECIDED: Final = 16
+_MOST_PATH: Final = 200
+"""Bytes of a path that is kept: who has many tokens must not fill the memory with paths."""
 
 _SIMPLE: Final = {
     True: Verdict(Effect.ALLOW, policy="the authorizer", statement="isAuthorized"),
     False: Verdict(Effect.SILENT, policy="the authorizer", statement="isAuthorized"),
 }
+_MOST_LEVELS: Final = 20
 _SCALARS: Final = (str, int, float, bool, type(None))
 
 
@@ -185,13 +188,20 @@ def _context_problem(context: object, form: AnswerForm) -> str | None:
     if not isinstance(context, dict):
         return f"context is {_kind(context)}, not an object"
     if form.payload_format == "2.0":
-        return None
+        return None if _is_flat(context, _MOST_LEVELS) else f"context has more than {_MOST_LEVELS} levels"
     for name, value in context.items():
         if not isinstance(value, _SCALARS):
             return f"context[{name!r}] is {_kind(value)}; only texts, numbers and booleans may stand there"
     if form.api == "HTTP" and "claims" in context:
         return "context has the key 'claims', which is reserved"
     return None
+
+
+def _is_flat(value: object, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return True
+    inside = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_flat(each, levels - 1) for each in inside)
 
 
 def _policy(document: object, name: str) -> CompiledPolicy | str:

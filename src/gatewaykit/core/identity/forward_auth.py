@@ -7,8 +7,10 @@ configure them).
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +22,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 if TYPE_CHECKING:
     from gatewaykit.core.http import HeaderList, Request
 
-__all__ = ["NEVER_COPIED", "ForwardRules", "LetIn", "apply", "question", "verdict"]
+__all__ = ["NEVER_COPIED", "ForwardRules", "LetIn", "apply", "digest", "question", "verdict"]
 
 NEVER_COPIED: Final = frozenset(
     b"connection content-length expect host keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
@@ -55,11 +57,14 @@ class ForwardRules:
     relay_redirects: bool = False
     dropped: frozenset[bytes] = field(init=False)  # what the client sends under these names goes no further
     hidden: frozenset[bytes] = field(init=False)  # nor does the service see it
+    told: frozenset[bytes] | None = field(init=False)  # the fields that a question depends on; None: all
 
     def __post_init__(self) -> None:
         dropped = frozenset(map(_canonical, self.copied))
         object.__setattr__(self, "dropped", dropped)
         object.__setattr__(self, "hidden", dropped - _CREDENTIALS)
+        told = None if self.forwarded is None else self.forwarded | {b"connection", b"host"}
+        object.__setattr__(self, "told", told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,8 @@ class LetIn:
     may_be_kept: bool
 
 
-def question(request: Request, rules: ForwardRules) -> HeaderList:
-    """The header fields of the question.
+def question(request: Request, rules: ForwardRules, *, stage_in_path: bool = False) -> HeaderList:
+    """The header fields of the question. `stage_in_path` says that the stage was cut off the path that was sent.
 
     A field that would come from the service's own answer is not sent to it, unless it is a credential. One that no
     message can carry is left out: what the service cannot see, it cannot let in.
@@ -88,7 +93,8 @@ def question(request: Request, rules: ForwardRules) -> HeaderList:
         and _canonical(key) not in hidden
         and _can_be_sent(name, value)
     ]
-    target = forwarded_target(request.root_path.encode() + request.raw_path, request.query_string)
+    before = request.root_path + (f"/{request.stage}" if stage_in_path and request.stage else "")
+    target = forwarded_target(before.encode() + request.raw_path, request.query_string)
     method = request.method.encode("latin-1", "replace")
     about = (
         (b"x-forwarded-method", method),
@@ -100,6 +106,16 @@ def question(request: Request, rules: ForwardRules) -> HeaderList:
         (b"x-original-uri", target),
     )
     return fields + [field for field in about if _can_be_sent(*field)]
+
+
+def digest(request: Request, rules: ForwardRules) -> bytes:
+    """A digest of all that a question is made of: no two requests share one unless they ask the same."""
+    fields = request.header_list
+    if (told := rules.told) is not None:
+        fields = [field for field in fields if field[0].lower() in told]
+    target = request.root_path, request.raw_path, request.query_string
+    about = (request.method, request.scheme, request.address, target, fields)
+    return sha256(marshal.dumps(about, 2)).digest()  # each part with its length, so that none runs into the next
 
 
 def verdict(status: int, headers: HeaderList, body: bytes, rules: ForwardRules) -> LetIn | Refusal | Response:
@@ -126,8 +142,12 @@ def apply(let_in: LetIn, request: Request, rules: ForwardRules) -> None:
     names also leave the Connection field, which would have the next proxy drop them.
     """
     request.identity = let_in.identity
-    dropped = rules.dropped
+    dropped, headers = rules.dropped, request.headers
     if not dropped:
+        return
+    if dropped.isdisjoint(headers) and b"connection" not in headers and b"_" not in b"".join(headers):
+        request.header_list = request.header_list + let_in.fields
+        request.headers = {**headers, **dict(let_in.fields)}
         return
     fields = [
         (name, value) if name.lower() != b"connection" else (name, _without(value, dropped))

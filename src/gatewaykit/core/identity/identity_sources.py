@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.reasons import Reason, Refusal
@@ -20,7 +21,9 @@ from gatewaykit.core.vtl.values import Failure
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
 
-__all__ = ["Context", "IdentitySources", "Values", "compile_identity_sources", "compile_token_check", "joined"]
+__all__ = [
+    "Context", "IdentitySources", "Values", "cache_key", "compile_identity_sources", "compile_token_check", "joined",
+]  # fmt: skip
 
 Context = Callable[["Request"], Mapping[str, Any]]
 """Gives the `$context` of a request; called only where a source asks for it."""
@@ -48,6 +51,15 @@ class IdentitySources:
                     Reason.IDENTITY_SOURCE_MISSING, f"{name} is {'empty' if found else 'missing'}; nobody was asked"
                 )
         return values
+
+
+def cache_key(values: Values) -> Values | bytes:
+    """What an answer is kept under: the values, or the digest of long ones, so that no flood of them is kept."""
+    size = 0
+    for found in values:
+        for text in found:
+            size += len(text)
+    return values if size <= _MOST_KEPT else sha256(repr(values).encode("utf-8", "surrogatepass")).digest()
 
 
 def joined(values: Values) -> list[str]:
@@ -94,6 +106,7 @@ def compile_token_check(expression: str) -> Callable[[str], Refusal | None] | st
     return check
 
 
+_MOST_KEPT: Final = 2048
 _MOST_TOKEN: Final = 10_240
 """What API Gateway takes of all headers together (developer guide, "Quotas")."""
 

@@ -112,7 +112,7 @@ def time_text(moment: datetime) -> str:
     return f"{_MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year:04} GMT"
 
 
-_PEM: Final = re.compile(rb"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
+_PEM: Final = re.compile(rb"-----BEGIN [^-]+-----[^-]*-----END [^-]+-----")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SHORT_NAMES: Final = {x509.NameOID.EMAIL_ADDRESS: "emailAddress"}
 

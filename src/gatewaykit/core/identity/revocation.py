@@ -73,7 +73,7 @@ def read_revocations(data: bytes, *, stale: bool = False) -> Revocations | str:
     return Revocations(tuple(lists), stale)
 
 
-_BLOCK: Final = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
+_BLOCK: Final = re.compile(rb"-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----")
 
 
 def _is_signed(each: x509.CertificateRevocationList, issuers: Sequence[x509.Certificate]) -> bool:

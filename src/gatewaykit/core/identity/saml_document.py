@@ -38,6 +38,9 @@ _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}"
 _ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 _MAX_DEPTH: Final = 40
 _MAX_ELEMENTS: Final = 2000
+_MAX_NAMES: Final = (
+    32  # namespaces in scope, attributes, and prefixes of a list: canonical XML sorts them, for each element
+)
 _DECLARATION: Final = re.compile(r"\s*<\?xml\s[^<>]*\?>")
 _NEVER: Final = re.compile(r"<[!?]")
 _C14N: Final = frozenset(method.value for method in CanonicalizationMethod if "COMMENTS" not in method.name)
@@ -95,9 +98,11 @@ def parse(text: str) -> Any | Unusable:
         root = etree.fromstring(text.encode(), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         return Unusable(f"it is no well-formed XML: {error}")
-    for number, depth in enumerate(_depths(root)):
+    for number, (depth, element) in enumerate(_elements(root)):
         if depth > _MAX_DEPTH or number >= _MAX_ELEMENTS:
             return Unusable(f"it has over {_MAX_ELEMENTS} elements, or some over {_MAX_DEPTH} deep")
+        if max(len(element.nsmap), len(element.attrib), element.get("PrefixList", "").count(" ")) > _MAX_NAMES:
+            return Unusable(f"an element has over {_MAX_NAMES} namespaces, attributes or prefixes")
     return root
 
 
@@ -110,7 +115,9 @@ def signed_assertion(root: Any, certificates: Sequence[x509.Certificate], now_s:
     failure: Exception | None = None
     for certificate in certificates:
         try:
-            result: Any = XMLVerifier().verify(root, x509_cert=certificate, expect_config=configuration)
+            result: Any = XMLVerifier().verify(
+                root, x509_cert=certificate, id_attribute="ID", expect_config=configuration
+            )
         except InvalidCertificate as error:
             failure = failure or error
         except Exception as error:  # noqa: BLE001 - the XML is a stranger's, and signxml raises more than its own
@@ -126,13 +133,17 @@ def signed_assertion(root: Any, certificates: Sequence[x509.Certificate], now_s:
 _TO_BASE64: Final = str.maketrans("-_", "+/")
 
 
-def _depths(root: Any) -> Iterator[int]:
-    """How deep each element stands."""
+def _elements(root: Any) -> Iterator[tuple[int, Any]]:
+    """Every element, parents first, with its depth."""
     todo = [(1, root)]
     while todo:
         depth, element = todo.pop()
-        yield depth
+        yield depth, element
         todo.extend((depth + 1, child) for child in element)
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
 
 
 def _ambiguity(root: Any) -> str | None:
@@ -142,10 +153,10 @@ def _ambiguity(root: Any) -> str | None:
     ids: list[str] = []
     assertions = signatures = 0
     for element in root.iter():
-        local = etree.QName(element).localname
+        local = _local(element.tag)
         assertions += local in ("Assertion", "EncryptedAssertion")
         signatures += local == "Signature"
-        ids += [value for name, value in element.items() if etree.QName(name).localname.lower() == "id"]
+        ids += [value for name, value in element.items() if _local(name).lower() == "id"]
     if assertions != 1:
         return f"it has {assertions} assertions"
     if signatures != 1:

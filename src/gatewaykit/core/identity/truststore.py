@@ -35,10 +35,13 @@ def read_truststore(data: bytes) -> Truststore | str:
     if len(data) > MAX_BYTES:
         return f"it has {len(data)} bytes; {MAX_BYTES} are the most"
     blocks = _BLOCK.findall(data)
+    broken = len(_BEGIN.findall(data)) - len(blocks)
     if len(blocks) > MAX_CERTIFICATES:
         return f"it has {len(blocks)} certificates; {MAX_CERTIFICATES} are the most"
     usable: dict[x509.Certificate, None] = {}  # in their order; a certificate that stands twice is one
     warnings = [_PRIVATE_KEY] if b"PRIVATE KEY-----" in data else []
+    if broken:
+        warnings.append(f"certificates that begin and do not end as they should, and are left out: {broken}")
     for number, block in enumerate(blocks, 1):
         certificate = load_certificate(block)
         if isinstance(certificate, str):
@@ -73,9 +76,8 @@ def weakness(certificate: x509.Certificate) -> str:
     return ""
 
 
-_BLOCK: Final = re.compile(
-    rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----.*?-----END (?:X509 |TRUSTED )?CERTIFICATE-----", re.DOTALL
-)
+_BEGIN: Final = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
+_BLOCK: Final = re.compile(_BEGIN.pattern + rb"[^-]*-----END (?:X509 |TRUSTED )?CERTIFICATE-----")
 _CURVES: Final = frozenset(("secp256r1", "secp384r1", "secp521r1"))
 _DIGESTS: Final = frozenset(("sha256", "sha384", "sha512"))
 _PRIVATE_KEY: Final = "it holds a private key, which does not belong there: whoever reads the file can sign clients"
