@@ -17,6 +17,7 @@ SUITES: Final = {
     "guards": "API keys, lists of addresses and the throttle before authentication",
     "validation": "a JSON body against its schema, against the same libraries called by hand",
     "iam": "IAM policies: twenty statements with conditions",
+    "jwt": "verifying a JSON Web Token, against the same steps by hand and joserfc",
     "authorizers": "an authorizer's cached answer on its request",
     "tokens": "remembered answers of introspection, forward-auth and SAML; a first assertion",
     "templates": "mapping templates, against functions by hand and airspeed",

@@ -111,3 +111,42 @@ def test_without_an_event_loop_what_never_waits_still_works() -> None:
 
     assert drive(within(1.0, now())) == 3
     assert drive(SingleFlight[int]().run("key", now)) == 3
+
+
+async def test_a_call_is_under_way_until_it_has_come_back() -> None:
+    flights, go = SingleFlight[bool](), asyncio.Event()
+    caller = asyncio.create_task(flights.run("key", go.wait))
+    before = flights.under_way("key")
+    await asyncio.sleep(0)
+    meanwhile = (flights.under_way("key"), flights.under_way("other"))
+    go.set()
+
+    assert await caller
+    assert (before, meanwhile, flights.under_way("key")) == (False, (True, False), False)
+
+
+async def test_a_call_may_be_started_for_those_who_come_later() -> None:
+    flights, go = SingleFlight[bool](), asyncio.Event()
+    flights.start("key", go.wait)
+    flights.start("key", go.wait)
+    leaver, stayer = (asyncio.create_task(flights.run("key", go.wait)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    stayer.cancel()
+    await asyncio.gather(leaver, stayer, return_exceptions=True)
+    still = flights.under_way("key")
+    last = asyncio.create_task(flights.run("key", go.wait))
+    go.set()
+
+    assert await last
+    assert (still, flights.under_way("key")) == (True, False)
+
+
+def test_without_an_event_loop_nothing_is_started() -> None:
+    async def never() -> int:
+        raise AssertionError("it was called")
+
+    flights = SingleFlight[int]()
+    flights.start("key", never)
+
+    assert not flights.under_way("key")

@@ -61,10 +61,7 @@ class SingleFlight(Generic[T]):
             return await call()
         import asyncio
 
-        flight = self._flights.get((loop, key))
-        if flight is None:
-            flight = self._flights[loop, key] = _Flight(loop.create_task(_awaited(call)))
-            flight.task.add_done_callback(lambda task: self._landed(loop, key, flight))
+        flight = self._flight(loop, key, call)
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
@@ -73,6 +70,25 @@ class SingleFlight(Generic[T]):
             if not flight.waiting and not flight.task.done():
                 self._landed(loop, key, flight)
                 flight.task.cancel()
+
+    def start(self, key: Any, call: Callable[[], Awaitable[T]]) -> None:
+        """Make the call for whoever asks for `key` later, unless it is under way. It has to deal with its exceptions.
+
+        Without an event loop nothing is started.
+        """
+        if (loop := _loop()) is not None and (loop, key) not in self._flights:
+            self._flight(loop, key, call).waiting += 1  # nobody waits for it, so nobody takes it along
+
+    def under_way(self, key: Any) -> bool:
+        """Whether a call for `key` has been made in this event loop, and has not come back."""
+        return (_loop(), key) in self._flights
+
+    def _flight(self, loop: asyncio.AbstractEventLoop, key: Any, call: Callable[[], Awaitable[T]]) -> _Flight[T]:
+        flight = self._flights.get((loop, key))
+        if flight is None:
+            flight = self._flights[loop, key] = _Flight(loop.create_task(_awaited(call)))
+            flight.task.add_done_callback(lambda task: self._landed(loop, key, flight))
+        return flight
 
     def _landed(self, loop: object, key: Any, flight: _Flight[T]) -> None:
         if self._flights.get((loop, key)) is flight:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.core.http import Head, Request, Response, header_values, parse_query
+from gatewaykit.core.http import Head, Identity, Request, Response, header_values, parse_query, quick_identity
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,9 @@ def test_a_response_gives_its_first_value_of_a_field() -> None:
     assert (response.header("VARY"), response.header("x")) == ("a", None)
     assert header_values(response.headers, b"vary") == [b"a", b"b"]
     assert Response().headers == []
+
+
+def test_an_identity_made_quickly_is_the_same() -> None:
+    assert quick_identity("alice", "jwt", {"a": 1}, ("b",)) == Identity(
+        principal="alice", kind="jwt", claims={"a": 1}, scopes=("b",)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_plus
@@ -21,6 +21,7 @@ __all__ = [
     "Response",
     "header_values",
     "parse_query",
+    "quick_identity",
 ]
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -43,6 +44,26 @@ class Identity:
     scopes: tuple[str, ...] = ()
     key_id: str | None = None
     key_name: str | None = None
+
+
+def quick_identity(principal: str, kind: str, claims: Mapping[str, Any], scopes: tuple[str, ...]) -> Identity:
+    """`Identity(...)` in less than half the time, for what is made on the way of a request.
+
+    A frozen dataclass sets each field by name, past its own refusal to; here the slots are written.
+    """
+    identity = object.__new__(Identity)
+    _set_principal(identity, principal)
+    _set_kind(identity, kind)
+    _set_claims(identity, claims)
+    _set_scopes(identity, scopes)
+    _set_key_id(identity, None)
+    _set_key_name(identity, None)
+    return identity
+
+
+_set_principal, _set_kind, _set_claims, _set_scopes, _set_key_id, _set_key_name = (
+    vars(Identity)[each.name].__set__ for each in fields(Identity)
+)  # fmt: skip
 
 
 class LimitState(NamedTuple):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.http import Identity, Request, quick_identity
 from gatewaykit.core.iam.access import access_of
 from gatewaykit.core.iam.authorization import denial
 from gatewaykit.core.iam.policy import CompiledPolicy, Effect, compile_policy
@@ -25,13 +25,15 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.arrival import note_arrival
 from gatewaykit.policies.bound import Bound
 from gatewaykit.policies.tokens import TokenUse, Trust, token_checking
-from gatewaykit.ports import Answer, Policy
+from gatewaykit.ports import Policy
 from gatewaykit.units import parse_duration
 from gatewaykit.upstream.fetch import call_to
 from gatewaykit.upstream.jwks import KeyAddress, remote_keys
 
 if TYPE_CHECKING:
-    from gatewaykit.ports import Runtime
+    from gatewaykit.ports import Answer, Runtime
+
+    Hook = Callable[[Request], Answer | Awaitable[Answer]]
 
 __all__ = ["Cognito", "cognito"]
 
@@ -70,8 +72,9 @@ class Cognito(Policy):
     def _identify(self, token: Verified) -> Identity | Rejected:
         if (rejected := unfit(token, self.scopes, self.fits_audience)) is not None:
             return rejected
-        claims = claim_texts(token.claims)
-        return Identity(principal=claims.get("sub", ""), kind="cognito", claims=claims, scopes=token.scopes)
+        claims, scopes, _ = token
+        texts = claim_texts(claims)
+        return quick_identity(texts.get("sub", ""), "cognito", texts, scopes)
 
 
 def cognito(
@@ -92,8 +95,8 @@ def cognito(
     is a 401. `validation_expression` has to match the audience of ID tokens whole. The token may come with or without
     `Bearer`. The claims are in `request.identity`, and in `$context.authorizer.claims`, as texts.
 
-    `issuers` maps ARNs to other addresses, for pools that run elsewhere (a local emulator). With a `resource_policy`
-    the token is checked first; then the policy alone has to allow the call.
+    `issuers` maps pools to the addresses where they run instead (a local emulator): keys are fetched from there. With a
+    `resource_policy` the token is checked first; then the policy alone has to allow the call.
 
     >>> from gatewaykit import cognito
     >>> members = cognito("arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbC123xyz")
@@ -126,15 +129,16 @@ def cognito(
             problem("user_pools", f"{pool!r} is neither the ARN of a user pool nor the address of an issuer")
             continue
         address = (issuers or {}).get(pool, issuer)
-        for name in {issuer, address}:  # some emulators name themselves in a token, others the pool on AWS
-            trusted[name] = KeyAddress(issuer=name, url=f"{address}/.well-known/jwks.json", allow_http=bool(allow_http))
+        option = "user_pools" if address == issuer else "issuers"
         try:
             call_to(address)
         except ValueError as error:
-            problem("user_pools", str(error))
+            problem(option, str(error))
         else:
             if insecure(address) and not allow_http:
-                problem("user_pools", f"{address!r} is no https address", mend="Use https, or allow_http=True")
+                problem(option, f"{address!r} is no https address", mend="Use https, or allow_http=True")
+        keys = KeyAddress(url=f"{address}/.well-known/jwks.json", allow_http=bool(allow_http))
+        trusted[issuer] = trusted[address] = keys  # some emulators name themselves in a token, others the pool on AWS
     wanted = (scopes,) if isinstance(scopes, str) else scopes
     if not isinstance(wanted, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in wanted):
         problem("scopes", f"{scopes!r} is neither a text nor a list of texts")
@@ -185,13 +189,10 @@ def _trusting(config: Cognito, runtime: Runtime) -> Callable[[bytes], Trust | Re
 
 def _answer(rejected: Rejected) -> Refusal:
     message = _EXPIRED if rejected.reason is Reason.TOKEN_EXPIRED else None
-    if rejected.reason is Reason.ISSUER_UNREACHABLE:
+    if rejected.reason in (Reason.ISSUER_UNREACHABLE, Reason.MALFORMED_REQUEST):
         return Refusal(rejected.reason, rejected.detail)
     field = challenge("" if rejected.reason is Reason.TOKEN_MISSING else "invalid_token")
     return Refusal(rejected.reason, rejected.detail, message=message, headers=(field,))
-
-
-Hook: TypeAlias = "Callable[[Request], Answer | Awaitable[Answer]]"
 
 
 def _with_policy(check: Hook, policy: CompiledPolicy, runtime: Runtime) -> Hook:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gatewaykit.core.http import Identity
+from gatewaykit.core.http import Identity, quick_identity
 from gatewaykit.core.identity.jwt.algorithms import ALGORITHMS, HMAC_ALGORITHMS, RSA_ALGORITHMS
 from gatewaykit.core.identity.jwt.answering import compile_answers
 from gatewaykit.core.identity.jwt.claims import ClaimRules, Rejected, compile_claim
@@ -123,14 +123,13 @@ def jwt(
         problem("leeway", str(error))
     if issuer is not None and (not isinstance(issuer, str) or not issuer):
         problem("issuer", f"{issuer!r} is no issuer")
-        issuer = None
     audiences = _texts(audience, "audience", problem)
     wanted = _texts(scopes, "scopes", problem)
     if http_api:
         for option, given, most in (("audience", audiences, _MOST_AUDIENCES), ("scopes", wanted, _MOST_SCOPES)):
             if len(given) > most:
                 problem(option, f"{len(given)} are more than the {most} that an HTTP API may have")
-    if audience is not None and not audiences:
+    if audience is not None and not audience:
         problem("audience", "no audience", why="no token would do", mend="Leave it out to accept any")
     if claims is not None and not isinstance(claims, Mapping):
         problem("claims", f"{claims!r} is no mapping from claims to what they have to be")
@@ -197,8 +196,7 @@ def _keys(
     if not given:
         if issuer is None:
             problem("issuer", "neither an issuer nor keys", why="no signature could be checked")
-            return None
-        return KeyAddress(issuer=issuer)
+        return KeyAddress(issuer=issuer) if isinstance(issuer, str) and issuer else None
     ((option, value),) = given.items()
     try:
         if option == "secret":
@@ -266,13 +264,13 @@ def _identifying(scopes: tuple[str, ...]) -> Callable[[Verified], Identity | Rej
     wanted = frozenset(scopes)
 
     def identify(token: Verified) -> Identity | Rejected:
-        if wanted and wanted.isdisjoint(token.scopes):
-            detail = f"the token's scopes are {' '.join(token.scopes)[:200]!r}, and one of {sorted(wanted)} is needed"
+        claims, found, _ = token
+        if wanted and wanted.isdisjoint(found):
+            detail = f"the token's scopes are {' '.join(found)[:200]!r}, and one of {sorted(wanted)} is needed"
             return Rejected(Reason.SCOPE_MISSING, detail, "the token does not have a required scope")
-        claims = token.claims
         principal = claims.get("sub", claims.get("client_id", ""))
         if not isinstance(principal, str):
             return Rejected(Reason.TOKEN_INVALID, "sub is no text")
-        return Identity(principal=principal, kind="jwt", claims=claims, scopes=token.scopes)
+        return quick_identity(principal, "jwt", claims, found)
 
     return identify

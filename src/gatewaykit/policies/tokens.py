@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
-from gatewaykit.core.http import Identity, Request
+from gatewaykit.core.http import Identity, Request, header_values
 from gatewaykit.core.identity.bearer import bearer_token
 from gatewaykit.core.identity.jwt.claims import Rejected
 from gatewaykit.core.identity.jwt.verifying import Verified, Verifier
@@ -46,21 +46,30 @@ Answer: TypeAlias = Request | Refusal
 
 def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answer | Awaitable[Answer]]:
     """The hook that lets good tokens through, and sets `request.identity`."""
-    read, trust, identify, answer, bare = use.source.reader(), use.trust, use.identify, use.answer, use.bare
-    wall, monotonic = runtime.clock.wall, runtime.clock.monotonic
+    trust, identify, answer, bare = use.trust, use.identify, use.answer, use.bare
+    header, query = use.source.header, use.source.query
+    sent_twice = Rejected(Reason.MALFORMED_REQUEST, f"the {use.source} was sent more than once")
+    wall, monotonic, most_kept = runtime.clock.wall, runtime.clock.monotonic, use.most_kept
     kept: dict[bytes, tuple[Identity, float, KeySource, KeySet]] = {}
 
     def on_request(request: Request) -> Answer | Awaitable[Answer]:
-        value = read(request)
-        if value and (entry := kept.get(sha256(value).digest())) is not None and request.events is None:
+        if header:
+            headers = request.headers
+            value = headers.get(header)
+            if len(fields := request.header_list) != len(headers) and len(header_values(fields, header)) > 1:
+                return refuse(request, sent_twice)
+        else:
+            values = request.query.get(query, ())
+            if len(values) > 1:
+                return refuse(request, sent_twice)
+            value = values[0].encode("utf-8", "surrogatepass") if values else None
+        digest = sha256(value).digest() if value and most_kept else b""
+        if (entry := kept.get(digest)) is not None and request.events is None:
             identity, expires_s, source, keys = entry
-            if wall() < expires_s and source.keys is keys and source.settled(monotonic()):
+            if wall() < expires_s and source.keys is keys and monotonic() < source.settled_s:
                 request.identity = identity
                 return request
-        return first(request, value)
-
-    def first(request: Request, value: bytes | None) -> Answer | Awaitable[Answer]:
-        token = _token(value, bare)
+        token = value[7:] if value and value.startswith(b"Bearer ") and value[7:8] > b" " else _token(value, bare)
         if isinstance(token, Rejected):
             return refuse(request, token)
         if request.events is not None:
@@ -69,38 +78,45 @@ def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answe
         if isinstance(chosen, Rejected):
             return refuse(request, chosen)
         source, verifier = chosen
-        waiting = None if source.settled(monotonic()) else source.prepare()
-        if waiting is None and (keys := source.keys) is not None:
-            result = verifier.verify(token, keys, wall())
-            if isinstance(result, Verified) or not result.elsewhere:
-                return finish(request, value, source, keys, result)
-        return later(request, value, token, chosen, waiting)
+        waiting = None if monotonic() < source.settled_s else source.prepare()
+        if waiting is None and (known := source.keys) is not None:
+            result = verifier.verify(token, known, wall())
+            if (
+                not isinstance(result, Rejected)
+                or not result.elsewhere
+                or (waiting := source.prepare_unknown()) is None
+            ):
+                return finish(request, digest, source, known, result)
+            return later(request, digest, token, chosen, waiting, unknown=True)
+        return later(request, digest, token, chosen, waiting, unknown=False)
 
     async def later(
-        request: Request, value: bytes | None, token: bytes, chosen: Trust, waiting: Awaitable[str] | None
+        request: Request, digest: bytes, token: bytes, chosen: Trust, waiting: Awaitable[str] | None, *, unknown: bool
     ) -> Answer:
+        """`unknown`: what is waited for are other keys than those at hand, which do not know the token's."""
         source, verifier = chosen
         problem = "" if waiting is None else await waiting
-        while (keys := source.keys) is not None:
+        while (keys := source.keys) is not None and not (unknown and problem):
             result = verifier.verify(token, keys, wall())
-            if isinstance(result, Verified) or not result.elsewhere or (waiting := source.prepare_unknown()) is None:
-                return finish(request, value, source, keys, result)
-            if problem := await waiting:
-                break
+            if (
+                not isinstance(result, Rejected)
+                or not result.elsewhere
+                or (waiting := source.prepare_unknown()) is None
+            ):
+                return finish(request, digest, source, keys, result)
+            unknown, problem = True, await waiting
         return refuse(request, Rejected(Reason.ISSUER_UNREACHABLE, problem))
 
-    def finish(
-        request: Request, value: bytes | None, source: KeySource, keys: KeySet, result: Verified | Rejected
-    ) -> Answer:
+    def finish(request: Request, digest: bytes, source: KeySource, keys: KeySet, result: Verified | Rejected) -> Answer:
         if isinstance(result, Rejected):
             return refuse(request, result)
         identity = identify(result)
         if isinstance(identity, Rejected):
             return refuse(request, identity)
-        if value and use.most_kept:
-            while len(kept) >= use.most_kept:
+        if digest:
+            while len(kept) >= most_kept:
                 del kept[next(iter(kept))]
-            kept[sha256(value).digest()] = (identity, result.expires_s, source, keys)
+            kept[digest] = (identity, result[2], source, keys)
         request.identity = identity
         if request.events is not None:
             request.note("authorization", f"the token of {identity.principal} holds")
@@ -114,7 +130,5 @@ def token_checking(use: TokenUse, runtime: Runtime) -> Callable[[Request], Answe
 
 
 def _token(value: bytes | None, bare: bool) -> bytes | Rejected:
-    if value is not None and value.startswith(b"Bearer ") and value[7:8] != b" ":
-        return value[7:]  # the usual case, in short
     token = bearer_token(None if value is None else value.decode("latin-1"), bare=bare)
     return Rejected(token.reason, token.detail) if isinstance(token, Refusal) else token.encode("latin-1")

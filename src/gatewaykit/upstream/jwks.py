@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakValueDictionary
 
 from gatewaykit.core.identity.jwt.discovery import Lifetime, insecure, lifetime, metadata_addresses, read_metadata
 from gatewaykit.core.identity.jwt.keys import KeySet, read_key_set
@@ -23,7 +23,6 @@ from gatewaykit.upstream.fetch import Fetched, call_to, fetch
 from gatewaykit.waiting import SingleFlight
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable
 
     from gatewaykit.clock import Clock
@@ -52,11 +51,10 @@ class KeyAddress:
 class StaticKeys:
     """Keys that were given, and stay."""
 
+    settled_s: Final = float("inf")
+
     def __init__(self, keys: KeySet) -> None:
         self.keys: KeySet | None = keys
-
-    def settled(self, now_s: float) -> bool:
-        return True
 
     def prepare(self) -> Awaitable[str] | None:
         return None
@@ -66,25 +64,21 @@ class StaticKeys:
 
 
 class RemoteKeys:
-    """Keys that are fetched. `keys` is what is there, None before the first fetch and once it is too old."""
+    """Keys that are fetched. `keys` is what is there, None before the first fetch and once it is too old.
+
+    Until `settled_s` on the monotonic clock there is nothing to do before they are used.
+    """
 
     def __init__(self, address: KeyAddress, transport: Transport, clock: Clock) -> None:
         self.keys: KeySet | None = None
-        self._address, self._clock = address, clock
-        self._transport = ref(transport)  # its users hold it; a strong one here would keep both for ever
+        self._address, self._transport, self._clock = address, transport, clock
         self._lifetime = Lifetime(0.0, 0.0, 0.0)
         self._body = b""
         self._fetched_s = self._failed_s = self._unknown_s = float("-inf")
         self._pause_s = 0.0
-        self._settled_s = float("-inf")
+        self.settled_s = float("-inf")
         self._problem = ""
         self._flight: SingleFlight[None] = SingleFlight()
-        self._ahead: asyncio.Task[None] | None = None
-        self._loading = False
-
-    def settled(self, now_s: float) -> bool:
-        """There is nothing to do before `keys` are used."""
-        return now_s < self._settled_s
 
     def prepare(self) -> Awaitable[str] | None:
         """What to wait for before `keys` are used: it gives the reason where there are none. None: use them now."""
@@ -99,7 +93,7 @@ class RemoteKeys:
             return None
         if age_s >= self._lifetime.fresh_s:
             return self._fetch()
-        self._fetch_ahead()
+        self._flight.start("", self._load)
         return None
 
     def prepare_unknown(self) -> Awaitable[str] | None:
@@ -107,7 +101,7 @@ class RemoteKeys:
         now_s = self._clock.monotonic()
         if now_s < self._failed_s + self._pause_s:
             return self._failed()
-        if not self._loading:  # a fetch that is under way may have been answered before the key was there
+        if not self._flight.under_way(""):  # a fetch that is under way may have been answered before the key was there
             if now_s < self._unknown_s + UNKNOWN_KEY_INTERVAL_S:
                 return None
             self._unknown_s = now_s
@@ -120,18 +114,8 @@ class RemoteKeys:
         await self._flight.run("", self._load)
         return self._problem
 
-    def _fetch_ahead(self) -> None:
-        import asyncio
-
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return  # a decision without an event loop uses what is there
-        if self._ahead is None or self._ahead.done():
-            self._ahead = loop.create_task(self._flight.run("", self._load))
-
     async def _load(self) -> None:
-        asked_s, self._loading = self._clock.monotonic(), True
+        asked_s = self._clock.monotonic()
         try:
             fetched = await self._get(self._address.url or await self._discover())
             if fetched.body != self._body or self.keys is None:  # else what was verified with them stays verified
@@ -141,11 +125,9 @@ class RemoteKeys:
             self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _MOST_PAUSE_S)
             self._problem = f"the keys of {self._address} cannot be had: {error}"
             return
-        finally:
-            self._loading = False
         cache_control = fetched.header(b"cache-control")
         self._lifetime = lifetime(None if cache_control is None else cache_control.decode("latin-1"))
-        self._fetched_s, self._settled_s = asked_s, asked_s + self._lifetime.ahead_s
+        self._fetched_s, self.settled_s = asked_s, asked_s + self._lifetime.ahead_s
         self._failed_s, self._pause_s, self._problem = float("-inf"), 0.0, ""
 
     async def _discover(self) -> str:
@@ -160,11 +142,8 @@ class RemoteKeys:
     async def _get(self, address: str) -> Fetched:
         if insecure(address) and not self._address.allow_http:
             raise ValueError(f"{address[:200]!r} is no https address")
-        transport = self._transport()
-        if transport is None:
-            raise ValueError("the transport is gone")
         call = call_to(address, timeout_s=_TIMEOUT_S, max_bytes=_MOST_BYTES)
-        fetched = await fetch(transport, call, [(b"accept", b"application/json")])
+        fetched = await fetch(self._transport, call, [(b"accept", b"application/json")])
         if fetched.status != 200:
             raise ValueError(f"the answer has the status {fetched.status}")
         return fetched
@@ -172,13 +151,15 @@ class RemoteKeys:
 
 KeySource: TypeAlias = StaticKeys | RemoteKeys
 
-_SHARED: WeakKeyDictionary[object, dict[tuple[KeyAddress, int], RemoteKeys]] = WeakKeyDictionary()
+_SHARED: WeakValueDictionary[tuple[KeyAddress, int, int], RemoteKeys] = WeakValueDictionary()
 
 
 def remote_keys(address: KeyAddress, transport: Transport, clock: Clock) -> RemoteKeys:
-    """The keys of an address. All who ask over the same transport, by the same clock, get the same object."""
-    shared = _SHARED.setdefault(transport, {})
-    key = (address, id(clock))
-    if key not in shared:
-        shared[key] = RemoteKeys(address, transport, clock)
-    return shared[key]
+    """The keys of an address. All who ask over the same transport, by the same clock, get the same object.
+
+    It is let go with the last of them, and keeps both until then: so no other transport can have the same `id`.
+    """
+    key = (address, id(transport), id(clock))
+    if (keys := _SHARED.get(key)) is None:
+        keys = _SHARED[key] = RemoteKeys(address, transport, clock)
+    return keys

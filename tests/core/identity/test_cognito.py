@@ -19,7 +19,7 @@ ACCESS = {"token_use": "access", "client_id": "client1", "scope": "pets/read pet
 
 
 def token(claims: dict[str, Any]) -> Verified:
-    return Verified(claims, scopes_of(claims), 0.0)
+    return claims, scopes_of(claims), 0.0
 
 
 @pytest.mark.parametrize(

@@ -40,16 +40,15 @@ def unfit(
 
     `fits_audience` is the validation expression: it is for the audience, which access tokens do not have.
     """
-    kind, wanted = token.claims.get("token_use"), "access" if scopes else "id"
+    claims, found, _ = token
+    kind, wanted = claims.get("token_use"), "access" if scopes else "id"
     if kind != wanted:
         asked = f"the scopes {' '.join(sorted(scopes))}" if scopes else "no scope"
         return Rejected(Reason.TOKEN_UNFIT, f"token_use is {repr(kind)[:100]}; {asked} takes {wanted!r} tokens")
-    if scopes and not any(scope in scopes for scope in token.scopes):
-        return Rejected(
-            Reason.TOKEN_UNFIT, f"the token's scopes are {token.scopes!r}, and one of {sorted(scopes)} is needed"
-        )
+    if scopes and not any(scope in scopes for scope in found):
+        return Rejected(Reason.TOKEN_UNFIT, f"the token's scopes are {found!r}, and one of {sorted(scopes)} is needed")
     if fits_audience is not None:
-        audience = token.claims.get("aud")
+        audience = claims.get("aud")
         refused = fits_audience(audience) if isinstance(audience, str) else Refusal(Reason.TOKEN_UNFIT, "no aud")
         if refused is not None:
             return Rejected(Reason.TOKEN_UNFIT, f"aud does not match the validation expression ({refused.detail})")

@@ -7,10 +7,7 @@ Written `header:authorization` and `query:token`, or as definitions do: `method.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from gatewaykit.core.http import Request
 
 __all__ = ["TokenSource", "token_source"]
 
@@ -28,18 +25,6 @@ class TokenSource:
 
     def __str__(self) -> str:
         return f"header {self.header.decode()}" if self.header else f"query parameter {self.query}"
-
-    def reader(self) -> Callable[[Request], bytes | None]:
-        """What gives the value, as sent; of several the last."""
-        if name := self.header:
-            return lambda request: request.headers.get(name)
-        query = self.query
-
-        def read(request: Request) -> bytes | None:
-            values = request.query.get(query)
-            return values[-1].encode("utf-8", "surrogatepass") if values else None
-
-        return read
 
 
 def token_source(text: object) -> TokenSource:

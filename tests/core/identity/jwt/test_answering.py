@@ -55,6 +55,12 @@ def test_an_http_api_writes_the_field_under_every_profile(rejected: Rejected, va
     assert refusal.headers == ()
 
 
+def test_a_request_with_two_tokens_is_malformed() -> None:
+    refusal = compile_answers((), http_api=False)(Rejected(Reason.MALFORMED_REQUEST, "twice"))
+
+    assert (refusal.reason.status, refusal.headers) == (400, ())
+
+
 @pytest.mark.parametrize("http_api", [True, False])
 def test_an_issuer_that_cannot_be_asked_is_no_matter_of_the_client(http_api: bool) -> None:
     refusal = compile_answers(SCOPES, http_api=http_api)(Rejected(Reason.ISSUER_UNREACHABLE, "down"))

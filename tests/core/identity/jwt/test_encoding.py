@@ -75,6 +75,12 @@ def test_objects_are_read(text: bytes, value: object) -> None:
         pytest.param(b"{} {}", id="two"),
         pytest.param(b"{", id="half"),
         pytest.param(b'{"a":1,"a":1}', id="a member twice"),
+        pytest.param(b'{"a" :1,"a":1}', id="a member twice, with a space"),
+        pytest.param(b'{"a":1,"a"\n:1}', id="a member twice, with a line end"),
+        pytest.param(b'{"a"\t:1,"a"\r:1}', id="a member twice, with white space at both"),
+        pytest.param(b'{"a":1,"a" :{"b":1}}', id="a member twice, and an object to make up the count"),
+        pytest.param(b'{"a":"\\":","a" :1}', id="a member twice, and a text to make up the count"),
+        pytest.param(b'{"a":{"b":1,"b":1}}', id="a member twice, inside"),
         pytest.param(b'{"a":[{"b":1,"\\u0062":1}]}', id="a member twice, inside, in disguise"),
         pytest.param(b'{"a":NaN}', id="NaN"),
         pytest.param(b'{"a":-Infinity}', id="infinity by name"),
@@ -91,6 +97,24 @@ def test_objects_are_read(text: bytes, value: object) -> None:
 def test_everything_else_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_object(text)
+
+
+@given(st.text('ab":{}[], \n1', min_size=1, max_size=24))
+def test_a_member_given_twice_is_never_overlooked(inside: str) -> None:
+    raw = f'{{"a":1,{inside}}}'.encode()
+    twice = []
+
+    def notice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        twice.extend(pairs if len(dict(pairs)) < len(pairs) else [])
+        return dict(pairs)
+
+    try:
+        read_object(raw)
+    except ValueError:
+        return
+
+    json.loads(raw, object_pairs_hook=notice)
+    assert twice == []
 
 
 @given(st.binary(max_size=60) | st.text('{}[]":,.019-aeEn\\u \n', max_size=40).map(str.encode))

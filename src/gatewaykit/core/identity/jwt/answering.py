@@ -21,7 +21,7 @@ def compile_answers(scopes: Sequence[str], *, http_api: bool) -> Answering:
     scope = " ".join(scopes)
 
     def answer(rejected: Rejected) -> Refusal:
-        if rejected.reason is Reason.ISSUER_UNREACHABLE:
+        if rejected.reason in (Reason.ISSUER_UNREACHABLE, Reason.MALFORMED_REQUEST):
             return Refusal(rejected.reason, rejected.detail)
         error = "insufficient_scope" if rejected.reason is Reason.SCOPE_MISSING else "invalid_token"
         if rejected.reason is Reason.TOKEN_MISSING:

@@ -43,33 +43,30 @@ class ClaimRules:
 
     def judge(self, claims: Mapping[str, Any], now_s: float) -> float | Rejected:
         """Until when the token is good, leeway included; or what is wrong with it."""
-        issuer = claims.get("iss")
-        if self.issuer is not None and issuer != self.issuer:
+        issuer, leeway_s, audiences = claims.get("iss"), self.leeway_s, self.audiences
+        if issuer != self.issuer and self.issuer is not None:
             told = f"the issuer {issuer[:200]} is invalid" if isinstance(issuer, str) else INVALID
             return Rejected(Reason.TOKEN_INVALID, f"iss is {_shown(issuer)} and not {self.issuer!r}", told)
-        expires = claims.get("exp")
+        expires, not_before, issued = claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)
         if type(expires) is not int and type(expires) is not float:
             return Rejected(Reason.TOKEN_INVALID, f"exp is {_shown(expires)} and no number")
-        if expires <= now_s - self.leeway_s:
+        if expires <= now_s - leeway_s:
             detail = f"the token expired {now_s - max(expires, -_LATEST_S):.0f} s ago"
             return Rejected(Reason.TOKEN_EXPIRED, detail, "the token has expired")
-        for name in ("nbf", "iat"):
-            begins = claims.get(name)
-            if begins is None:
-                if name not in claims:
-                    continue
-            elif (type(begins) is int or type(begins) is float) and begins <= now_s + self.leeway_s:
-                continue
-            return Rejected(Reason.TOKEN_INVALID, f"{name} is {_shown(begins)}, which is no number or lies ahead")
-        if self.audiences and not self._is_meant(claims):
-            aud = claims.get("aud")
+        if (type(not_before) is not int and type(not_before) is not float) or not not_before <= now_s + leeway_s:
+            return Rejected(Reason.TOKEN_INVALID, f"nbf is {_shown(not_before)}, which is no number or lies ahead")
+        if (type(issued) is not int and type(issued) is not float) or not issued <= now_s + leeway_s:
+            return Rejected(Reason.TOKEN_INVALID, f"iat is {_shown(issued)}, which is no number or lies ahead")
+        if audiences and not (
+            (type(audience := claims.get("aud")) is str and audience in audiences) or self._is_meant(claims)
+        ):
             shown = (
-                f"aud is {_shown(aud)}"
+                f"aud is {_shown(audience)}"
                 if "aud" in claims
                 else f"no aud; client_id is {_shown(claims.get('client_id'))}"
             )
             told = "the token does not have a valid audience"
-            return Rejected(Reason.TOKEN_INVALID, f"{shown}, which is not one of {sorted(self.audiences)}", told)
+            return Rejected(Reason.TOKEN_INVALID, f"{shown}, which is not one of {sorted(audiences)}", told)
         for name, passes in self.claims:
             if name not in claims:
                 return Rejected(Reason.TOKEN_INVALID, f"the token has no claim {name!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from gatewaykit.core.identity.jwt.algorithms import Check
 from gatewaykit.core.identity.jwt.claims import ClaimRules, Rejected, scopes_of
@@ -29,12 +29,8 @@ _SEGMENTS: Final = Rejected(
 )  # fmt: skip
 
 
-class Verified(NamedTuple):
-    """A token that holds: its claims and scopes, and when it ends (leeway included)."""
-
-    claims: Mapping[str, Any]
-    scopes: tuple[str, ...]
-    expires_s: float
+Verified: TypeAlias = tuple[Mapping[str, Any], tuple[str, ...], float]
+"""A token that holds: its claims and scopes, and when it ends (leeway included). What is no Rejected is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class Verifier:
         until_s = self._rules.judge(claims, now_s)
         if isinstance(until_s, Rejected):
             return until_s
-        return Verified(claims, scopes_of(claims), until_s)
+        return claims, scopes_of(claims), until_s
 
     def signed_payload(self, token: bytes, keys: KeySet) -> bytes | Rejected:
         """What was signed, whatever it is."""
@@ -128,8 +124,9 @@ def read_header(encoded: bytes, algorithms: Iterable[str]) -> Header | Rejected:
         return Rejected(
             Reason.TOKEN_INVALID, f"alg is {repr(algorithm)[:100]}, which is not one of {sorted(algorithms)}"
         )
-    if kid is not None and not isinstance(kid, str):
-        return Rejected(Reason.TOKEN_INVALID, "kid is no text")
+    for name in ("kid", "typ", "cty"):
+        if name in header and not isinstance(header[name], str):
+            return Rejected(Reason.TOKEN_INVALID, f"{name} is no text")
     return Header(algorithm, kid)
 
 
