@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gatewaykit.definition.model import Definition, Method, SecurityRequirement, SecurityScheme
     from gatewaykit.ports import CredentialsProvider
 
-__all__ = ["Authorizers", "Sources"]
+__all__ = ["Authorizers", "Sources", "is_private"]
 
 _ONE_EACH: Final = "on API Gateway a method has one authorizer, beside an API key"
 _NO_SCOPES: Final = "the authorizer is asked; only user pools look at scopes"
@@ -56,7 +56,7 @@ class Authorizers:
     ) -> None:
         self._ledger, self._sources, self._stage_variables, self._made = ledger, sources, stage_variables, made
         self._resource_policy = api.resource_policy
-        self._is_private = _is_private(api.endpoint_configuration)
+        self._is_private = is_private(api.endpoint_configuration)
         self._used: set[str] = set()
 
     def of(self, method: Method) -> list[Policy]:
@@ -68,9 +68,7 @@ class Authorizers:
             raise ConfigError(Problem(where=str(method.origin.place), what=what, why=_ONE_EACH, mend="Name one"))
         if requirements:
             return self._authorizer(method, requirements[0])
-        if self._resource_policy is not None or self._is_private:
-            return [self._once("resource policy", self._standalone)]
-        return []
+        return self._alone()
 
     def shown(self, method: Method) -> str:
         """The authorizer of a method as a person wants to see it."""
@@ -99,15 +97,14 @@ class Authorizers:
         self._used.add(name)
         if (given := self._sources.authorizers.get(name)) is not None:
             _ = requirement.scopes, scheme.settings  # whoever stands in answers for all of it
-            alone = self._resource_policy is not None or self._is_private
-            return [*([self._once("resource policy", self._standalone)] if alone else ()), given]
+            return [*self._alone(), given]
         make = _MAKERS.get(kind)
         if make is None:
             why = "nothing enforces this scheme; a policy given in authorizers may stand in for it"
             for view, fields in ((requirement, ("scheme", "scopes")), (scheme, ("kind", "settings"))):
                 for each in fields:
                     self._ledger.ignore(view, each, why)
-            return []
+            return self._alone()
         scopes = requirement.scopes if kind == "COGNITO_USER_POOLS" else ()
         if kind != "COGNITO_USER_POOLS" and requirement.scopes:
             self._ledger.approximate(requirement, "scopes", _NO_SCOPES)
@@ -122,7 +119,14 @@ class Authorizers:
                     for problem in error.problems
                 ) from None
 
-        return [self._once((name, scopes), made)]
+        # A private API without a policy is closed, whoever calls; where there is one, the authorizer decides with it.
+        closed = self._alone() if self._resource_policy is None else []
+        return [*closed, self._once((name, scopes), made)]
+
+    def _alone(self) -> list[Policy]:
+        """The resource policy where no authorizer decides with it."""
+        needed = self._resource_policy is not None or self._is_private
+        return [self._once("resource policy", self._standalone)] if needed else []
 
     def _once(self, key: Any, make: Callable[[], Policy]) -> Policy:
         if key not in self._made:
@@ -199,7 +203,8 @@ def _nobody(access_key_id: str) -> None:
     """The credentials of a gateway that was given none."""
 
 
-def _is_private(endpoint: Mapping[str, Any]) -> bool:
+def is_private(endpoint: Mapping[str, Any]) -> bool:
+    """Is it reached by VPC endpoints alone?"""
     return bool(endpoint.get("vpcEndpointIds")) or "PRIVATE" in (endpoint.get("types") or ())
 
 
