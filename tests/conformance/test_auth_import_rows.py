@@ -20,6 +20,7 @@ from tests.conformance.authorized import (
     clock,
     granting,
     guarded,
+    id_token,
     policy,
     said,
 )
@@ -108,6 +109,48 @@ def test_a_time_to_live_that_is_none(ttl: object) -> None:
         api(guarded("token"), schemes=changed("token", authorizerResultTtlInSeconds=ttl))
 
     assert "/components/securitySchemes/token" in raised.value.problems[0].where
+
+
+@pytest.mark.parametrize(("stage", "status"), [("dev", 200), ("prod", 403)], ids=["07: it fits", "07: it does not"])
+async def test_variables_of_the_import_are_resolved(stage: str, status: int) -> None:
+    resource = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*/" + f"{stage}/GET/*"
+    gateway = api(guarded(), resource=[{**RESOURCE["Allow"], "Resource": resource}], region="eu-west-1")
+
+    assert (await asks(gateway)).status == status
+
+
+async def test_variables_of_the_import_name_a_user_pool() -> None:  # 07
+    pool = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/us-east-1_abc"
+
+    got = await asks(api(guarded("pools"), schemes=changed("pools", providerARNs=[pool])), authorization=id_token())
+
+    assert got.status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        pytest.param("token", "authorizerUri", {"Fn::Sub": "arn"}, id="07: a function of CloudFormation"),
+        pytest.param("token", "identitySource", 5, id="07: a number"),
+        pytest.param("token", "identityValidationExpression", ["a"], id="07: a list"),
+        pytest.param("pools", "providerARNs", "arn", id="07: a text for a list"),
+        pytest.param("pools", "providerARNs", [{"Fn::GetAtt": ["Pool", "Arn"]}], id="07: a function in a list"),
+    ],
+)
+def test_settings_of_an_authorizer_that_have_another_form(name: str, setting: str, value: object) -> None:
+    with pytest.raises(ConfigError) as raised:
+        api(guarded(name), schemes=changed(name, **{setting: value}))
+
+    assert f"/x-amazon-apigateway-authorizer/{setting}" in raised.value.problems[0].where
+
+
+def test_a_resource_policy_that_is_wrong_is_told_once_with_its_place() -> None:  # 07
+    with pytest.raises(ConfigError) as raised:
+        api(guarded("token"), resource=[{**RESOURCE["Allow"], "Effect": "Alow"}])
+
+    [problem] = raised.value.problems
+    assert (problem.where, problem.near) == ("/x-amazon-apigateway-policy", "Allow")
+    assert problem.what.startswith("Statement[0].Effect: ")
 
 
 async def test_a_document_of_swagger_2() -> None:  # 07

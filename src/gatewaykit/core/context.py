@@ -26,7 +26,7 @@ class ApiFacts:
     """What is the same for every request of a deployment, fixed at start. The defaults stand in for an AWS account.
 
     `stage_in_path` says whether `$context.path` begins with the stage, as on the execute-api host, or not, as behind a
-    custom domain. `private` is for an API that VPC endpoints alone reach: the address of a client is none of the internet.
+    custom domain. `private` is for an API that VPC endpoints alone reach: nobody has an address of the internet.
     """
 
     account_id: str = "123456789012"

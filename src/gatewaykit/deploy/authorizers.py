@@ -9,7 +9,7 @@ who ask for them: they bring cryptography.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.reasons import Reason, Refusal
@@ -55,7 +55,7 @@ class Authorizers:
         made: dict[Any, Policy],
     ) -> None:
         self._ledger, self._sources, self._stage_variables, self._made = ledger, sources, stage_variables, made
-        self._resource_policy = api.resource_policy
+        self._resource_policy, self.problems = _checked(api)
         self._is_private = is_private(api.endpoint_configuration)
         self._used: set[str] = set()
 
@@ -197,6 +197,23 @@ def _header_of(scheme: SecurityScheme) -> str:
     if settings.get("in") == "header" and settings.get("name") and scheme.kind != "LAMBDA_REQUEST":
         return f"method.request.header.{settings['name']}"
     return ""
+
+
+def _checked(api: Definition) -> tuple[Mapping[str, Any] | None, tuple[Problem, ...]]:
+    """The resource policy, and what is wrong with it, once: in its place an empty one is asked then."""
+    policy = api.resource_policy
+    if policy is None:
+        return None, ()
+    from gatewaykit.core.iam.policy import compile_policy
+
+    compiled = compile_policy(policy, name="resource policy", kind="resource")
+    if not isinstance(compiled, tuple):
+        return policy, ()
+    places = api.origin.fields.get("resource_policy", (api.origin.place,))
+    return {"Version": "2012-10-17", "Statement": []}, tuple(
+        replace(each, where=str(places[0]), what=f"{each.where}: {each.what}" if each.where else each.what)
+        for each in compiled
+    )
 
 
 def _nobody(access_key_id: str) -> None:

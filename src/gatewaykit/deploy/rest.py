@@ -158,7 +158,7 @@ class _Compiler:
             if leaf is not None:
                 router.add(method.verb, method.path, leaf)
                 routes.append(leaf.summary)
-        self._problems += self._authorizers.unused()
+        self._problems += [*self._authorizers.problems, *self._authorizers.unused()]
         if self._problems:
             raise ConfigError(self._problems)
         return Deployment(

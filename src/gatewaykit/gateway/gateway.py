@@ -157,7 +157,8 @@ class Gateway:
         """
         from gatewaykit.openapi import read_definition
 
-        reading = read_definition(source)
+        variables = {"AWS::AccountId": account_id, "AWS::Region": region, "AWS::Partition": "aws"}
+        reading = read_definition(source, variables=variables)
         runtime = make_runtime(
             store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
             trusted_proxies=trusted_proxies,
