@@ -128,6 +128,23 @@ async def test_variables_of_the_import_name_a_user_pool() -> None:  # 07
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"authorizerUri": ""}, id="07: no function"),
+        pytest.param({"authorizerUri": "authorize"}, id="07: no ARN"),
+        pytest.param(
+            {"authorizerUri": lambda_uri("unbound"), "authorizerResultTtlInSeconds": 3601}, id="07: nobody bound it"
+        ),
+    ],
+)
+def test_mistakes_are_told_before_any_function_is_there(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        api(guarded("token"), schemes=changed("token", **settings))
+
+    assert "/components/securitySchemes/token" in raised.value.problems[0].where
+
+
+@pytest.mark.parametrize(
     ("name", "setting", "value"),
     [
         pytest.param("token", "authorizerUri", {"Fn::Sub": "arn"}, id="07: a function of CloudFormation"),

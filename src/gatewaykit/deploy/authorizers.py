@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Authorizers", "Sources", "is_private"]
 
 _ONE_EACH: Final = "on API Gateway a method has one authorizer, beside an API key"
+_AN_URI: Final = "Write arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations"
 _NO_SCOPES: Final = "the authorizer is asked; only user pools look at scopes"
 
 
@@ -151,16 +152,17 @@ class Authorizers:
 
         settings = scheme.settings.get("authorizer", {})
         uri = str(settings.get("authorizerUri", ""))
+        if not uri.startswith(("arn:", "${")):
+            raise ConfigError(Problem(where="authorizerUri", what=f"{uri!r} is no ARN of a function", mend=_AN_URI))
+        unusable, handler = "", None
         named = function_named(parse_function_uri(uri) or uri, self._stage_variables)
         if isinstance(named, str):
-            return _Unusable(scheme.name, named)
-        handler = self._sources.functions.get(named.name)
-        if handler is None:
+            unusable = named
+        elif (handler := self._sources.functions.get(named.name)) is None:
             near = near_miss(named.name, self._sources.functions)
-            meant = f" (did you mean {near!r}?)" if near else ""
-            return _Unusable(scheme.name, f"no function {named.name!r} is bound{meant}")
-        return lambda_authorizer(
-            handler,
+            unusable = f"no function {named.name!r} is bound" + (f" (did you mean {near!r}?)" if near else "")
+        made = lambda_authorizer(  # also where nothing can be called: what is wrong with its settings is told
+            handler or _nobody,
             name=scheme.name,
             type="TOKEN" if scheme.kind == "LAMBDA_TOKEN" else "REQUEST",
             identity_source=settings.get("identitySource") or _header_of(scheme),
@@ -168,6 +170,7 @@ class Authorizers:
             ttl_s=settings.get("authorizerResultTtlInSeconds"),
             resource_policy=self._resource_policy,
         )
+        return _Unusable(scheme.name, unusable) if unusable else made
 
     def cognito(self, scheme: SecurityScheme, scopes: tuple[str, ...]) -> Policy:
         from gatewaykit.policies.cognito import cognito
@@ -216,8 +219,8 @@ def _checked(api: Definition) -> tuple[Mapping[str, Any] | None, tuple[Problem, 
     )
 
 
-def _nobody(access_key_id: str) -> None:
-    """The credentials of a gateway that was given none."""
+def _nobody(*anything: Any) -> None:
+    """The credentials of a gateway that was given none, and the function that nobody bound."""
 
 
 def is_private(endpoint: Mapping[str, Any]) -> bool:
