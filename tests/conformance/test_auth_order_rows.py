@@ -9,13 +9,16 @@ import pytest
 from gatewaykit import address_filter, by, throttle
 from tests.conformance.authorized import (
     ANONYMOUS,
+    DENY,
     FORBIDDEN,
     KEY,
     RESOURCE,
+    SECRET,
     UNAUTHORIZED,
     api,
     asks,
     by_alice,
+    changed,
     granting,
     guarded,
     id_token,
@@ -159,3 +162,70 @@ async def test_refusals_have_the_headers_of_default_4xx_and_5xx(
 
     assert (got.status, got.header("access-control-allow-origin")) == (status, "*")
     assert plain.header("access-control-allow-origin") is None
+
+
+# ---------------------------------------------------------------------------------------------------- what is explained
+
+EXPIRED_AT = {"x-amz-date": "20200101T000000Z"}
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "options", "credential", "decided"),
+    [
+        pytest.param(
+            "token", {"authorization": "secret-7777"}, {"schemes": changed("token", identityValidationExpression="x")},
+            "method.request.header.Authorization: ********7777", "", id="no match",
+        ),
+        pytest.param(
+            "token", {"authorization": "secret-7777"}, {"authorizer": granting("Deny")},
+            "method.request.header.Authorization: ********7777", "statement 1 of token denies execute-api:Invoke on",
+            id="the function denies",
+        ),
+        pytest.param(
+            "token", {"authorization": "secret-7777"}, {"authorizer": granting("")},
+            "method.request.header.Authorization: ********7777", "no identity-based policy allows execute-api:Invoke",
+            id="the function says nothing",
+        ),
+        pytest.param(
+            "token", {"authorization": "secret-7777"}, {"resource": [RESOURCE["Deny"]]}, "",
+            "statement 1 of resource policy denies", id="a resource policy denies before the function",
+        ),
+        pytest.param(
+            "", {}, {"resource": [RESOURCE["Deny"]]}, "", "statement 1 of resource policy denies", id="a policy alone"
+        ),
+        pytest.param(
+            "pools", {"authorization": id_token()}, {"resource": [RESOURCE["Deny"]]}, "a token in header authorization",
+            "the token of alice holds; statement 1 of resource policy denies", id="a policy after a token",
+        ),
+        pytest.param("pools", {}, {}, "", "no token was sent", id="no token"),
+        pytest.param(
+            "iam", by_alice(), {"statements": [DENY]}, "an AWS signature in the header Authorization, by the access",
+            "statement 1 of user alice, policy 1 denies", id="a signature",
+        ),
+        pytest.param(
+            "iam", {**by_alice(), **EXPIRED_AT}, {}, "an AWS signature in the header Authorization", "",
+            id="a signature out of its time",
+        ),
+        pytest.param(
+            "iam", {"authorization": "Bearer a"}, {}, "the header Authorization, which holds no AWS signature", "",
+            id="no signature",
+        ),
+        pytest.param("key", {"x_api_key": "no key 7777"}, {}, "an API key in the header x-api-key", "", id="a key"),
+    ],
+)  # fmt: skip
+def test_a_decision_says_what_was_found_and_what_decided(
+    name: str, headers: dict[str, str], options: dict[str, Any], credential: str, decided: str
+) -> None:
+    gateway = api(guarded(*filter(None, [name])), **options)
+    sent = {each.replace("_", "-"): headers[each] for each in headers}
+
+    decision = gateway.decide("GET", "/dev/pets/7", headers=sent)
+
+    assert not decision.allowed
+    assert decision.credential.startswith(credential)
+    assert bool(decision.credential) == bool(credential)
+    assert decision.authorization.startswith(decided)
+    assert bool(decision.authorization) == bool(decided)
+    told = str(gateway.explain("GET", "/dev/pets/7", headers=sent))
+    assert "secret-7777" not in told
+    assert SECRET not in told
