@@ -9,7 +9,7 @@ who ask for them: they bring cryptography.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.reasons import Reason, Refusal
@@ -115,10 +115,7 @@ class Authorizers:
             try:
                 return make(self, scheme, scopes)
             except ConfigError as error:
-                raise ConfigError(
-                    Problem(where=where, what=f"{problem.where}: {problem.what}", why=problem.why, mend=problem.mend)
-                    for problem in error.problems
-                ) from None
+                raise ConfigError(problem.moved(where) for problem in error.problems) from None
 
         # A private API without a policy is closed, whoever calls; where there is one, the authorizer decides with it.
         closed = self._alone() if self._resource_policy is None else []
@@ -213,10 +210,7 @@ def _checked(api: Definition) -> tuple[Mapping[str, Any] | None, tuple[Problem, 
     if not isinstance(compiled, tuple):
         return policy, ()
     places = api.origin.fields.get("resource_policy", (api.origin.place,))
-    return {"Version": "2012-10-17", "Statement": []}, tuple(
-        replace(each, where=str(places[0]), what=f"{each.where}: {each.what}" if each.where else each.what)
-        for each in compiled
-    )
+    return {"Version": "2012-10-17", "Statement": []}, tuple(each.moved(str(places[0])) for each in compiled)
 
 
 def _nobody(*anything: Any) -> None:
