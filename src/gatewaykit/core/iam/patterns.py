@@ -46,6 +46,7 @@ def compile_patterns(patterns: Iterable[Sequence[Atom]]) -> Test:
     """A test that is true for texts that one of the patterns matches whole."""
     exact: set[str] = set()
     prefixes: list[str] = []
+    inners: list[str] = []
     spans: list[tuple[str, str, int]] = []
     others: list[Test] = []
     for atoms in patterns:
@@ -55,16 +56,19 @@ def compile_patterns(patterns: Iterable[Sequence[Atom]]) -> Test:
                 exact.add(whole)
             case [str(begin), ""]:
                 prefixes.append(begin)
+            case ["", str(inner), ""]:
+                inners.append(inner)
             case [str(begin), str(inner), ""]:  # arn:…:api/stage/*/orders/*
                 spans.append((begin, inner, len(begin)))
             case _:
                 others.append(_test_of(pieces))
     if "" in prefixes:
         return any_text
-    tests: list[Test] = [frozenset(exact).__contains__] if exact or not (prefixes or spans or others) else []
+    tests: list[Test] = [frozenset(exact).__contains__] if exact or not (prefixes or inners or spans or others) else []
     if prefixes:
         begins = prefixes[0] if len(prefixes) == 1 else tuple(prefixes)
         tests.append(lambda text: text.startswith(begins))
+    tests += map(_containing, inners)
     tests += others
     if len(tests) == 1 and not spans:
         return tests[0]
@@ -82,6 +86,10 @@ def compile_patterns(patterns: Iterable[Sequence[Atom]]) -> Test:
         return False
 
     return test
+
+
+def _containing(inner: str) -> Test:
+    return lambda text: inner in text
 
 
 def compile_pattern(atoms: Sequence[Atom]) -> Test:
