@@ -96,7 +96,7 @@ def _deciding(policy: CompiledPolicy, runtime: Runtime, private: bool) -> Callab
             return denial(verdict, access, wording="anonymous")
         if request.events is not None:
             why = f": {reason(verdict, access)}" if verdict.why else ""
-            request.note("authorization", f"{verdict.statement} of the {_NAME} allows {access.resource}{why}")
+            request.note("authorization", f"{verdict.statement} of {_NAME} allows {access.resource}{why}")
         return request
 
     return on_request
