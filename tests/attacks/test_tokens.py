@@ -199,7 +199,8 @@ async def test_the_client_cannot_have_a_proxy_drop_who_it_is() -> None:
 
 @pytest.mark.parametrize(
     "name", ["x-forwarded-for", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-host", "x-forwarded-proto",
-             "x-original-uri", "x-original-method", "x-original-url", "x-real-ip", "forwarded"],
+             "x-original-uri", "x-original-method", "x-original-url", "x-real-ip", "forwarded", "x_forwarded_uri",
+             "X_Forwarded-For", "x-original_uri"],
 )  # fmt: skip
 async def test_the_client_does_not_say_what_the_service_is_asked_about(name: str) -> None:
     middleware, service = authed()
