@@ -250,8 +250,8 @@ def _resource_tests(
     """Whether an access is to one of these resources: ARNs, places within an API, and ARNs with variables.
 
     A Deny is for every spelling of the resource. An Allow is for where its dot segments lead, too; one of NotResource
-    holds only where no spelling is a resource that it leaves out. One whose variable stands for nothing is no resource; of NotResource
-    the guide does not say what that makes it, so it holds in a Deny and not in an Allow.
+    holds only where no spelling is a resource that it leaves out. One whose variable stands for nothing is no resource;
+    of NotResource the guide does not say what that makes it, so it holds in a Deny and not in an Allow.
     """
     among = compile_patterns(fixed)
     if within:
