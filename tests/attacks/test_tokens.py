@@ -213,6 +213,16 @@ async def test_the_client_does_not_say_what_the_service_is_asked_about(name: str
     assert dict(sent.headers)[b"x-forwarded-for"] == b"203.0.113.7"
 
 
+async def test_the_client_cannot_hide_from_the_service_what_the_app_will_see() -> None:
+    middleware, service = authed()
+
+    await Client(middleware).get("/", headers={"connection": "x-tenant", "x-tenant": "other"})
+
+    assert [value for request in service.requests for name, value in request.headers if name == b"x-tenant"] == [
+        b"other"
+    ]
+
+
 async def test_no_caller_gets_anothers_session() -> None:
     """The service decides by any header there is, and by the page; nothing that differs shares an answer."""
 
