@@ -107,9 +107,7 @@ class Access:
     ) -> None:
         self.action, self.resource, self.principal = action, resource, principal
         self.wanted = action.lower()  # the names of actions are compared in any casing
-        self.forms = self.ends = (resource,)
-        if _ODD.search(resource):
-            self.forms, self.ends = _forms(resource)
+        self.forms, self.ends = _forms(resource) if _ODD.search(resource) else ((resource,), (resource,))
         self.keys = Keys(keys, principal, request, facts)
 
 
