@@ -183,3 +183,42 @@ def test_a_key_that_no_longer_holds_is_refused_within_the_interval(name: str, ch
 
     assert not running.decide("GET", "/", headers={"x-api-key": KEY}).allowed
     asyncio.run(running.aclose())
+
+
+async def _verb(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        return
+    names = [name.decode() for name, _ in scope["headers"]]
+    told = f"{scope['method']}{' overridden' * ('x-http-method-override' in names)}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": told})
+
+
+def _with_an_open_verb() -> Client:
+    app = {"x-gatewaykit": {"app": "back"}}
+    closed = {"security": [{"key": []}], "responses": {}, **app}
+    made = document({"/a": {"get": closed, "post": {"responses": {}, **app}}})
+    schemes = {"components": {"securitySchemes": SCHEMES}}
+    return Client(Gateway.from_openapi({**made, **schemes}, apps={"back": _verb}, profile="aws"))
+
+
+async def test_an_app_serves_the_verb_that_was_decided_on() -> None:
+    """Else it would do what GET does, by the policies of POST."""
+    client = _with_an_open_verb()
+
+    answers = [await client.get("/a", headers={"X-HTTP-Method-Override": verb}) for verb in ("POST", "get", "x")]
+
+    assert [(answer.status, answer.body) for answer in answers[:1]] == [(200, b"POST")]
+    assert [answer.status for answer in answers[1:]] == [403, 403]
+
+
+async def test_a_handshake_is_decided_on_as_a_get_whatever_it_says() -> None:
+    client = _with_an_open_verb()
+
+    async with client.websocket("/a", headers={"X-HTTP-Method-Override": "POST"}) as socket:
+        refusal = socket.refusal
+
+    assert refusal is not None
+    assert refusal.status == 403

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import PolicyMiddleware, VirtualClock, lambda_authorizer, resource_policy, vpc_endpoint
-from gatewaykit.testing.client import Client
+from gatewaykit import Gateway, PolicyMiddleware, VirtualClock, lambda_authorizer, resource_policy, vpc_endpoint
+from gatewaykit.testing import Client, Reply, ScriptedTransport
+from tests.conformance.documents import document
 
 ALLOW_ALL = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
 DENY_ADMIN = {
@@ -59,6 +60,54 @@ async def test_no_path_looks_like_the_one_that_is_allowed(path: str) -> None:
     client = Client(PolicyMiddleware(_app, policies=[resource_policy(ALLOW_ONE)]))
 
     assert (await client.get(path.replace("?", "%3F"))).status == 403
+
+
+ALLOW_OTHERS = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+        "NotResource": ["execute-api:/prod/*/admin", "execute-api:/prod/*/admin/*"],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+async def test_no_spelling_of_a_path_is_another_than_the_one_left_out_of_an_allow(path: str) -> None:
+    client = Client(PolicyMiddleware(_app, policies=[resource_policy(ALLOW_OTHERS)]))
+
+    assert (await client.get(path)).status == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/public/../admin", "/public/%2e%2e/admin", "/public/..%2fadmin", "/public/%2E./admin", "/public/..;x/admin",
+        "/public/..\\admin", "/public/..%5cadmin", "/public/x/../../admin",
+    ],
+)  # fmt: skip
+async def test_no_dot_segments_lead_to_a_back_end_out_of_what_an_authorizer_allows(path: str) -> None:
+    """A back end that is given the whole path resolves it; what it answers then has to be allowed, too."""
+    allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/*/GET/public/*"}
+    answer = {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": allow}}
+    transport = ScriptedTransport(lambda request: Reply(body=b"in"))
+    proxied = {"type": "http_proxy", "httpMethod": "GET", "uri": "http://back.test/{proxy}",
+               "requestParameters": {"integration.request.path.proxy": "method.request.path.proxy"}}  # fmt: skip
+    gateway = Gateway.from_openapi(
+        document({"/{proxy+}": {"get": proxied}}), transport=transport,
+        policies=[lambda_authorizer(lambda event, context: answer)],
+    )  # fmt: skip
+    client = Client(gateway)
+
+    answers = [(await client.get(each)).status for each in ("/public/a", path)]
+
+    assert (answers, len(transport.requests)) == ([200, 403], 1)
+
+
+@pytest.mark.parametrize("path", ["/admin;v=1", "/x/..;/admin", "/admin\\x", "/x\\..\\admin", "/x/..%5cadmin"])
+async def test_no_spelling_that_only_some_services_read_gets_round_a_deny(path: str) -> None:
+    client = Client(PolicyMiddleware(_app, policies=[resource_policy(DENY_ADMIN)]))
+
+    assert (await client.get(path)).status == 403
 
 
 async def test_what_a_client_says_of_its_address_or_endpoint_counts_for_nothing() -> None:

@@ -293,6 +293,25 @@ async def test_a_token_seen_before_lets_no_other_in() -> None:
         assert await door.knock(text) == 401
 
 
+async def test_what_a_handler_does_to_its_caller_reaches_no_other_request() -> None:
+    seen: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        held = scope["state"]["gatewaykit"].identity.claims
+        seen.append("role" in held)
+        with pytest.raises(TypeError):
+            held["role"] = "admin"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    policy = jwt(keys=pem(), audience=AUDIENCE, issuer=ISSUER)
+    client = Client(PolicyMiddleware(app, policies=[policy], clock=VirtualClock(NOW_S)))
+    for _ in range(2):
+        assert (await client.get("/", headers={"authorization": f"Bearer {token()}"})).status == 200
+
+    assert seen == [False, False]
+
+
 async def test_a_token_seen_before_expires() -> None:
     door = Door()
     text = token(exp=NOW_S + 5)

@@ -199,7 +199,8 @@ async def test_the_client_cannot_have_a_proxy_drop_who_it_is() -> None:
 
 @pytest.mark.parametrize(
     "name", ["x-forwarded-for", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-host", "x-forwarded-proto",
-             "x-original-uri", "x-original-method", "x-original-url", "x-real-ip", "forwarded"],
+             "x-original-uri", "x-original-method", "x-original-url", "x-real-ip", "forwarded", "x_forwarded_uri",
+             "X_Forwarded-For", "x-original_uri"],
 )  # fmt: skip
 async def test_the_client_does_not_say_what_the_service_is_asked_about(name: str) -> None:
     middleware, service = authed()
@@ -210,6 +211,16 @@ async def test_the_client_does_not_say_what_the_service_is_asked_about(name: str
     assert "evil" not in str(sent.headers)
     assert dict(sent.headers)[b"x-forwarded-uri"] == b"/admin"
     assert dict(sent.headers)[b"x-forwarded-for"] == b"203.0.113.7"
+
+
+async def test_the_client_cannot_hide_from_the_service_what_the_app_will_see() -> None:
+    middleware, service = authed()
+
+    await Client(middleware).get("/", headers={"connection": "x-tenant", "x-tenant": "other"})
+
+    assert [value for request in service.requests for name, value in request.headers if name == b"x-tenant"] == [
+        b"other"
+    ]
 
 
 async def test_no_caller_gets_anothers_session() -> None:

@@ -91,8 +91,8 @@ class Deployment:
         if self.stage_prefix and not _take_stage(request, self.stage):
             request.received_s = self.runtime.clock.wall()
             return self.miss
-        if self.client_may_choose and (verb := request.headers.get(b"x-http-method-override")) is not None:
-            _override_verb(request, verb)
+        if self.client_may_choose and (verb := request.headers.get(_OVERRIDE)) is not None and request.kind == "http":
+            _override_verb(request, verb)  # a WebSocket handshake is a GET, whatever it says: its app sees no verb
         return self.routed(request, self.router.match(request.method, path_text(request)))
 
     def routed(self, request: Request, found: tuple[Leaf, dict[str, str] | None] | None) -> Leaf:

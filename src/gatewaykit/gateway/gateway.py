@@ -11,7 +11,7 @@ from gatewaykit.asgi.app_call import AppCall
 from gatewaykit.asgi.envelope_lane import takes_the_long_way
 from gatewaykit.asgi.front import serve_endpoint
 from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
-from gatewaykit.asgi.scope import AsgiRequest
+from gatewaykit.asgi.scope import AsgiRequest, rewritten
 from gatewaykit.asgi.shell import deny_handshake
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.context import ApiFacts
@@ -255,6 +255,8 @@ class Gateway:
             else:
                 request = AsgiRequest(scope, receive)
                 leaf = deployment.route(request)
+                if request.method != scope["method"]:  # an app must not serve another verb than was decided on
+                    scope = rewritten({**scope, "method": request.method}, request)
             if leaf.shell is None:
                 await serve_endpoint(leaf.chain(request), request, send)
             else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.http import Identity, Request, quick_identity
@@ -74,7 +75,7 @@ class Cognito(Policy):
             return rejected
         claims, scopes, _ = token
         texts = claim_texts(claims)
-        return quick_identity(texts.get("sub", ""), "cognito", texts, scopes)
+        return quick_identity(texts.get("sub", ""), "cognito", MappingProxyType(texts), scopes)  # it is kept
 
 
 def cognito(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.http import Identity, quick_identity
@@ -271,6 +272,6 @@ def _identifying(scopes: tuple[str, ...]) -> Callable[[Verified], Identity | Rej
         principal = claims.get("sub", claims.get("client_id", ""))
         if not isinstance(principal, str):
             return Rejected(Reason.TOKEN_INVALID, "sub is no text")
-        return quick_identity(principal, "jwt", claims, found)
+        return quick_identity(principal, "jwt", MappingProxyType(claims), found)  # kept: nobody may write into it
 
     return identify

@@ -147,6 +147,8 @@ FORMS = [
     ("a/prod/GET/x/../admin", ("a/prod/GET/x/../admin", "a/prod/GET/admin")),
     ("a/prod/GET/../../../admin/.", ("a/prod/GET/../../../admin/.", "a/prod/GET/admin")),
     ("a/prod/GET/x//y", ("a/prod/GET/x//y", "a/prod/GET/x/y")),
+    ("a/prod/GET/x;y", ("a/prod/GET/x;y", "a/prod/GET/x")),
+    ("a/prod/GET/x\\y", ("a/prod/GET/x\\y", "a/prod/GET/x/y")),
     ("a//b", ("a//b",)),
 ]
 
@@ -154,6 +156,22 @@ FORMS = [
 @pytest.mark.parametrize(("resource", "forms"), FORMS, ids=[resource for resource, _ in FORMS])
 def test_a_resource_has_all_its_spellings(resource: str, forms: tuple[str, ...]) -> None:
     assert Access("execute-api:Invoke", resource).forms == forms
+
+
+ENDS = [
+    ("a/prod/GET/x", ()),
+    ("a/prod/GET/%78;y//z\\", ()),
+    ("a/prod/GET/x/../y", ("a/prod/GET/y",)),
+    ("a/prod/GET/./x", ("a/prod/GET/x",)),
+    ("a/prod/GET/x%2f..%2Fy", ("a/prod/GET/y",)),
+    ("a/prod/GET/x/..;a/y", ("a/prod/GET/y",)),
+    ("a/prod/GET/x\\..\\y", ("a/prod/GET/y",)),
+]
+
+
+@pytest.mark.parametrize(("resource", "ends"), ENDS, ids=[resource for resource, _ in ENDS])
+def test_dot_segments_lead_elsewhere(resource: str, ends: tuple[str, ...]) -> None:
+    assert Access("execute-api:Invoke", resource).ends == (resource, *ends)
 
 
 NAMES = [

@@ -90,10 +90,12 @@ class Access:
     """One thing that somebody wants to do. `principal` is None for an anonymous caller.
 
     `forms` are the spellings of the resource that may reach the same route: as it was sent, percent-decoded, without
-    slashes at its end, and without dot segments. A Deny holds for any of them, so that none gets round it.
+    slashes at its end, and without dot segments, `;parameters` or backslashes, as services differ in reading them. A
+    Deny holds for any of them, so that none gets round it. `ends` are where the resource may lead: as it was sent, and
+    where dot segments point to. An Allow has to hold for all of them.
     """
 
-    __slots__ = ("action", "forms", "keys", "principal", "resource", "wanted")
+    __slots__ = ("action", "ends", "forms", "keys", "principal", "resource", "wanted")
 
     def __init__(
         self,
@@ -107,22 +109,30 @@ class Access:
     ) -> None:
         self.action, self.resource, self.principal = action, resource, principal
         self.wanted = action.lower()  # the names of actions are compared in any casing
-        odd = "%" in resource or resource.endswith("/") or "//" in resource or "/." in resource
-        self.forms = _forms(resource) if odd else (resource,)
+        self.forms, self.ends = _forms(resource) if _ODD.search(resource) else ((resource,), (resource,))
         self.keys = Keys(keys, principal, request, facts)
 
 
-def _forms(resource: str) -> tuple[str, ...]:
+_ODD: Final = re.compile(r"[%;\\]|/[/.]|/\Z")
+
+
+def _forms(resource: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     decoded = unquote(resource, errors="replace")
-    place = decoded.split("/")[:3]  # the API, the stage and the verb, where it is a method's ARN
-    segments: list[str] = []
-    for segment in decoded.split("/")[3:]:
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in ("", "."):
-            segments.append(segment)
-    forms = (resource, decoded, resource.rstrip("/"), decoded.rstrip("/"), "/".join(place + segments))
-    return tuple(dict.fromkeys(forms))
+    forms, ends = [resource, decoded, resource.rstrip("/"), decoded.rstrip("/")], [resource]
+    for spelling in (decoded, decoded.replace("\\", "/")):
+        first, *parts = spelling.split("/", 3)  # the API; the stage, the verb and the path of a method's ARN
+        place, segments = [first, *parts[:2]], "".join(parts[2:]).split("/")
+        for reading in (segments, [segment.partition(";")[0] for segment in segments]):
+            resolved: list[str] = []
+            for segment in reading:
+                if segment == "..":
+                    del resolved[-1:]
+                elif segment not in ("", "."):
+                    resolved.append(segment)
+            forms.append("/".join(place + resolved))
+            if "." in reading or ".." in reading:
+                ends.append(forms[-1])
+    return tuple(dict.fromkeys(forms)), tuple(dict.fromkeys(ends))
 
 
 def principal_of(name: str) -> Principal | None:

@@ -249,8 +249,9 @@ def _resource_tests(
 ) -> tuple[Test | None, Callable[[Access], bool]]:
     """Whether an access is to one of these resources: ARNs, places within an API, and ARNs with variables.
 
-    A Deny is for every spelling of the resource. One whose variable stands for nothing is no resource; of NotResource
-    the guide does not say what that makes it, so it holds in a Deny and not in an Allow.
+    A Deny is for every spelling of the resource. An Allow is for where its dot segments lead, too; one of NotResource
+    holds only where no spelling is a resource that it leaves out. One whose variable stands for nothing is no resource;
+    of NotResource the guide does not say what that makes it, so it holds in a Deny and not in an Allow.
     """
     among = compile_patterns(fixed)
     if within:
@@ -259,7 +260,7 @@ def _resource_tests(
     if not varying:
         place = (lambda form: not among(form)) if negated else among
         if not denies:
-            return place, lambda access: place(access.resource)
+            return place, lambda access: all(map(place, access.forms if negated else access.ends))
         return place, lambda access: any(map(place, access.forms))
 
     def found(access: Access, form: str) -> bool:
@@ -274,7 +275,7 @@ def _resource_tests(
         return negated and (denies or not unknown)
 
     if not denies:
-        return None, lambda access: found(access, access.resource)
+        return None, lambda access: all(found(access, form) for form in (access.forms if negated else access.ends))
     return None, lambda access: any(found(access, form) for form in access.forms)
 
 

@@ -56,7 +56,7 @@ class CompiledPolicy:
                     return verdict
         near, weaker = self._silent, None
         for place, resource, principal, conditions, verdict in allows:
-            if place(text) if place else resource(access):
+            if place(text) if plain and place else resource(access):
                 named = principal(access) if principal else ANYONE
                 if not named:
                     continue

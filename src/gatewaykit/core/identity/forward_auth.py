@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gatewaykit.core.http import Identity, Response
-from gatewaykit.core.payload.headers import connection_names
 from gatewaykit.core.payload.reverse_proxy import forwarded_target
 from gatewaykit.core.reasons import Reason, Refusal
 
@@ -79,18 +78,18 @@ class LetIn:
 def question(request: Request, rules: ForwardRules, *, stage_in_path: bool = False) -> HeaderList:
     """The header fields of the question. `stage_in_path` says that the stage was cut off the path that was sent.
 
-    A field that would come from the service's own answer is not sent to it, unless it is a credential. One that no
+    A field that would come from the service's own answer is not sent to it, unless it is a credential. Names that
+    differ in `-` and `_` only are one: a service behind CGI or WSGI could take the client's for ours. What `Connection`
+    lists is asked about all the same, for an app behind this gateway gets it. A field that no
     message can carry is left out: what the service cannot see, it cannot let in.
     """
-    hop = connection_names(request.header_list) if b"connection" in request.headers else frozenset()
     wanted, hidden = rules.forwarded, rules.hidden
     fields = [
         (name, value)
         for name, value in request.header_list
-        if (key := name.lower()) not in _NOT_ASKED
+        if (same := _canonical(key := name.lower())) not in _NOT_ASKED
         and (wanted is None or key in wanted)
-        and key not in hop
-        and _canonical(key) not in hidden
+        and same not in hidden
         and _can_be_sent(name, value)
     ]
     before = request.root_path + (f"/{request.stage}" if stage_in_path and request.stage else "")
