@@ -12,12 +12,13 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports covered bench docs fuzz clean programs bench-programs
+.PHONY: help demo test check format lint types imports covered exact bench docs fuzz clean programs bench-programs
 
 help:
 	@echo 'make demo    serve the petstore example with its back end, and say what to try'
 	@echo 'make test    run all tests'
 	@echo 'make check   format, lint, types, import contracts, tests, coverage of core/: what CI runs'
+	@echo 'make exact   20 runs of many processes against one limit in Redis'
 	@echo 'make bench   run the benchmarks and write benchmarks/results/'
 	@echo 'make docs    build docs/_build/html'
 	@echo 'make fuzz    run the property tests with 100000 examples each'
@@ -45,6 +46,9 @@ imports: $(DEV)
 
 covered: $(DEV) programs
 	@$(PYTEST) --cov=gatewaykit.core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+exact: $(DEV) programs
+	@GATEWAYKIT_EXACT_RUNS=$${GATEWAYKIT_EXACT_RUNS:-20} GATEWAYKIT_EXACT_SECONDS=$${GATEWAYKIT_EXACT_SECONDS:-10} $(PY) -m pytest tests/stores/test_redis_exactness.py
 
 bench: $(DEV) bench-programs
 	@$(PY) -m benchmarks
