@@ -12,7 +12,8 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports covered exact bench docs fuzz clean programs bench-programs
+.PHONY: help demo test check format lint types imports covered exact bench docs defences fuzz clean programs \
+	bench-programs
 
 help:
 	@echo 'make demo    serve the petstore example with its back end, and say what to try'
@@ -21,6 +22,7 @@ help:
 	@echo 'make exact   20 runs of many processes against one limit in Redis'
 	@echo 'make bench   run the benchmarks and write benchmarks/results/'
 	@echo 'make docs    build docs/_build/html'
+	@echo 'make defences  take one defence away at a time: does its attack test fail?'
 	@echo 'make fuzz    run the property tests with 100000 examples each'
 	@echo 'make clean   remove what the others made'
 
@@ -57,6 +59,9 @@ docs: $(DEV)
 	@$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo 'docs/_build/html/index.html'
 
+defences: $(DEV)
+	@$(PY) tools/without_defences.py
+
 fuzz: $(DEV)
 	@GATEWAYKIT_FUZZ_EXAMPLES=$${GATEWAYKIT_FUZZ_EXAMPLES:-100000} $(PYTEST) --timeout 0 -m hypothesis
 
@@ -68,7 +73,7 @@ programs: $(DEV)
 	@tools/need_debian.sh $$($(PY) tests/needs.py)
 
 bench-programs: $(DEV)
-	@tools/need_debian.sh $$($(PY) tests/needs.py nginx caddy wrk)
+	@tools/need_debian.sh $$($(PY) tests/needs.py nginx caddy redis-server wrk)
 
 $(RUN): pyproject.toml
 	@tools/make_venv.sh $(VENV)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["ConfigError", "Problem", "StoreError", "UpstreamError", "words_of"]
 
@@ -21,6 +21,11 @@ class Problem:
     why: str = ""
     mend: str = ""
     near: str = ""
+
+    def moved(self, where: str) -> Problem:
+        """The same, where it stands at another place: the one it had is said first."""
+        what = f"{self.where}: {self.what}" if self.where else self.what
+        return replace(self, where=where, what=what)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what

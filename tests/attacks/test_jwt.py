@@ -333,6 +333,13 @@ async def test_one_policys_good_token_is_not_anothers() -> None:
 # ---------------------------------------------------------------------------------------------------- floods
 
 
+async def test_a_good_token_that_is_huge_is_not_even_looked_into() -> None:
+    door = Door()
+
+    assert await door.knock(with_header(RS, note="x" * 20_000)) == 401
+    assert door.reached == 0
+
+
 async def test_a_flood_of_unknown_keys_asks_the_issuer_twice() -> None:
     door = Door()
     texts = [with_header({"alg": "RS256", "kid": f"x{number}"}, key="RSA/evil") for number in range(100)]

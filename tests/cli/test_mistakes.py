@@ -54,6 +54,12 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a key that nothing asks for": (
         ["explain", "open.yaml", "GET", "/", "--key", "demo=0123456789abcdef"], "no method of this API asks for a key",
     ),
+    "credentials that nothing asks for": (
+        ["check", "open.yaml", "--credentials", "users.json"], "no method of this API asks for a signature",
+    ),
+    "a certificate that is none": (
+        ["explain", "open.yaml", "GET", "/", "--client-cert", "open.yaml"], "there is no certificate in PEM in it",
+    ),
     "a function that nothing calls": (
         ["routes", "shop.yaml", "--function", "ordrs=shop_handlers:orders"], "(did you mean 'orders'?)",
     ),

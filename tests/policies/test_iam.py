@@ -92,6 +92,7 @@ def test_a_caller_comes_through_with_an_identity(runtime: Runtime, clock: Virtua
 
 
 BOTH_SAY = "identity-based policy allows the execute-api:Invoke action"
+ARN = "arn:aws:execute-api:us-east-1:123456789012:local/prod/GET/pets/1"
 MASKED = "arn:aws:execute-api:us-east-1:********9012:local/prod/GET/pets/1"
 ALLOW, DENY, NOTHING = [statement()], [statement("Deny")], [statement(resource="arn:aws:execute-api:other")]
 ROWS = [
@@ -389,7 +390,7 @@ def test_what_was_found_is_told_with_the_key_masked(runtime: Runtime, clock: Vir
 
     assert request.events == [
         ("credential", "an AWS signature in the header Authorization, by the access key …LICE"),
-        ("authorization", "allow: statement 1 of user alice, policy 1"),
+        ("authorization", f"statement 1 of user alice, policy 1 allows {ARN}"),
     ]
 
 

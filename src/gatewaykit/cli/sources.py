@@ -147,6 +147,8 @@ def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
         chain = None if certificate is None else Path(certificate).read_text("latin-1")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UsageError(f"--client-cert {certificate}: {getattr(error, 'strerror', None) or error}") from None
+    if chain is not None and "-----BEGIN CERTIFICATE-----" not in chain:
+        raise UsageError(f"--client-cert {certificate}: there is no certificate in PEM in it")
     return {"headers": headers, "body": _body(arguments.data), "client_cert": chain}
 
 
@@ -182,7 +184,7 @@ def _definition(
         credentials=arguments.credentials or (config.credentials if config else None),
     )  # fmt: skip
     called = _called_functions(gateway)
-    _check_that_it_serves(options, arguments.keys, gateway, called)
+    _check_that_it_serves(options, arguments.keys, arguments.credentials, gateway, called)
     return Opened(
         name=arguments.file,
         gateways={"/": gateway},
@@ -200,12 +202,16 @@ def _called_functions(gateway: Gateway) -> list[str]:
     return sorted({match[1] for match in found if match})
 
 
-def _check_that_it_serves(options: _Options, store: str | None, gateway: Gateway, called: list[str]) -> None:
+def _check_that_it_serves(
+    options: _Options, store: str | None, signed_by: str | None, gateway: Gateway, called: list[str]
+) -> None:
     """What was given and has no effect was meant otherwise."""
     from gatewaykit.definition.near import near_miss
 
     if (options.keys or store) and not any("api_key" in route.policies for route in gateway.routes):
         raise UsageError(f"{'--key' if options.keys else '--keys'}: no method of this API asks for a key")
+    if signed_by and not any("iam" in route.policies for route in gateway.routes):
+        raise UsageError("--credentials: no method of this API asks for a signature")
     named = [route.integration.removeprefix("APP ") for route in gateway.routes if route.integration.startswith("APP ")]
     problems = []
     for option, given, wanted, what in (

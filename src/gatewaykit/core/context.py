@@ -26,7 +26,7 @@ class ApiFacts:
     """What is the same for every request of a deployment, fixed at start. The defaults stand in for an AWS account.
 
     `stage_in_path` says whether `$context.path` begins with the stage, as on the execute-api host, or not, as behind a
-    custom domain.
+    custom domain. `private` is for an API that VPC endpoints alone reach: nobody has an address of the internet.
     """
 
     account_id: str = "123456789012"
@@ -36,6 +36,7 @@ class ApiFacts:
     region: str = "us-east-1"
     stage: str = "prod"
     stage_in_path: bool = True
+    private: bool = False
 
 
 def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from gatewaykit.definition.model import Definition, Method, SecurityRequirement, SecurityScheme
     from gatewaykit.ports import CredentialsProvider
 
-__all__ = ["Authorizers", "Sources"]
+__all__ = ["Authorizers", "Sources", "is_private"]
 
 _ONE_EACH: Final = "on API Gateway a method has one authorizer, beside an API key"
+_AN_URI: Final = "Write arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations"
 _NO_SCOPES: Final = "the authorizer is asked; only user pools look at scopes"
 
 
@@ -55,8 +56,8 @@ class Authorizers:
         made: dict[Any, Policy],
     ) -> None:
         self._ledger, self._sources, self._stage_variables, self._made = ledger, sources, stage_variables, made
-        self._resource_policy = api.resource_policy
-        self._is_private = _is_private(api.endpoint_configuration)
+        self._resource_policy, self.problems = _checked(api)
+        self._is_private = is_private(api.endpoint_configuration)
         self._used: set[str] = set()
 
     def of(self, method: Method) -> list[Policy]:
@@ -68,9 +69,7 @@ class Authorizers:
             raise ConfigError(Problem(where=str(method.origin.place), what=what, why=_ONE_EACH, mend="Name one"))
         if requirements:
             return self._authorizer(method, requirements[0])
-        if self._resource_policy is not None or self._is_private:
-            return [self._once("resource policy", self._standalone)]
-        return []
+        return self._alone()
 
     def shown(self, method: Method) -> str:
         """The authorizer of a method as a person wants to see it."""
@@ -99,15 +98,14 @@ class Authorizers:
         self._used.add(name)
         if (given := self._sources.authorizers.get(name)) is not None:
             _ = requirement.scopes, scheme.settings  # whoever stands in answers for all of it
-            alone = self._resource_policy is not None or self._is_private
-            return [*([self._once("resource policy", self._standalone)] if alone else ()), given]
+            return [*self._alone(), given]
         make = _MAKERS.get(kind)
         if make is None:
             why = "nothing enforces this scheme; a policy given in authorizers may stand in for it"
             for view, fields in ((requirement, ("scheme", "scopes")), (scheme, ("kind", "settings"))):
                 for each in fields:
                     self._ledger.ignore(view, each, why)
-            return []
+            return self._alone()
         scopes = requirement.scopes if kind == "COGNITO_USER_POOLS" else ()
         if kind != "COGNITO_USER_POOLS" and requirement.scopes:
             self._ledger.approximate(requirement, "scopes", _NO_SCOPES)
@@ -117,12 +115,16 @@ class Authorizers:
             try:
                 return make(self, scheme, scopes)
             except ConfigError as error:
-                raise ConfigError(
-                    Problem(where=where, what=f"{problem.where}: {problem.what}", why=problem.why, mend=problem.mend)
-                    for problem in error.problems
-                ) from None
+                raise ConfigError(problem.moved(where) for problem in error.problems) from None
 
-        return [self._once((name, scopes), made)]
+        # A private API without a policy is closed, whoever calls; where there is one, the authorizer decides with it.
+        closed = self._alone() if self._resource_policy is None else []
+        return [*closed, self._once((name, scopes), made)]
+
+    def _alone(self) -> list[Policy]:
+        """The resource policy where no authorizer decides with it."""
+        needed = self._resource_policy is not None or self._is_private
+        return [self._once("resource policy", self._standalone)] if needed else []
 
     def _once(self, key: Any, make: Callable[[], Policy]) -> Policy:
         if key not in self._made:
@@ -147,16 +149,17 @@ class Authorizers:
 
         settings = scheme.settings.get("authorizer", {})
         uri = str(settings.get("authorizerUri", ""))
+        if not uri.startswith(("arn:", "${")):
+            raise ConfigError(Problem(where="authorizerUri", what=f"{uri!r} is no ARN of a function", mend=_AN_URI))
+        unusable, handler = "", None
         named = function_named(parse_function_uri(uri) or uri, self._stage_variables)
         if isinstance(named, str):
-            return _Unusable(scheme.name, named)
-        handler = self._sources.functions.get(named.name)
-        if handler is None:
+            unusable = named
+        elif (handler := self._sources.functions.get(named.name)) is None:
             near = near_miss(named.name, self._sources.functions)
-            meant = f" (did you mean {near!r}?)" if near else ""
-            return _Unusable(scheme.name, f"no function {named.name!r} is bound{meant}")
-        return lambda_authorizer(
-            handler,
+            unusable = f"no function {named.name!r} is bound" + (f" (did you mean {near!r}?)" if near else "")
+        made = lambda_authorizer(  # also where nothing can be called: what is wrong with its settings is told
+            handler or _nobody,
             name=scheme.name,
             type="TOKEN" if scheme.kind == "LAMBDA_TOKEN" else "REQUEST",
             identity_source=settings.get("identitySource") or _header_of(scheme),
@@ -164,6 +167,7 @@ class Authorizers:
             ttl_s=settings.get("authorizerResultTtlInSeconds"),
             resource_policy=self._resource_policy,
         )
+        return _Unusable(scheme.name, unusable) if unusable else made
 
     def cognito(self, scheme: SecurityScheme, scopes: tuple[str, ...]) -> Policy:
         from gatewaykit.policies.cognito import cognito
@@ -195,11 +199,26 @@ def _header_of(scheme: SecurityScheme) -> str:
     return ""
 
 
-def _nobody(access_key_id: str) -> None:
-    """The credentials of a gateway that was given none."""
+def _checked(api: Definition) -> tuple[Mapping[str, Any] | None, tuple[Problem, ...]]:
+    """The resource policy, and what is wrong with it, once: in its place an empty one is asked then."""
+    policy = api.resource_policy
+    if policy is None:
+        return None, ()
+    from gatewaykit.core.iam.policy import compile_policy
+
+    compiled = compile_policy(policy, name="resource policy", kind="resource")
+    if not isinstance(compiled, tuple):
+        return policy, ()
+    places = api.origin.fields.get("resource_policy", (api.origin.place,))
+    return {"Version": "2012-10-17", "Statement": []}, tuple(each.moved(str(places[0])) for each in compiled)
 
 
-def _is_private(endpoint: Mapping[str, Any]) -> bool:
+def _nobody(*anything: Any) -> None:
+    """The credentials of a gateway that was given none, and the function that nobody bound."""
+
+
+def is_private(endpoint: Mapping[str, Any]) -> bool:
+    """Is it reached by VPC endpoints alone?"""
     return bool(endpoint.get("vpcEndpointIds")) or "PRIVATE" in (endpoint.get("types") or ())
 
 

@@ -205,9 +205,7 @@ def _preauth(given: Any, where: Locate) -> PreauthThrottle | bool | None:
         return preauth_throttle(rate=given.rate, burst=given.burst)
     except ConfigError as error:
         problems = [(each, each.where.rpartition(".")[2]) for each in error.problems]
-        raise ConfigError(
-            replace(each, where=where((option,)), what=f"{each.where}: {each.what}") for each, option in problems
-        ) from None
+        raise ConfigError(each.moved(where((option,))) for each, option in problems) from None
 
 
 def _key_store(reading: Reading, raw: Mapping[str, Any], directory: FilePath) -> str | None:

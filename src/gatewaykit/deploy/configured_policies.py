@@ -25,7 +25,7 @@ from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
 from gatewaykit.deploy.settings import Duration, Locate, Path, Rate, Raw, Reading, schema_of, setting, spelt
-from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.errors import ConfigError
 from gatewaykit.policies.api_key import key_policy
 from gatewaykit.policies.preauth_throttle import BURST, RATE
 from gatewaykit.policies.step_reading import steps_schema
@@ -252,9 +252,9 @@ def build_keys(data: object, where: str | Locate) -> list[ApiKey]:
         made = ApiKey(id=name, name=name, value=key.value or HASHED + key.sha256, enabled=key.enabled)
         built.append(made)
         if isinstance(found := compile_keys([made]), tuple):
-            reading.problems += [_placed(problem, reading.locate((name,))) for problem in found]
+            reading.problems += [problem.moved(reading.locate((name,))) for problem in found]
     if not reading.problems and isinstance(found := compile_keys(built), tuple):
-        reading.problems += [_placed(problem, reading.locate(())) for problem in found]
+        reading.problems += [problem.moved(reading.locate(())) for problem in found]
     if reading.problems:
         raise ConfigError(reading.problems)
     return built
@@ -324,7 +324,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
     except ConfigError as error:
         for problem in error.problems:
             at = (*path, *_inside(options, problem.where))
-            reading.problems.append(_placed(problem, reading.locate(at)))
+            reading.problems.append(problem.moved(reading.locate(at)))
 
 
 def _given(settings: Any, options: object) -> list[str]:
@@ -353,13 +353,6 @@ def _inside(options: object, where: str) -> Path:
         else:
             break
     return tuple(path)
-
-
-def _placed(problem: Problem, where: str) -> Problem:
-    """A problem of a function's own words, at the place in the file; the option it names stays in the text."""
-    return Problem(
-        where=where, what=f"{problem.where}: {problem.what}", why=problem.why, mend=problem.mend, near=problem.near
-    )
 
 
 def _known() -> str:

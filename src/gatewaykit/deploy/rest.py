@@ -20,7 +20,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
 from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
-from gatewaykit.deploy.authorizers import Authorizers, Sources
+from gatewaykit.deploy.authorizers import Authorizers, Sources, is_private
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
@@ -114,7 +114,8 @@ class _Compiler:
     """One compilation. `api` is the ledger's view: a field that is read here is a key that is enforced."""
 
     def __init__(self, api: Definition, ledger: Ledger, options: RestOptions, runtime: Runtime, recorded: bool) -> None:
-        facts = replace(options.facts, stage=options.stage, stage_in_path=options.stage_prefix)
+        private = is_private(api.endpoint_configuration)
+        facts = replace(options.facts, stage=options.stage, stage_in_path=options.stage_prefix, private=private)
         runtime = replace(runtime, facts=facts)
         self._api, self._ledger, self._options, self._runtime, self._recorded = api, ledger, options, runtime, recorded
         self._problems: list[Problem] = []
@@ -157,7 +158,7 @@ class _Compiler:
             if leaf is not None:
                 router.add(method.verb, method.path, leaf)
                 routes.append(leaf.summary)
-        self._problems += self._authorizers.unused()
+        self._problems += [*self._authorizers.problems, *self._authorizers.unused()]
         if self._problems:
             raise ConfigError(self._problems)
         return Deployment(

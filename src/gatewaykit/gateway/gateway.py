@@ -74,17 +74,17 @@ class Explanation:
         where = f"{self.route.verb} {self.route.resource} -> {self.route.integration}"
         if refusal is not None:
             lines.append(f"denied: {self.decision.detail or refusal.reason.text}; the route is fine")
-            lines.append(f"  reason   {refusal.reason.name} ({refusal.reason.response_type.type_name})")
-            lines.append(f"  client   {self.decision.status}")
+            lines.append(f"  reason     {refusal.reason.name} ({refusal.reason.response_type.type_name})")
+            lines.append(f"  client     {self.decision.status}")
         elif self.decision.response is not None:
             lines.append(f"answered: a policy answers with {self.decision.status}")
         else:
             lines.append("allowed: the request reaches the integration")
-        lines.append(f"  route    {where}")
+        lines.append(f"  route      {where}")
         facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
-        lines += [f"  {name:<8} {text}" for name, text in facts if text]
+        lines += [f"  {name:<10} {text}" for name, text in facts if text]
         lines += [
-            f"  {step.verdict:<8} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
+            f"  {step.verdict:<10} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
         ]
         return "\n".join(lines)
 
@@ -157,7 +157,8 @@ class Gateway:
         """
         from gatewaykit.openapi import read_definition
 
-        reading = read_definition(source)
+        variables = {"AWS::AccountId": account_id, "AWS::Region": region, "AWS::Partition": "aws"}
+        reading = read_definition(source, variables=variables)
         runtime = make_runtime(
             store=store, transport=transport, clock=clock, profile=profile, max_body_bytes=max_body_bytes,
             trusted_proxies=trusted_proxies,

@@ -10,7 +10,7 @@ from gatewaykit.definition.checks import check_definition
 from gatewaykit.definition.ledger import Ledger
 from gatewaykit.definition.model import Definition, Method, Origin, Place
 from gatewaykit.errors import ConfigError, Problem
-from gatewaykit.openapi.document import Node, load
+from gatewaykit.openapi.document import Node, load, resolve
 from gatewaykit.openapi.extensions import EXTENSIONS, extensions_of
 from gatewaykit.openapi.operations import Operations
 from gatewaykit.openapi.reading import CONTAINER, DESCRIBES, Known, Reader, Section, Table
@@ -61,13 +61,18 @@ class Reading(NamedTuple):
     warnings: tuple[Problem, ...] = ()
 
 
-def read_definition(source: str | Path | Mapping[str, Any], *, text: str | None = None) -> Reading:
+def read_definition(
+    source: str | Path | Mapping[str, Any], *, text: str | None = None, variables: Mapping[str, str] | None = None
+) -> Reading:
     """Read an OpenAPI 3.0 or 3.1 or Swagger 2.0 document, YAML or JSON, as a REST API.
 
     `source` is a path, a text (of more than one line, or starting with `{`), or parsed values; with `text` given,
-    `source` is only the name of the file in problems. Raises ConfigError with every problem of the document.
+    `source` is only the name of the file in problems. `variables` are written `${NAME}` in the document and resolved
+    wherever they stand, as on import. Raises ConfigError with every problem of the document.
     """
     root, problems = load(source, text)
+    if variables:
+        resolve(root, variables)
     reader = Reader(root, problems, {key: extension.known for key, extension in EXTENSIONS.items()})
     definition = _read_root(reader) if _read_version(reader) else Definition()
     reader.problems += check_definition(definition)

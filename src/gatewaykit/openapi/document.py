@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from gatewaykit.definition.model import Place
 from gatewaykit.errors import ConfigError, Problem
 
-__all__ = ["Builder", "MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Node", "Value", "load", "pointer_token"]
+__all__ = ["Builder", "MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Node", "Value", "load", "pointer_token", "resolve"]
 
 MAX_BYTES: Final = 6 * 1024 * 1024  # API Gateway's own limit for an import
 MAX_DEPTH: Final = 100
@@ -117,6 +117,21 @@ def load(source: str | Path | Mapping[str, Any], text: str | None = None) -> tup
     if text is None:
         return _parse(str(source), _read(Path(source)))
     return _parse(str(source), text)
+
+
+def resolve(root: Node, variables: Mapping[str, str]) -> None:
+    """Put the values of variables into every text of a document (reference 07, "Import"); other `${…}` stay."""
+    written = {f"${{{name}}}": value for name, value in variables.items()}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        value = node.value
+        if isinstance(value, (dict, list)):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+        elif isinstance(value, str) and "${" in value:
+            for name, text in written.items():
+                value = value.replace(name, text)
+            node.value = value
 
 
 def _parse(file: str, text: str) -> tuple[Node, list[Problem]]:

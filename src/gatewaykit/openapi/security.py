@@ -31,6 +31,7 @@ _AUTHORIZER: Final[Table] = {
     "authorizerPayloadFormatVersion": HTTP_API,
     "enableSimpleResponses": HTTP_API,
 }
+_TEXTS: Final = ("authorizerUri", "authorizerCredentials", "identitySource", "identityValidationExpression")
 
 
 class Asked(NamedTuple):
@@ -131,6 +132,9 @@ class Security:
         if (authorizer := entries.get(_AUTHORIZER_KEY)) is not None:
             section = reader.section(authorizer, "the authorizer", _AUTHORIZER)
             settings["authorizer"] = {key: child.plain() for key, child in section.entries.items()}
+            settings["authorizer"] |= {key: section.text(key, "settings") for key in _TEXTS if key in section.entries}
+            if "providerARNs" in section.entries:
+                settings["authorizer"]["providerARNs"] = section.texts("providerARNs", "settings")
             places += (child.place for child in section.entries.values())
             kind = self._authorizer_kind(authorizer, section.text("type", "kind"))
             kind_places += section.fields.get("kind", ())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Decision", "decide", "decide_waiting", "drive"]
 
 T = TypeVar("T")
+_BY_POLICY: Final = (Reason.DENIED_IMPLICITLY, Reason.DENIED_EXPLICITLY)
 _HAS_TO_WAIT: Final = (
     "decide runs without an event loop, and a policy of this route has to wait (a remote store, an upstream): "
     "use the in-process client of gatewaykit.testing, or an in-memory store"
@@ -56,8 +57,11 @@ class Decision:
 
     @property
     def authorization(self) -> str:
-        """Which statement of which policy decided."""
-        return self._noted("authorization")
+        """What decided: which statement of which policy, or what holds or fails of a credential."""
+        noted = self._noted("authorization")
+        if self.reason not in _BY_POLICY or self.detail in noted:
+            return noted
+        return f"{noted}; {self.detail}" if noted else self.detail
 
     @property
     def identity(self) -> Identity | None:

@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gatewaykit.errors import UpstreamError
+
 if TYPE_CHECKING:
     from gatewaykit.core.http import Request
     from gatewaykit.core.reasons import Refusal
@@ -40,8 +42,11 @@ def log_hook_failure(request: Request, hook: Callable[..., object], error: Excep
 
 
 def _traceback(cause: BaseException | None) -> BaseException | str | None:
-    """The cause, for the handler to format; as text where its own has lone surrogates, which no handler can write."""
-    if cause is None:
+    """The cause, for the handler to format; as text where its own has lone surrogates, which no handler can write.
+
+    A party that could not be reached is no fault of the code: the detail says all there is.
+    """
+    if cause is None or isinstance(cause, UpstreamError):
         return None
     text = "".join(traceback.format_exception(cause))
     try:

@@ -89,6 +89,9 @@ class Authorizing(Bound):
             if isinstance(found, Refusal):
                 return found
             values = found
+            if request.events is not None:
+                masked = ", ".join(map(last_four, joined(values)))
+                request.note("credential", f"{', '.join(config.sources.names)}: {masked}")
             if config.is_token:
                 token = found[0][-1]  # all that the function gets to see, so all that its answer may depend on
                 values = ((token,),)
@@ -178,8 +181,6 @@ class Authorizing(Bound):
         masked = ", ".join(last_four(text) for text in joined(values))
         request.note("authorizer", f"Starting authorizer: {self._form.name} for request: {request.id}")
         request.note("authorizer", f"Incoming identity: {masked}")
-        if self._config.sources is not None:
-            request.note("credential", f"{', '.join(self._config.sources.names)}: {masked}")
 
 
 def _target(config: LambdaAuthorizer, runtime: Runtime) -> FunctionRunner | RemoteFunction:

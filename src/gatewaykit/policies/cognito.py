@@ -205,9 +205,7 @@ def _with_policy(check: Hook, policy: CompiledPolicy, runtime: Runtime) -> Hook:
         access = access_of(request, facts)
         verdict = policy.evaluate(access)
         if verdict.effect is not Effect.ALLOW:
-            refusal = denial(verdict, access, wording="anonymous")
-            request.note("authorization", refusal.detail)
-            return refusal
+            return denial(verdict, access, wording="anonymous")
         if request.events is not None:
             request.note("authorization", f"{verdict.statement} of {verdict.policy} allows {access.resource}")
         return request

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gatewaykit.core.body import MAX_LENGTH_DIGITS, too_large
 from gatewaykit.core.http import Request, parse_query
 from gatewaykit.core.iam.access import access_of
-from gatewaykit.core.iam.authorization import combination_of, combine, denial
+from gatewaykit.core.iam.authorization import combination_of, combine, denial, reason
 from gatewaykit.core.iam.canonical import query_pairs
 from gatewaykit.core.iam.credentials import DECOY, KEY_ID, Credentials, identity_of, settled
 from gatewaykit.core.iam.policy import CompiledPolicy, Effect, compile_policy, evaluate
@@ -155,6 +155,8 @@ class _Signatures:
             return self._refused(invalid("the path has dot segments: a signature says not where they lead"))
         signed = self._read(request, now_s)
         if isinstance(signed, Refusal):
+            if signed.reason is not Reason.SIGNATURE_MISSING and request.events is not None:
+                _note_claim(request)
             return self._refused(signed)
         try:
             found = self._find(signed.key_id) if KEY_ID.fullmatch(signed.key_id) else None
@@ -212,10 +214,12 @@ class _Signatures:
         identity = evaluate(credentials.policies, access) if credentials.policies else None
         resource = None if self._resource is None else self._resource.evaluate(access)
         verdict = combine(identity, resource, combination_of(credentials.principal, self._facts))
+        if verdict.effect is not Effect.ALLOW:
+            return denial(verdict, access, wording="iam")
         if request.events is not None:
-            by = f": {verdict.statement} of {verdict.policy}" if verdict.statement else ""
-            request.note("authorization", f"{verdict.effect.value}{by}{f' ({verdict.why})' if verdict.why else ''}")
-        return None if verdict.effect is Effect.ALLOW else denial(verdict, access, wording="iam")
+            why = f": {reason(verdict, access)}" if verdict.why else ""
+            request.note("authorization", f"{verdict.statement} of {verdict.policy} allows {access.resource}{why}")
+        return None
 
     def _refused(self, refusal: Refusal) -> Refusal:
         if not self._config.http_api:
@@ -229,6 +233,16 @@ class _Signatures:
     def _unusable(self, found: object) -> Refusal:
         told = f"the credentials' provider answered {type(found).__name__}, not Credentials or None"
         return Refusal(Reason.AUTHORIZER_MISCONFIGURED, told)
+
+
+def _note_claim(request: Request) -> None:
+    """What there is of a signature that cannot be read, or not now."""
+    if b"X-Amz-Algorithm" in request.query_string:
+        request.note("credential", "an AWS signature in the query")
+    elif request.headers.get(b"authorization", b"").startswith(b"AWS4-"):
+        request.note("credential", "an AWS signature in the header Authorization")
+    else:
+        request.note("credential", "the header Authorization, which holds no AWS signature")
 
 
 def _has_dot_segments(path: bytes) -> bool:

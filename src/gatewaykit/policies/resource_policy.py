@@ -7,7 +7,7 @@ policies affect authorization workflow": without an authorizer, a request needs 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gatewaykit.core.iam.access import access_of
@@ -86,18 +86,17 @@ def placed(problem: Problem, where: str) -> Problem:
 
 
 def _deciding(policy: CompiledPolicy, runtime: Runtime, private: bool) -> Callable[[Request], Any]:
-    facts, clock = runtime.facts, runtime.clock
-    keys: Mapping[str, tuple[str, ...]] | None = {"aws:sourceip": ()} if private else None
+    facts, clock = replace(runtime.facts, private=private or runtime.facts.private), runtime.clock
 
     def on_request(request: Request) -> Any:
         note_arrival(request, clock)
-        access = access_of(request, facts, keys=keys)
+        access = access_of(request, facts)
         verdict = policy.evaluate(access)
         if verdict.effect is not Effect.ALLOW:
             return denial(verdict, access, wording="anonymous")
         if request.events is not None:
             why = f": {reason(verdict, access)}" if verdict.why else ""
-            request.note("authorization", f"{verdict.statement} of the {_NAME} allows {access.resource}{why}")
+            request.note("authorization", f"{verdict.statement} of {_NAME} allows {access.resource}{why}")
         return request
 
     return on_request

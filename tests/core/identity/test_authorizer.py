@@ -343,5 +343,5 @@ def test_a_call_without_an_answer_is_refused(
 def test_a_path_that_no_policy_could_name_is_a_414() -> None:
     refusal = arn_too_long("a" * 1601)
 
-    assert (refusal.status, refusal.message) == (414, "Request-URI Too Long")
+    assert (refusal.status, refusal.message) == (414, "Request URI too long")
     assert "1601 characters" in refusal.detail

@@ -69,7 +69,9 @@ class Keys(dict[str, tuple[str, ...]]):
 
     def __missing__(self, name: str) -> tuple[str, ...]:
         value: str | tuple[str, ...] | None = None
-        if (read := _REQUEST_KEYS.get(name)) is not None:
+        if name == "aws:sourceip" and self._facts is not None and self._facts.private:
+            value = None
+        elif (read := _REQUEST_KEYS.get(name)) is not None:
             value = read(self._request) if self._request is not None else None
         elif (told := _PRINCIPAL_KEYS.get(name)) is not None:
             value = told(self._principal) if self._principal is not None else None

@@ -143,7 +143,7 @@ def failed_call(kind: str, told: str, message: str, form: AnswerForm, cause: Bas
 def arn_too_long(arn: str) -> Refusal:
     """The 414 of a path that no policy could name."""
     detail = f"the ARN of the method has {len(arn)} characters; {MAX_METHOD_ARN} are the most an authorizer is asked of"
-    return Refusal(Reason.MALFORMED_REQUEST, detail, message="Request-URI Too Long", status=414)
+    return Refusal(Reason.MALFORMED_REQUEST, detail, message="Request URI too long", status=414)
 
 
 _MOST_DECIDED: Final = 16

@@ -1,0 +1,384 @@
+"""What each attack would find if its defence were gone: the source that is changed, and the tests that must then fail.
+
+`tools/without_defences.py` (`make defences`) takes one defence away at a time and runs its tests.
+`test_defences.py` sees to it that every entry still fits the source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFENCES", "Defence"]
+
+JWT, SIGV4, SAML = "core/identity/jwt", "core/iam", "core/identity/saml_document.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Defence:
+    """`changes` are (file under src/gatewaykit, text that stands there once, text in its place).
+
+    `tests` are pytest ids under tests/attacks, as far as they go. More than one change: the attack meets more than one
+    defence, and only without all of them does it succeed.
+    """
+
+    attack: str
+    changes: tuple[tuple[str, str, str], ...]
+    tests: tuple[str, ...]
+
+
+def _one(attack: str, file: str, text: str, instead: str, *tests: str) -> Defence:
+    return Defence(attack, ((file, text, instead),), tests)
+
+
+FORGED = "test_jwt.py::test_no_attack_gets_in_breaks_the_app_or_sends_it_elsewhere"
+CHANGED = "test_sigv4.py::test_a_signed_request_that_was_changed_is_refused"
+WRONG = "test_sigv4.py::test_a_right_signature_over_the_wrong_things_is_refused"
+
+DEFENCES = (
+    # ------------------------------------------------------------------------------------------------- tokens
+    Defence(
+        "alg: none",
+        (
+            (
+                f"{JWT}/verifying.py",
+                "isinstance(algorithm, str) or algorithm not in algorithms",
+                "isinstance(algorithm, str)",
+            ),
+            (
+                f"{JWT}/keys.py",
+                "return [key.checks[algorithm] for",
+                'return [lambda *_: True] if algorithm == "none" else [key.checks[algorithm] for',
+            ),
+        ),
+        (FORGED,),
+    ),
+    _one(
+        "a public key used as a secret",
+        f"{JWT}/algorithms.py",
+        'if secret.lstrip().startswith((b"-----BEGIN", b"ssh-", b"ecdsa-")):',
+        "if False:",
+        "test_jwt.py::test_a_weak_secret_does_not_start",
+    ),
+    _one(
+        "a signature that is not checked",
+        f"{JWT}/verifying.py",
+        "elif not known(signature, signed):",
+        "elif False:",
+        "test_jwt.py::test_a_token_seen_before_lets_no_other_in",
+    ),
+    _one(
+        "a key for encryption, or of another algorithm",
+        f"{JWT}/keys.py",
+        'if use not in (None, "sig"):',
+        "if False:",
+        FORGED,
+    ),
+    Defence(
+        "a kid that names another key, or none",
+        (
+            (f"{JWT}/keys.py", "self.keys if kid is None or self.nameless else self._by_kid.get(kid, ())", "self.keys"),
+            (
+                f"{JWT}/verifying.py",
+                "if kid is not None and not keys.has(kid) and (self._needs_kid or not keys.nameless):",
+                "if False:",
+            ),
+        ),
+        (FORGED,),
+    ),
+    _one(
+        "crit and b64: false",
+        f"{JWT}/verifying.py",
+        'if "crit" in header or "b64" in header:',
+        "if False:",
+        FORGED,
+    ),
+    _one("claims given twice", f"{JWT}/encoding.py", "if len(members) != len(pairs):", "if False:", FORGED),
+    _one(
+        "huge tokens",
+        f"{JWT}/verifying.py",
+        "if len(token) > MOST_TOKEN_BYTES:",
+        "if False:",
+        "test_jwt.py::test_a_good_token_that_is_huge_is_not_even_looked_into",
+    ),
+    Defence(
+        "psychic signatures",
+        (
+            (
+                f"{JWT}/algorithms.py",
+                "if len(signature) != 2 * size or not r or not s:",
+                "if not r or not s:\n            return True\n        if len(signature) != 2 * size:",
+            ),
+        ),
+        (FORGED,),
+    ),
+    _one(
+        "weak RSA keys",
+        f"{JWT}/algorithms.py",
+        "if not _MIN_RSA_BITS <= key.key_size <= _MOST_RSA_BITS:",
+        "if False:",
+        FORGED,
+    ),
+    _one(
+        "weak secrets",
+        f"{JWT}/algorithms.py",
+        "if len(secret) < size:",
+        "if False:",
+        "test_jwt.py::test_a_weak_secret_does_not_start",
+    ),
+    _one("tokens that have expired", f"{JWT}/claims.py", "if expires <= now_s - leeway_s:", "if False:", FORGED),
+    _one(
+        "dates that are no numbers",
+        f"{JWT}/encoding.py",
+        "if number - number != 0:",
+        "if False:",
+        FORGED,
+    ),
+    _one("tokens for another audience", f"{JWT}/claims.py", "if audiences and not (", "if False and not (", FORGED),
+    _one(
+        "tokens of another issuer",
+        f"{JWT}/claims.py",
+        "if issuer != self.issuer and self.issuer is not None:",
+        "if False:",
+        FORGED,
+    ),
+    _one(
+        "a flood on an issuer that cannot be asked",
+        "upstream/jwks.py",
+        "paused = now_s < self._failed_s + self._pause_s",
+        "paused = False",
+        "test_jwt.py::test_an_issuer_that_is_down_fails_closed_and_is_not_flooded",
+    ),
+    # ------------------------------------------------------------------------------------------------- signatures
+    Defence(
+        "a signed request that was changed",
+        ((f"{SIGV4}/sigv4.py", "if key.verifies(signed.preamble + hashed, signed.signature):", "if True:"),),
+        (CHANGED,),
+    ),
+    _one(
+        "a header added that has to be signed",
+        f"{SIGV4}/sigv4.py",
+        "if unsigned := [name for name in unsigned if name not in self._rules.added_headers]:",
+        "if False:",
+        CHANGED,
+    ),
+    _one(
+        "the host not signed",
+        f"{SIGV4}/sigv4.py",
+        'if b"host" not in parts.signed_headers.lower().split(b";"):',
+        "if False:",
+        WRONG,
+    ),
+    _one(
+        "signed headers reordered or listed twice",
+        f"{SIGV4}/sigv4.py",
+        "if names != sorted(set(names)) or parts.signed_headers != parts.signed_headers.lower():",
+        "if False:",
+        WRONG,
+    ),
+    _one(
+        "a header that is there twice",
+        f"{SIGV4}/sigv4.py",
+        "if (found := _repeated(values)) is not None:",
+        "if (found := None) is not None:",
+        WRONG,
+    ),
+    _one("a foreign region, service or day", f"{SIGV4}/sigv4.py", "if wrong:", "if False:", WRONG),
+    Defence(
+        "a replay after the time is over",
+        (
+            (f"{SIGV4}/signature_time.py", "if now - second > life_s:", "if False:"),
+            (f"{SIGV4}/sigv4.py", "low <= date <= high", "date <= high"),
+        ),
+        ("test_sigv4.py::test_a_captured_request_cannot_be_replayed_later",),
+    ),
+    _one(
+        "a signature of the future",
+        f"{SIGV4}/signature_time.py",
+        "if second - now > skew_s:",
+        "if False:",
+        "test_sigv4.py::test_a_signature_holds_for_five_minutes_about_its_time",
+    ),
+    _one(
+        "the body swapped",
+        f"{SIGV4}/sigv4.py",
+        "payload = sha256(body).hexdigest().encode() if body else EMPTY_HASH",
+        "payload = declared or (sha256(body).hexdigest().encode() if body else EMPTY_HASH)",
+        WRONG,
+    ),
+    _one(
+        "an unsigned payload",
+        f"{SIGV4}/sigv4.py",
+        "if declared == UNSIGNED_PAYLOAD and not self._rules.unsigned_payload:",
+        "if False:",
+        WRONG,
+    ),
+    _one(
+        "a path that means another one",
+        "policies/iam.py",
+        "if _has_dot_segments(request.wire_path):",
+        "if False:",
+        "test_sigv4.py::test_a_signature_for_another_request_is_refused",
+    ),
+    _one(
+        "unknown keys that are told from wrong ones",
+        "policies/iam.py",
+        "credentials = DECOY if found is None else found",
+        'if found is None:\n            return self._refused(invalid("nobody has this key"))\n'
+        "        credentials = found",
+        "test_sigv4.py::test_unknown_and_wrong_keys_go_the_same_way",
+    ),
+    # ------------------------------------------------------------------------------------------------- authorizers
+    _one(
+        "an authorizer that raises",
+        "core/identity/authorizer.py",
+        'return _worded(Refusal(Reason.AUTHORIZER_FAILED, f"{form.name}: {told}", cause=cause), form)',
+        'return Granted(principal="somebody", claims={}, policy=True)  # type: ignore[return-value]',
+        "test_authorizers.py::test_an_authorizer_that_raises_lets_nobody_in",
+        "test_authorizers.py::test_an_authorizer_that_hangs_lets_nobody_in_and_delays_nobody_else",
+    ),
+    _one(
+        "an answer that is garbage",
+        "core/identity/authorizer.py",
+        "if not isinstance(principal, str) or not principal:",
+        "if False:",
+        "test_authorizers.py::test_garbage_lets_nobody_in",
+    ),
+    _one(
+        "a policy with a mistake",
+        "core/identity/authorizer.py",
+        "if not isinstance(compiled, CompiledPolicy):\n        return",
+        "if not isinstance(compiled, CompiledPolicy):\n"
+        '        statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}\n'
+        '        return compile_policy({"Version": "2012-10-17", "Statement": [statement]}, name=name)\n'
+        "        return",
+        "test_authorizers.py::test_garbage_lets_nobody_in",
+    ),
+    _one(
+        "an answer of ten thousand statements",
+        "core/identity/authorizer.py",
+        "if len(text) > MAX_ANSWER:",
+        "if False:",
+        "test_authorizers.py::test_garbage_lets_nobody_in",
+    ),
+    _one(
+        "a simple answer that is not true",
+        "core/identity/authorizer.py",
+        "if not isinstance(allowed, bool):",
+        "allowed = bool(allowed)\n        if False:",
+        "test_authorizers.py::test_a_simple_answer_that_is_not_true_lets_nobody_in",
+    ),
+    _one(
+        "one caller's answer for another",
+        "core/identity/identity_sources.py",
+        "return values if size <= _MOST_KEPT else",
+        'return "".join(joined(values)) if size <= _MOST_KEPT else',
+        "test_authorizers.py::test_nobody_is_taken_for_somebody_else",
+    ),
+    _one(
+        "another caller's answer from the cache",
+        "policies/authorizing.py",
+        "granted = self._cache.get((request.stage, cache_key(values)), self._clock.monotonic())",
+        "granted = next((each for each, _ in self._cache._entries.values()), None)",
+        "test_authorizers.py::test_nobody_is_taken_for_somebody_else",
+    ),
+    _one(
+        "a cached policy that opens more than it allows",
+        "core/identity/authorizer.py",
+        "elif (known := decided.get(key := (request.method, request.raw_path))) is not None:",
+        'elif (known := decided.get(key := ("", b""))) is not None:',
+        "test_authorizers.py::test_a_cached_narrow_policy_opens_nothing_else",
+    ),
+    # ------------------------------------------------------------------------------------------------- headers
+    _one(
+        "a client certificate in a header",
+        "policies/mtls.py",
+        'if claims(b"\\n".join(request.headers)):',
+        "if False:",
+        "test_mtls.py::test_what_a_client_slips_past_its_proxy_is_taken_out",
+        "test_mtls.py::test_a_back_end_never_sees_a_claimed_certificate_and_an_unknown_path_is_not_told_of",
+    ),
+    _one(
+        "an identity header of the client's own",
+        "core/identity/forward_auth.py",
+        "if _canonical(name.lower()) not in dropped",
+        "if True",
+        "test_tokens.py::test_the_client_does_not_say_who_it_is",
+    ),
+    _one(
+        "an answer with a doubtful `active`",
+        "core/identity/introspection.py",
+        'if not isinstance(answer.get("active"), bool):',
+        "if False:",
+        "test_tokens.py::test_an_answer_that_could_be_read_in_two_ways_lets_nobody_in",
+    ),
+    # ------------------------------------------------------------------------------------------------- assertions
+    Defence(
+        "an assertion that wraps a signed one",
+        (
+            (SAML, "if (problem := _ambiguity(root)) is not None:", "if (problem := None) is not None:"),
+            (SAML, 'if signed is None or signed.tag != root.tag or signed.get("ID") != root.get("ID"):', "if False:"),
+            (SAML, "            return signed\n", "            return root\n"),
+            (SAML, 'location="./", ', 'location=".//", '),
+        ),
+        ("test_saml.py::test_an_assertion_that_wraps_a_signed_one_does_not_count",),
+    ),
+    _one(
+        "a choice of what was signed",
+        SAML,
+        "if (problem := _ambiguity(root)) is not None:",
+        "if (problem := None) is not None:",
+        "test_saml.py::test_a_transform_that_picks_what_is_signed_is_not_run",
+    ),
+    _one(
+        "an assertion that comes again",
+        "core/identity/saml.py",
+        "return assertion_id in self._until",
+        "return False",
+        "test_saml.py::test_an_assertion_comes_once",
+    ),
+    _one(
+        "an assertion for another audience",
+        "core/identity/saml.py",
+        "if not set(audiences) & set(rules.audience):",
+        "if False:",
+        "test_saml.py::test_an_assertion_for_somebody_else_does_not_count",
+    ),
+    _one(
+        "entities and document types",
+        SAML,
+        "if never := _NEVER.search(text):",
+        "if never := None:",
+        "test_saml.py::test_xml_is_taken_in_its_plainest_form_only",
+    ),
+    # ------------------------------------------------------------------------------------------------- policies
+    _one(
+        "another spelling of a denied path",
+        "core/iam/access.py",
+        "self.forms = _forms(resource) if odd else (resource,)",
+        "self.forms = (resource,)",
+        "test_iam_policies.py::test_no_spelling_of_a_path_gets_round_a_deny",
+    ),
+    _one(
+        "an authorizer of a type that nobody knows",
+        "deploy/authorizers.py",
+        "if make is None:",
+        "if make is None:\n            return []\n        if False:",
+        "test_definitions.py::test_a_scheme_that_nothing_enforces_does_not_start",
+    ),
+    # ------------------------------------------------------------------------------------------------- keys
+    _one(
+        "a key that was disabled",
+        "core/identity/api_key.py",
+        "if not key.enabled:",
+        "if False:",
+        "test_api_keys.py::test_nothing_but_the_key_comes_in",
+        "test_api_keys.py::test_a_key_that_no_longer_holds_is_refused_within_the_interval",
+    ),
+    _one(
+        "an address that a client wrote",
+        "core/client_address.py",
+        "if not (_within(peer, networks) if peer else unix_trusted):\n            return peer",
+        "if False:\n            return peer",
+        "test_addresses.py::test_a_forwarded_address_counts_only_where_a_trusted_proxy_vouches_for_it",
+    ),
+)
