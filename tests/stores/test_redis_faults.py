@@ -226,6 +226,20 @@ async def test_cancelled_callers_never_shift_replies(server: RedisServer) -> Non
     await connections.aclose()
 
 
+async def test_a_call_in_the_turn_in_which_the_connection_was_dropped_is_not_forgotten(server: RedisServer) -> None:
+    connections, ping = RedisConnections(RedisAddress(port=server.port, timeout_s=5)), command([b"PING"])
+    connection = connections.here()
+    await connection.call(ping)
+    lost = connection.call(ping)
+    connection.drop("for the test", pause=False)
+
+    again = await asyncio.wait_for(connection.call(ping), 5)
+
+    await connections.aclose()
+    assert isinstance(lost.exception(), StoreError)
+    assert again == b"PONG"
+
+
 async def test_a_caller_too_many_is_refused_at_once(server: RedisServer) -> None:
     store = store_on(server.port, max_waiting=10)
     verb = store.bucket("b", Bucket(1e-3, 100))

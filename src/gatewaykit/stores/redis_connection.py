@@ -84,8 +84,8 @@ class RedisConnection:
     """Commands of one event loop. `prepare` are commands sent on every new connection; their errors do not matter."""
 
     __slots__ = (
-        "_address", "_connecting", "_link", "_link_is_ready", "_may_connect_at", "_opening", "_out", "_pause_s",
-        "_prepare", "_timer", "_waiting", "_will_flush", "loop",
+        "_address", "_connecting", "_deadline", "_link", "_link_is_ready", "_may_connect_at", "_most", "_new_future",
+        "_opening", "_out", "_pause_s", "_prepare", "_timer", "_waiting", "_will_flush", "loop",
     )  # fmt: skip
 
     def __init__(self, address: RedisAddress, loop: asyncio.AbstractEventLoop, prepare: Sequence[bytes] = ()) -> None:
@@ -96,34 +96,26 @@ class RedisConnection:
         self._link: _Link | None = None
         self._link_is_ready = self._connecting = self._will_flush = False
         self._opening: SingleFlight[None] = SingleFlight()
-        self._may_connect_at = 0.0
+        self._may_connect_at = self._deadline = 0.0
+        self._most, self._new_future = address.max_waiting, loop.create_future
         self._pause_s = _FIRST_PAUSE_S
         self._timer: asyncio.TimerHandle | None = None
 
     def call(self, wire: bytes) -> asyncio.Future[Any]:
         """Send a command. The future gives its reply, ReplyError for an error, StoreError where none came."""
-        waiting, loop = self._waiting, self.loop
-        if len(waiting) >= self._address.max_waiting:
+        waiting = self._waiting
+        if len(waiting) >= self._most:
             raise StoreError(f"{self._address}: {len(waiting)} commands wait already")
-        now = loop.time()
-        if self._link is None and not self._connecting:
-            if now < self._may_connect_at:
-                raise StoreError(f"{self._address}: not connected; the next attempt waits")
-            self._connecting = True
-            self._opening.start(None, self._open)
-        future: asyncio.Future[Any] = loop.create_future()
-        waiting.append((future, now + self._address.timeout_s))
+        if not self._will_flush:  # the first command of this turn: all of a turn have one deadline
+            self._begin()
+        future = self._new_future()
+        waiting.append((future, self._deadline))
         self._out.append(wire)
-        if not self._will_flush and self._link_is_ready:
-            self._will_flush = True
-            loop.call_soon(self._flush)
-        if self._timer is None:
-            self._timer = loop.call_later(self._address.timeout_s, self._look_at_the_oldest)
         return future
 
     def drop(self, why: str, *, pause: bool = True) -> None:
         """Close the connection; all that waits fails."""
-        link, self._link, self._link_is_ready = self._link, None, False
+        link, self._link, self._link_is_ready, self._will_flush = self._link, None, False, False
         if link is not None:
             link.abort()
         if pause:
@@ -161,6 +153,22 @@ class RedisConnection:
             future.set_result(value)
 
     # ------------------------------------------------------------------ inside
+
+    def _begin(self) -> None:
+        """Connect where that is needed, and have the commands of this turn sent at its end."""
+        loop, timeout_s = self.loop, self._address.timeout_s
+        now = loop.time()
+        if self._link is None and not self._connecting:
+            if now < self._may_connect_at:
+                raise StoreError(f"{self._address}: not connected; the next attempt waits")
+            self._connecting = True
+            self._opening.start(None, self._open)
+        if self._link_is_ready:
+            self._will_flush = True
+            loop.call_soon(self._flush)
+        self._deadline = now + timeout_s
+        if self._timer is None:
+            self._timer = loop.call_later(timeout_s, self._look_at_the_oldest)
 
     def _flush(self) -> None:
         self._will_flush = False
