@@ -144,7 +144,7 @@ def test_what_is_no_store_is_a_configuration_error(store: object) -> None:
 
 def test_all_problems_of_the_settings_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        PolicyMiddleware(hello, store="redis://nowhere", profile="azure", max_body_bytes=-1)
+        PolicyMiddleware(hello, store="memcached://nowhere", profile="azure", max_body_bytes=-1)
 
     assert {problem.where for problem in caught.value.problems} == {"store", "profile", "max_body_bytes"}
 
