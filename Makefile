@@ -12,12 +12,14 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports covered bench docs defences fuzz clean programs bench-programs
+.PHONY: help demo test check format lint types imports covered exact bench docs defences fuzz clean programs \
+	bench-programs
 
 help:
 	@echo 'make demo    serve the petstore example with its back end, and say what to try'
 	@echo 'make test    run all tests'
 	@echo 'make check   format, lint, types, import contracts, tests, coverage of core/: what CI runs'
+	@echo 'make exact   20 runs of many processes against one limit in Redis'
 	@echo 'make bench   run the benchmarks and write benchmarks/results/'
 	@echo 'make docs    build docs/_build/html'
 	@echo 'make defences  take one defence away at a time: does its attack test fail?'
@@ -47,6 +49,9 @@ imports: $(DEV)
 covered: $(DEV) programs
 	@$(PYTEST) --cov=gatewaykit.core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
+exact: $(DEV) programs
+	@GATEWAYKIT_EXACT_RUNS=$${GATEWAYKIT_EXACT_RUNS:-20} GATEWAYKIT_EXACT_SECONDS=$${GATEWAYKIT_EXACT_SECONDS:-10} $(PY) -m pytest tests/stores/test_redis_exactness.py
+
 bench: $(DEV) bench-programs
 	@$(PY) -m benchmarks
 
@@ -68,7 +73,7 @@ programs: $(DEV)
 	@tools/need_debian.sh $$($(PY) tests/needs.py)
 
 bench-programs: $(DEV)
-	@tools/need_debian.sh $$($(PY) tests/needs.py nginx caddy wrk)
+	@tools/need_debian.sh $$($(PY) tests/needs.py nginx caddy redis-server wrk)
 
 $(RUN): pyproject.toml
 	@tools/make_venv.sh $(VENV)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gatewaykit.core.context import ApiFacts
+from gatewaykit.core.limits import Decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Endpoint", "KeyStore", "Outcome", "Policy",
-    "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse",
+    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint", "KeyStore",
+    "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest",
+    "UpstreamResponse", "UsageStore",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -109,10 +111,32 @@ class ThrottleStore(Protocol):
     def quota(self, name: str, quota: Quota) -> Callable[[str], Taken | Awaitable[Taken]]:
         """A verb that counts one request of a key against its quota."""
 
+    def limits(
+        self, name: str, limits: Sequence[Bucket | Quota]
+    ) -> Callable[[Sequence[str | None]], Decided | Awaitable[Decided]]:
+        """A verb that takes one token of every limit, or none of any; it is given a key for each, in order.
+
+        A limit whose key is None does not apply. All are asked before any is taken from: a refusal leaves every one as
+        it was. Each is the very limit that `bucket` or `quota` gives for this name, so lists of one name share those
+        they have in common. Places with the same limit and the same key are one limit, and count once.
+        """
+
     def looking(self) -> ThrottleStore:
         """The same limits with verbs that look and take nothing: what would have been answered."""
 
     async def aclose(self) -> None: ...
+
+
+class UsageStore(Protocol):
+    """A store of limits that also knows what was used when. A store need not be one."""
+
+    def usage(
+        self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
+    ) -> Mapping[str, Sequence[tuple[int, int]]] | Awaitable[Mapping[str, Sequence[tuple[int, int]]]]:
+        """For each key and each day (UTC), from that around `first_s` to that around `last_s`: used, and left."""
+
+    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> Awaitable[None] | None:
+        """Leave a key so many requests in the window that is running. What it has used stays counted."""
 
 
 # ---------------------------------------------------------------------------------------------------- credentials

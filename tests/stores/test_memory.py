@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.quota import Quota
+from gatewaykit.core.limits import Row, State, take_all
+from gatewaykit.core.quota import PERIODS, Quota, window
 from gatewaykit.core.throttle import FULL, Bucket, take
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.testing.store_contract import ThrottleStoreContract
@@ -140,3 +141,56 @@ def test_a_quota_keeps_its_keys_within_max_keys() -> None:
 def test_max_keys_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="max_keys is 1 or more, not 0"):
         MemoryThrottleStore(max_keys=0)
+
+
+LIMITS = st.one_of(BUCKETS, st.builds(Quota, st.integers(0, 6), st.sampled_from(PERIODS), st.integers(0, 2)))
+ASKED = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(["a", "b", None]), min_size=3, max_size=3),
+        st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 1000), st.floats(0, 1e6)),
+    ),
+    max_size=60,
+)
+
+
+@given(st.lists(LIMITS, min_size=3, max_size=3), ASKED)
+def test_several_limits_answer_as_the_pure_step(
+    limits: list[Bucket | Quota], asked: list[tuple[list[str | None], float]]
+) -> None:
+    clock = VirtualClock()
+    verb = MemoryThrottleStore(clock).limits("property", limits)
+    first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
+    states: dict[tuple[Bucket | Quota, str | None], State] = {}
+
+    for keys, pause_s in asked:
+        clock.advance(pause_s)
+        rows = [
+            None if key is None else Row(limit, states.get((limit, key)), since)
+            for limit, key, since in zip(limits, keys, first)
+        ]
+        after, expected = take_all(rows, clock.monotonic(), clock.wall())
+        states |= {(limit, key): state for limit, key, state in zip(limits, keys, after) if key is not None}
+        answer = verb(keys)
+
+        assert answer.refused == expected.refused
+        for one, other in zip(answer.taken, expected.taken, strict=True):
+            assert (one and one[:2]) == (other and other[:2])
+            assert one is None or one[2:] == pytest.approx(other and other[2:], rel=1e-6, abs=1e-4)
+
+
+def test_a_number_of_keys_that_is_not_the_number_of_limits_is_a_mistake() -> None:
+    store = MemoryThrottleStore(VirtualClock())
+
+    for limits in ([Bucket(1.0, 1)], [Bucket(1.0, 0)]):
+        with pytest.raises(ValueError, match="2 keys for 1 limits"):
+            store.limits("mistake", limits)(["a", "b"])
+
+
+def test_a_refused_newcomer_leaves_no_trace() -> None:
+    store = MemoryThrottleStore(VirtualClock())
+    verb = store.limits("flood", [Bucket(1.0, 5), Bucket(1.0, 0)])
+
+    for number in range(1000):
+        verb([f"key-{number}", "everyone"])
+
+    assert len(store) == 0

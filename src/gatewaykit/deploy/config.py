@@ -21,6 +21,7 @@ from gatewaykit.deploy.configured_policies import (
 from gatewaykit.deploy.iam_settings import CredentialsGiven
 from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
+from gatewaykit.deploy.throttle_stores import throttle_store_problems
 from gatewaykit.errors import ConfigError
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_throttle
 
@@ -104,7 +105,7 @@ class Config:
     preauth_throttle: bool | PreauthThrottleSettings | None = setting(
         "How often an address may fail to authenticate, or false; on under the web profile", None
     )
-    store: str = setting("Where limits are kept", "memory://")
+    store: str = setting("Where limits are kept: memory:// or redis://HOST:6379/0", "memory://")
     server: ServerSettings = setting("Where to listen", factory=ServerSettings)
 
 
@@ -122,6 +123,8 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     raw = data if isinstance(data, Mapping) else {}
     keys: list[ApiKey] | None = _built(reading, "keys", raw, build_keys) if "keys" in raw else []
     key_store = _key_store(reading, raw, directory)
+    for each in throttle_store_problems(config.store) if config is not None else ():
+        reading.problem(("store",), each.what, mend=each.mend, near=each.near)
     build = partial(build_policies, api_keys=keys, key_store=key_store, trusted=True, directory=directory)
     policies = _built(reading, "policies", raw, build)
     stand_in = partial(build_authorizers, directory=directory)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.deploy.throttle_stores import FORMS, throttle_store, throttle_store_problems
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.ports import Runtime, ThrottleStore, Transport
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "make_runtime"]
 
 PROFILES = ("aws", "web")
-_VERBS = ("bucket", "quota", "looking", "aclose")
+_VERBS = ("bucket", "quota", "limits", "looking", "aclose")
 
 
 def make_runtime(
@@ -35,21 +36,21 @@ def make_runtime(
         problems.append(Problem(where="profile", what=f"is {profile!r}", mend="Write 'aws' or 'web'."))
     if isinstance(max_body_bytes, bool) or not isinstance(max_body_bytes, int) or max_body_bytes < 0:
         problems.append(Problem(where="max_body_bytes", what=f"is {max_body_bytes!r}", mend="Write a number of bytes."))
-    if store != "memory://" and not all(hasattr(store, verb) for verb in _VERBS):
+    if isinstance(store, str):
+        problems += throttle_store_problems(store)
+    elif not all(hasattr(store, verb) for verb in _VERBS):
         problems.append(
             Problem(
                 where="store",
-                what=f"{store!r} is no store this version has",
-                mend="Write 'memory://', or give an object with the verbs of gatewaykit.ports.ThrottleStore.",
+                what=f"{store!r} is no store of limits",
+                mend=f"{FORMS}, or give an object with the verbs of gatewaykit.ports.ThrottleStore.",
             )
         )
     if problems:
         raise ConfigError(problems)
     clock = SYSTEM if clock is None else clock
     if isinstance(store, str):
-        from gatewaykit.stores.memory import MemoryThrottleStore
-
-        store = MemoryThrottleStore(clock)
+        store = throttle_store(store, clock)
     return Runtime(
         clock=clock,
         throttles=store,

@@ -12,20 +12,20 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import floor
 from typing import Final
 
 from gatewaykit.clock import SYSTEM, Clock
-from gatewaykit.core import quota as quota_step
 from gatewaykit.core import throttle as throttle_step
-from gatewaykit.core.quota import Quota, Use, window
+from gatewaykit.core.limits import Decided, Limit
+from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
+from gatewaykit.stores.memory_limits import limits_verb
+from gatewaykit.stores.memory_quota import OVERFLOW, QuotaKeys
 
-__all__ = ["MemoryThrottleStore"]
-
-OVERFLOW: Final = "\0more"
-"""The key that the keys over `max_keys` share: no key function gives one that starts with a NUL."""
+__all__ = ["BucketKeys", "MemoryThrottleStore"]
 
 _READY_ANSWERS: Final = 5000
 """Answers are made beforehand for bursts up to this, the burst of an untouched API (recorded row 119)."""
@@ -42,24 +42,37 @@ class MemoryThrottleStore:
         if max_keys < 1:
             raise ValueError(f"max_keys is 1 or more, not {max_keys!r}")
         self._clock, self._max_keys, self._look_only = clock, max_keys, False
-        self._buckets: dict[tuple[str, Bucket], _BucketKeys] = {}
-        self._quotas: dict[tuple[str, Quota], _QuotaKeys] = {}
+        self._buckets: dict[tuple[str, Bucket], BucketKeys] = {}
+        self._quotas: dict[tuple[str, Quota], QuotaKeys] = {}
         self._answers: dict[Bucket, tuple[Taken, ...]] = {}
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Taken]:
         """The verb that takes one token from the bucket of a key."""
-        keys = self._buckets.get((name, bucket))
-        if keys is None:
-            keys = _BucketKeys(bucket, self._max_keys, self._clock.monotonic, self._ready_answers(bucket))
-            self._buckets[name, bucket] = keys
+        keys = self._bucket_keys(name, bucket)
         return keys.look if self._look_only else keys.take
 
     def quota(self, name: str, quota: Quota) -> Callable[[str], Taken]:
         """The verb that counts one request of a key against its quota."""
-        keys = self._quotas.get((name, quota))
-        if keys is None:
-            keys = self._quotas[name, quota] = _QuotaKeys(quota, self._max_keys, self._clock.wall)
+        keys = self._quota_keys(name, quota)
         return keys.look if self._look_only else keys.take
+
+    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Decided]:
+        """The verb that takes one token of each limit, or none of any."""
+        tables = [
+            self._quota_keys(name, limit) if isinstance(limit, Quota) else self._bucket_keys(name, limit)
+            for limit in limits
+        ]
+        return limits_verb(limits, tables, self._clock.monotonic, self._clock.wall, look_only=self._look_only)
+
+    def usage(
+        self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
+    ) -> dict[str, list[tuple[int, int]]]:
+        """What keys used on each day of a span, both ends included, and what they had left then."""
+        return self._quota_keys(name, quota).usage(keys, first_s, last_s)
+
+    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> None:
+        """Leave a key so many requests in the window that is running."""
+        self._quota_keys(name, quota).extend(key, remaining)
 
     def looking(self) -> MemoryThrottleStore:
         """The same limits, with verbs that look and take nothing."""
@@ -75,6 +88,19 @@ class MemoryThrottleStore:
     async def aclose(self) -> None:
         """Nothing to close."""
 
+    def _bucket_keys(self, name: str, bucket: Bucket) -> BucketKeys:
+        keys = self._buckets.get((name, bucket))
+        if keys is None:
+            keys = BucketKeys(bucket, self._max_keys, self._clock.monotonic, self._ready_answers(bucket))
+            self._buckets[name, bucket] = keys
+        return keys
+
+    def _quota_keys(self, name: str, quota: Quota) -> QuotaKeys:
+        keys = self._quotas.get((name, quota))
+        if keys is None:
+            keys = self._quotas[name, quota] = QuotaKeys(quota, self._max_keys, self._clock.wall)
+        return keys
+
     def _ready_answers(self, bucket: Bucket) -> tuple[Taken, ...] | None:
         if not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:
             return None
@@ -83,16 +109,16 @@ class MemoryThrottleStore:
         return self._answers[bucket]
 
 
-class _BucketKeys:
+class BucketKeys:
     """The keys of one limit, each with the instant at which its bucket is full, in a young and an old generation."""
 
     __slots__ = (
-        "_bucket",
         "_max_keys",
         "_monotonic",
         "_rotate_at_s",
         "_rotation_s",
         "_sweep_at_s",
+        "limit",
         "old",
         "take",
         "young",
@@ -103,7 +129,7 @@ class _BucketKeys:
     ) -> None:
         self.young: dict[str, float] = {}
         self.old: dict[str, float] = {}
-        self._bucket, self._max_keys, self._monotonic = bucket, max_keys, monotonic
+        self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
         self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket))
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s
@@ -114,13 +140,22 @@ class _BucketKeys:
 
     def look(self, key: str) -> Taken:
         """What `take` would answer."""
-        full_at = self.young.get(key, self.old.get(key, FULL))
-        if full_at == FULL and len(self) >= self._max_keys:
-            full_at = self.young.get(OVERFLOW, self.old.get(OVERFLOW, FULL))
-        return throttle_step.look(full_at, self._monotonic(), self._bucket)
+        return self.asked(key, self._monotonic(), True)[1]
+
+    def asked(self, key: str, now: float, look_only: bool) -> tuple[Callable[[], None], Taken]:
+        """What `take` would answer at `now`, and what it would write."""
+        full_at = self.young.get(key)
+        if full_at is None and look_only:
+            full_at = self.old.get(key, FULL)
+            if full_at == FULL and len(self) >= self._max_keys:
+                full_at = self.young.get(OVERFLOW, self.old.get(OVERFLOW, FULL))
+        elif full_at is None:
+            key, full_at = self._admit(key, now)
+        after, taken = throttle_step.take(full_at, now, self.limit)
+        return partial(self._write, key, after), taken
 
     def _fast_take(self, answers: tuple[Taken, ...]) -> Callable[[str], Taken]:
-        bucket, monotonic, admit = self._bucket, self._monotonic, self._admit
+        bucket, monotonic, admit = self.limit, self._monotonic, self._admit
         interval = interval_s(bucket)
         per_second = 1 / interval
         room_s = (bucket.burst - 1 + TOLERANCE) * interval
@@ -155,12 +190,15 @@ class _BucketKeys:
             full_at = self.young.get(key)
             if full_at is None:
                 key, full_at = self._admit(key, now)
-            full_at, taken = throttle_step.take(full_at, now, self._bucket)
+            full_at, taken = throttle_step.take(full_at, now, self.limit)
             if full_at != FULL:
                 self.young[key] = full_at
             return taken
 
         return take
+
+    def _write(self, key: str, full_at: float) -> None:
+        self.young[key] = full_at
 
     def _admit(self, key: str, now: float) -> tuple[str, float]:
         """For a key that is not in the young generation: the key to count under, and when its bucket is full."""
@@ -184,46 +222,3 @@ class _BucketKeys:
             for key in [key for key, full_at in keys.items() if full_at <= now]:
                 del keys[key]
         return len(self) < self._max_keys
-
-
-class _QuotaKeys:
-    """The keys of one quota, each with what it has used in the calendar window that is running."""
-
-    __slots__ = ("_end_s", "_first_s", "_max_keys", "_quota", "_start_s", "_wall", "used")
-
-    def __init__(self, quota: Quota, max_keys: int, wall: Callable[[], float]) -> None:
-        self._quota, self._max_keys, self._wall = quota, max_keys, wall
-        self._start_s, self._end_s = window(quota.period, wall())
-        self._first_s = self._start_s
-        self.used: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self.used)
-
-    def take(self, key: str) -> Taken:
-        """Count one request."""
-        now = self._wall()
-        if now >= self._end_s:
-            self._start_s, self._end_s = window(self._quota.period, now)
-            self.used.clear()
-        if key not in self.used and len(self.used) >= self._max_keys:
-            key = OVERFLOW
-        taken = self._answer(self.used.get(key, 0), now)
-        if taken.allowed:
-            self.used[key] = self.used.get(key, 0) + 1
-        return taken
-
-    def look(self, key: str) -> Taken:
-        """What `take` would answer."""
-        if key not in self.used and len(self.used) >= self._max_keys:
-            key = OVERFLOW
-        use = Use(self._start_s, self.used.get(key, 0))
-        return quota_step.look(use, self._wall(), self._quota, self._first_s)
-
-    def _answer(self, used: int, now: float) -> Taken:
-        quota = self._quota
-        limit = max(0, quota.limit - quota.offset) if self._start_s == self._first_s else quota.limit
-        reset_s = self._end_s - now
-        if used >= limit:
-            return Taken(False, 0, reset_s, reset_s)
-        return Taken(True, limit - used - 1, 0.0, reset_s)

@@ -321,6 +321,9 @@ class _BrokenStore:
     def quota(self, name: str, quota: Quota) -> Any:
         return self._fail
 
+    def limits(self, name: str, limits: Sequence[Bucket | Quota]) -> Any:
+        return self._fail
+
     def looking(self) -> _BrokenStore:
         return self
 

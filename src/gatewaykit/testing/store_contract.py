@@ -16,7 +16,8 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.quota import Quota, Use, count
+from gatewaykit.core.limits import Decided, Row, State, take_all
+from gatewaykit.core.quota import Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, Bucket, Taken, take
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _BUCKETS = (
     Bucket(3.0, 0),
 )
 _PAUSES_S = (0.0, 0.0, 0.05, 0.0, 0.5, 0.1, 12.0, 0.0, 0.0, 3.0, 0.001, 60.0, 0.0, 0.25, 400.0, 0.0)
+_KEYS = ("alice", "bob", "")
 
 
 class ThrottleStoreContract:
@@ -117,6 +119,95 @@ class ThrottleStoreContract:
 
         self._check(check)
 
+    def test_several_limits_answer_as_the_step_in_core_does(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            limits = (Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2))
+            first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
+            verb, states = store.limits("together", limits), dict[tuple[int, str], State]()
+            for number, pause_s in enumerate(_PAUSES_S * 4):
+                clock.advance(pause_s)
+                keys = [_KEYS[(number >> place) % 3] if (number + place) % 5 else None for place in range(4)]
+                rows = [
+                    None if key is None else Row(limits[place], states.get((place, key)), first[place])
+                    for place, key in enumerate(keys)
+                ]
+                after, expected = take_all(rows, clock.monotonic(), clock.wall())
+                states |= {(place, key): after[place] for place, key in enumerate(keys) if key is not None}
+                answer = await _all(verb(keys))
+                assert answer.refused == expected.refused, (keys, pause_s)
+                for one, other in zip(answer.taken, expected.taken, strict=True):
+                    assert one is other is None or (one and other and _close(one, other)), (keys, pause_s)
+
+        self._check(check)
+
+    def test_a_refusal_of_one_limit_leaves_all_others_as_they_were(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            limits = (Bucket(1.0, 5), Quota(5, "DAY"), Bucket(1.0, 1), Quota(3, "DAY"))
+            verb = store.limits("all or none", limits)
+            answers = [await _all(verb(["a", "b", "c", "d"])) for _ in range(3)]
+            assert [answer.refused for answer in answers] == [None, 2, 2]
+            assert [taken and taken.remaining for taken in answers[0].taken] == [4, 4, 0, 2]
+            assert [taken and taken.remaining for taken in answers[2].taken] == [4, 4, 0, 2]
+            assert [taken and taken.allowed for taken in answers[2].taken] == [True, True, False, True]
+            one, day = store.bucket("all or none", Bucket(1.0, 5)), store.quota("all or none", Quota(5, "DAY"))
+            assert [(await _answer(one("a"))).remaining, (await _answer(day("b"))).remaining] == [3, 3]
+
+        self._check(check)
+
+    def test_the_first_limit_without_a_token_answers_and_one_without_a_key_does_not_apply(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            verb = store.limits("order", (Bucket(1.0, 0), Quota(0, "DAY"), Bucket(1.0, 1)))
+            answers = [
+                await _all(verb(keys))
+                for keys in (
+                    ("k", "k", "k"),
+                    (None, "k", "k"),
+                    (None, None, "k"),
+                    (None, None, "k"),
+                    (None, None, None),
+                )
+            ]
+            assert [answer.refused for answer in answers] == [0, 1, None, 2, None]
+            assert answers[2].taken[:2] == answers[4].taken[:2] == (None, None)
+
+        self._check(check)
+
+    def test_lists_of_one_name_share_their_limits_and_one_key_of_a_limit_counts_once(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            shared, own = Bucket(1.0, 2), Bucket(1.0, 9)
+            some, others = store.limits("shared", (shared, own)), store.limits("shared", (own, shared))
+            twice, elsewhere = store.limits("shared", (shared, shared)), store.limits("another", (shared,))
+            answers = [await _all(verb) for verb in (some("ab"), others("ba"), some("ab"), elsewhere("a"))]
+            assert [answer.refused for answer in answers] == [None, None, 0, None]
+            assert [(await _all(twice(("c", "c")))).refused for _ in range(3)] == [None, None, 0]
+
+        self._check(check)
+
+    def test_looking_at_several_limits_takes_nothing(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            limits, looking = (Bucket(1.0, 2), Quota(3, "DAY")), store.looking()
+            taker, looker = store.limits("look", limits), looking.limits("look", limits)
+            for pause_s in (0, 0, 0, 1, 1, 86400):
+                clock.advance(pause_s)
+                seen = [await _all(looker(("a", "b"))) for _ in range(3)]
+                taken = await _all(taker(("a", "b")))
+                assert {answer.refused for answer in seen} == {taken.refused}
+                for answer in seen:
+                    assert all(one and other and _close(one, other) for one, other in zip(answer.taken, taken.taken))
+
+        self._check(check)
+
+    def test_at_most_the_least_of_several_limits_comes_through_however_many_ask_at_once(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            verb = store.limits("crowd", (Bucket(1.0, 80), Quota(60, "DAY"), Bucket(1.0, 50)))
+            answers = await asyncio.gather(*(_all(verb(("a", "b", "c"))) for _ in range(200)))
+            assert sum(answer.refused is None for answer in answers) == 50
+            assert {answer.refused for answer in answers} == {None, 2}
+            left = [taken and taken.remaining for taken in (await _all(verb(("a", "b", "other")))).taken]
+            assert left == [29, 9, 49]
+
+        self._check(check)
+
     def _check(self, check: Callable[[ThrottleStore, VirtualClock], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:
             clock = VirtualClock("2026-01-15T12:00Z")
@@ -127,6 +218,10 @@ class ThrottleStoreContract:
                 await store.aclose()
 
         asyncio.run(run())
+
+
+async def _all(answer: Decided | Awaitable[Decided]) -> Decided:
+    return answer if isinstance(answer, Decided) else await answer
 
 
 async def _answer(answer: Taken | Awaitable[Taken]) -> Taken:

@@ -1,0 +1,144 @@
+"""Limits in Redis: what a decision costs this process, against a bare connection with the same script, and its peers.
+
+    python -m benchmarks --only stores
+
+A server is started on a free port. CPU time is that of this process alone; what it waits for is not counted. With one
+caller a decision has a turn of the loop to itself; with 32 at once, commands share writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+from benchmarks.inproc import measure
+from benchmarks.report import Line, at_least, at_most, line, say
+from gatewaykit.core.quota import Quota
+from gatewaykit.core.throttle import Bucket
+from gatewaykit.deploy.throttle_stores import throttle_store
+from gatewaykit.stores.redis import _script
+from tests.peers.redis import RedisServer, running
+
+__all__ = ["run"]
+
+_BUCKET: Final = Bucket(1e6, 1000)
+_CALLERS: Final = 32
+
+
+def run(quick: bool) -> list[Line]:
+    """The suite's lines."""
+    say("  a decision in Redis, alone and 32 at once")
+    with running() as server:
+        return _lines(server, 21 if quick else 61)
+
+
+def _lines(server: RedisServer, rounds: int) -> list[Line]:
+    store = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s")
+    ours = store.bucket("bench", _BUCKET)
+    several = store.limits("bench", (_BUCKET, Bucket(1e6, 999), Quota(10**9, "DAY"), Quota(10**9, "MONTH")))
+    bare = _Bare(server.port)
+    limiter = FixedWindowRateLimiter(
+        RedisStorage(f"async+redis://127.0.0.1:{server.port}", implementation="redispy", max_connections=64)
+    )
+    item = RateLimitItemPerSecond(10**9)
+
+    async def our() -> Any:
+        return await ours("key")  # type: ignore[misc]  # the store waits
+
+    async def our_several() -> Any:
+        return await several(("key",) * 4)  # type: ignore[misc]  # the store waits
+
+    async def peer() -> Any:
+        return await limiter.hit(item, "key")
+
+    def crowd(one: Callable[[], Awaitable[Any]]) -> Any:
+        fresh = [True]
+
+        async def all_at_once() -> None:
+            if fresh.pop() if fresh else False:
+                await one()  # the bare connection is opened by its first caller, alone
+            await asyncio.gather(*(one() for _ in range(_CALLERS)))
+
+        return all_at_once
+
+    one = {"ours": our, "bare": bare.take, "four": our_several, "limits": peer}
+    alone = measure(one, rounds=rounds)
+    store, bare.transport = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s"), None
+    ours = store.bucket("bench", _BUCKET)
+    limiter = FixedWindowRateLimiter(
+        RedisStorage(f"async+redis://127.0.0.1:{server.port}", implementation="redispy", max_connections=64)
+    )
+    many = measure({name: crowd(case) for name, case in one.items() if name != "four"}, rounds=rounds)
+    return [
+        line("stores", "CPU of a decision / a bare connection", alone.ratios("ours", "bare"), at_most(1.3)),
+        line("stores", "the same, 32 at once", many.ratios("ours", "bare"), at_most(1.3)),
+        line("stores", "CPU of limits.aio / ours, 32 at once", many.ratios("limits", "ours"), at_least(3.5)),
+        line("stores", "four limits / one", alone.ratios("four", "ours"), note="one round trip each"),
+        line("stores", "round trips of a decision of four limits", [_round_trips(server)], at_most(1), unit=""),
+    ]
+
+
+def _round_trips(server: RedisServer) -> float:
+    """Commands that one decision of four limits makes, counted by the server."""
+    store = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s")
+    verb = store.limits("count", (_BUCKET, Bucket(1.0, 9), Quota(10**9, "DAY"), Quota(10**9, "MONTH")))
+
+    async def count() -> float:
+        await verb(("key",) * 4)  # type: ignore[misc]  # the store waits
+        server.say("CONFIG", "RESETSTAT")
+        for _ in range(100):
+            await verb(("key",) * 4)  # type: ignore[misc]  # the store waits
+        stats = server.say("INFO", "commandstats").decode()
+        await store.aclose()
+        return int(stats.split("cmdstat_evalsha:calls=")[1].split(",")[0]) / 100
+
+    return asyncio.run(count())
+
+
+class _Bare(asyncio.Protocol):
+    """The floor: commands in one write a turn, replies in order, and no deadline, check or recovery."""
+
+    def __init__(self, port: int) -> None:
+        from hiredis import Reader
+
+        self.port, self.reader = port, Reader()
+        self.transport: Any = None
+        self.waiting: deque[asyncio.Future[Any]] = deque()
+        self.out: list[bytes] = []
+        self.script, self.digest = _script()
+        self.tail = b"$1\r\n1\r\n$0\r\n\r\n$6\r\nBUCKET\r\n$3\r\n1.0\r\n$4\r\n1000\r\n"
+
+    async def take(self) -> tuple[bool, int]:
+        if self.transport is None:
+            self.reader = type(self.reader)()
+            self.waiting.clear()
+            loop = asyncio.get_running_loop()
+            self.transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self.port)
+        key = b"gatewaykit:{bare}:key"
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self.waiting.append(future)
+        if not self.out:
+            loop.call_soon(self.flush)
+        self.out.append(
+            b"*9\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n1\r\n$%d\r\n%b\r\n%b" % (self.digest, len(key), key, self.tail)
+        )
+        left, _ = await future
+        return left >= 0, left
+
+    def flush(self) -> None:
+        self.transport.write(b"".join(self.out))
+        self.out.clear()
+
+    def data_received(self, data: bytes) -> None:
+        self.reader.feed(data)
+        while (reply := self.reader.gets()) is not False:
+            future = self.waiting.popleft()
+            if not future.done():
+                future.set_result(reply)

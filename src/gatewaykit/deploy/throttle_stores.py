@@ -1,0 +1,134 @@
+"""Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from gatewaykit.clock import SYSTEM, Clock
+from gatewaykit.definition.near import near_miss
+from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.units import parse_duration
+
+if TYPE_CHECKING:
+    from gatewaykit.ports import ThrottleStore
+
+__all__ = ["FORMS", "throttle_store", "throttle_store_problems"]
+
+FORMS: Final = "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0' or 'unix:///PATH'"
+
+_SCHEMES: Final = ("redis", "rediss", "unix")
+_ANSWER: Final = re.compile(r"allow|deny|local(?:\((0\.\d*[1-9]\d*|1(?:\.0+)?)\))?")
+
+
+def throttle_store(spec: str, clock: Clock = SYSTEM) -> ThrottleStore:
+    """The store at an address. Nothing is connected yet. Raises ConfigError."""
+    if problems := throttle_store_problems(spec):
+        raise ConfigError(problems)
+    if spec == "memory://":
+        from gatewaykit.stores.memory import MemoryThrottleStore
+
+        return MemoryThrottleStore(clock)
+    from gatewaykit.stores.redis import RedisThrottleStore
+    from gatewaykit.stores.redis_connection import RedisAddress
+    from gatewaykit.stores.resilient import ResilientThrottleStore
+
+    url, options = urlsplit(spec), _options(spec)
+    of_address = {name: options[key] for key, name in _OF_ADDRESS.items() if key in options}
+    if url.scheme == "unix":
+        of_address |= {"path": unquote(url.path), "database": options.get("db", 0)}
+    else:
+        of_address |= {
+            "host": url.hostname or "127.0.0.1", "port": url.port or 6379, "tls": url.scheme == "rediss",
+            "database": int(url.path.strip("/") or options.get("db", 0)),
+        }  # fmt: skip
+    address = RedisAddress(user=unquote(url.username or ""), password=unquote(url.password or ""), **of_address)
+    both = {"throttles": options["on_store_error"], "quotas": options["on_store_error"]} if _both(options) else {}
+    answers = both | {name: options[name] for name in ("throttles", "quotas") if name in options}
+    store = RedisThrottleStore(address, gateway=options.get("gateway", "default"))
+    return ResilientThrottleStore(store, clock=clock, **answers)
+
+
+def throttle_store_problems(spec: str) -> list[Problem]:
+    """What is wrong with the way a store is written; whether it is there is not looked at."""
+    if spec == "memory://":
+        return []
+    return [Problem(where="store", what=what, near=near, mend=mend) for what, near, mend in _wrong(spec)]
+
+
+def _wrong(spec: str) -> Iterator[tuple[str, str, str]]:
+    scheme, separator, rest = spec.partition("://")
+    if scheme not in _SCHEMES:  # the text may have a password in it, so it is not repeated
+        close = near_miss(scheme, [*_SCHEMES, "memory"]) or ""
+        yield f"{scheme!r:.40} is no kind of store", f"{close}://" if close and rest else "", FORMS
+        return
+    if not separator:
+        yield "names no server", "", FORMS
+        return
+    try:
+        url = urlsplit(spec)
+        _ = url.port
+    except ValueError:  # its words may have a part of a password in them
+        yield "the address cannot be read", "", "Write a port up to 65535, and # / ? in a password as %23 %2F %3F"
+        return
+    if scheme == "unix" and not url.path.strip("/"):
+        yield "the address names no socket", "", "Write 'unix:///run/redis/redis.sock'"
+    if scheme != "unix" and not re.fullmatch(r"/?\d{0,5}", url.path):
+        yield f"{url.path!r:.40} is no number of a database", "", "Write it as in 'redis://HOST:6379/0'"
+    if url.fragment:
+        yield "the address has a '#' in it", "", "Write %23 for it in a password"
+    for key, value in parse_qsl(url.query, keep_blank_values=True):
+        if key not in _OPTIONS:
+            mend = "" if (near := near_miss(key, _OPTIONS) or "") else f"There are {', '.join(sorted(_OPTIONS))}"
+            yield f"has an option {key!r:.40}", near, mend
+            continue
+        try:
+            _OPTIONS[key](value)
+        except ValueError as error:
+            yield f"{key}: {error}", "", ""
+
+
+def _options(spec: str) -> dict[str, Any]:
+    return {key: _OPTIONS[key](value) for key, value in parse_qsl(urlsplit(spec).query)}
+
+
+def _both(options: dict[str, Any]) -> bool:
+    return "on_store_error" in options
+
+
+def _answer(value: str) -> Any:
+    from gatewaykit.stores.resilient import OnStoreError
+
+    found = _ANSWER.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r:.40} is none of allow, deny, local and local(FRACTION), as in local(0.25)")
+    return OnStoreError(value.partition("(")[0], float(found[1] or 1.0))  # type: ignore[arg-type]  # one of the three
+
+
+def _whole(value: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", value):
+        raise ValueError(f"{value!r:.40} is no number")
+    return int(value)
+
+
+def _time(value: str) -> float:
+    seconds = parse_duration(value)
+    if not 0.001 <= seconds <= 60:
+        raise ValueError(f"{value!r:.40} is not between 1ms and 60s")
+    return seconds
+
+
+def _gateway(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ValueError(f"{value!r:.80} is no name: up to 64 letters, digits and . _ -")
+    return value
+
+
+_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+    "ca_file": str, "connect_timeout": _time, "db": _whole, "gateway": _gateway, "on_store_error": _answer,
+    "quotas": _answer, "throttles": _answer, "timeout": _time,
+}  # fmt: skip
+
+_OF_ADDRESS: Final = {"ca_file": "ca_file", "connect_timeout": "connect_timeout_s", "timeout": "timeout_s"}

@@ -1,0 +1,206 @@
+"""Limits of many processes and machines, in Redis or Valkey: one script call a decision, on the server's clock.
+
+Rules
+* A decision is one round trip, whatever the number of its limits (`decide.lua`). It is atomic: the server runs one
+  script at a time. The clocks of the processes do not matter.
+* The keys of a gateway begin with `gatewaykit:{GATEWAY}:`, so a cluster keeps them together. What stands after it is
+  unambiguous, whatever bytes a name or key has; long keys are kept as their digest.
+* Every key has a time to live: a bucket's until it is full again, a quota's to the end of its window.
+* A bucket belongs to its name, rate and burst; a quota to its name and period, so that what was used stays counted when
+  its limit is changed.
+* The script is sent to the server on every new connection. Where it has gone since (SCRIPT FLUSH), the answer is
+  NOSCRIPT, nothing was counted, and the call is made again with the script's text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from hashlib import blake2b, sha1
+from importlib.resources import files
+from typing import Any, Final
+
+from gatewaykit.core.limits import Decided, Limit, decided
+from gatewaykit.core.quota import Quota
+from gatewaykit.core.throttle import Bucket, Taken, allowed, interval_s, refused
+from gatewaykit.errors import StoreError
+from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
+from gatewaykit.stores.resp import ReplyError, command
+
+__all__ = ["RedisThrottleStore"]
+
+_LONGEST_KEY: Final = 128
+_LARGEST: Final = 2**53  # the script counts in doubles
+_GATEWAY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class RedisThrottleStore:
+    """Token buckets and quotas on a server. `time_us` replaces the server's clock, for tests only."""
+
+    __slots__ = ("_connections", "_prefix", "_taking", "_time_us")
+
+    def __init__(
+        self, address: RedisAddress, *, gateway: str = "default", time_us: Callable[[], int] | None = None
+    ) -> None:
+        if not _GATEWAY.fullmatch(gateway):
+            raise ValueError(f"a gateway's name is up to 64 letters, digits and . _ -, not {gateway!r}")
+        script, _ = _script()
+        self._connections = RedisConnections(address, [command([b"SCRIPT", b"LOAD", script])])
+        self._prefix = b"gatewaykit:{%b}:" % gateway.encode()
+        self._time_us, self._taking = time_us, b"1"
+
+    def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]:
+        """The verb that takes one token from the bucket of a key."""
+        return self._single(name, bucket)
+
+    def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]:
+        """The verb that counts one request of a key against its quota."""
+        return self._single(name, quota)
+
+    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]:
+        """The verb that takes one token of each limit, or none of any: one round trip."""
+        limits = tuple(limits)
+        kept = [_Kept(self._prefix, name, limit) for limit in limits]
+
+        async def take(keys: Sequence[str | None]) -> Decided:
+            places: dict[bytes, int] = {}  # what is the same limit and key is asked once
+            names: list[bytes] = []
+            arguments: list[bytes] = []
+            at: list[int | None] = []
+            for each, key in zip(kept, keys, strict=True):
+                if key is None:
+                    at.append(None)
+                    continue
+                name, settings = each.key(key), each.settings
+                place = places.setdefault(name + b"\0" + b" ".join(settings), len(places))
+                at.append(place)
+                if place == len(places) - 1 and len(arguments) == 3 * place:
+                    names += (name, *each.more)
+                    arguments += settings
+            reply = await self._ask(names, arguments) if names else []
+            return decided(
+                [
+                    None if place is None else each.taken(reply[2 * place], reply[2 * place + 1])
+                    for each, place in zip(kept, at)
+                ],
+                limits,
+            )
+
+        return take
+
+    def looking(self) -> RedisThrottleStore:
+        """The same limits, with verbs that look and take nothing."""
+        store = object.__new__(RedisThrottleStore)
+        store._connections, store._prefix, store._time_us = self._connections, self._prefix, self._time_us
+        store._taking = b"0"
+        return store
+
+    async def ping(self) -> None:
+        """Whether the server answers. Raises StoreError."""
+        await self._connections.here().call(_PING)
+
+    async def aclose(self) -> None:
+        """Close this loop's connection. It opens again when needed."""
+        await self._connections.aclose()
+
+    def _single(self, name: str, limit: Limit) -> Callable[[str], Awaitable[Taken]]:
+        kept = _Kept(self._prefix, name, limit)
+        _, digest = _script()
+        parts = 6 + len(kept.more) + len(kept.settings)
+        head = b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n%d\r\n" % (parts, digest, 1 + len(kept.more))
+        tail = command((*kept.more, self._taking, b"", *kept.settings)).split(b"\r\n", 1)[1]
+        key_of, taken, here, timed = kept.key, kept.taken, self._connections.here, self._time_us is not None
+
+        async def take(key: str) -> Taken:
+            name = key_of(key)
+            if timed:
+                left, reset = await self._ask([name, *kept.more], list(kept.settings))
+                return taken(left, reset)
+            try:
+                reply = await here().call(b"%b$%d\r\n%b\r\n%b" % (head, len(name), name, tail))
+            except ReplyError as error:
+                if not str(error).startswith("NOSCRIPT"):
+                    raise
+                reply = await self._ask([name, *kept.more], list(kept.settings))
+            if type(reply) is not list or len(reply) != 2 or type(reply[0]) is not int or type(reply[1]) is not int:
+                raise self._no_answer()
+            return taken(reply[0], reply[1])
+
+        return take
+
+    async def _ask(self, keys: list[bytes], arguments: list[bytes]) -> list[Any]:
+        script, digest = _script()
+        time = b"" if self._time_us is None else b"%d" % self._time_us()
+        rest = [b"%d" % len(keys), *keys, self._taking, time, *arguments]
+        connection = self._connections.here()
+        try:
+            reply = await connection.call(command([b"EVALSHA", digest, *rest]))
+        except ReplyError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+            reply = await connection.call(command([b"EVAL", script, *rest]))
+        if type(reply) is not list or len(reply) != 2 * len(arguments) // 3 or {*map(type, reply)} != {int}:
+            raise self._no_answer()
+        return reply
+
+    def _no_answer(self) -> StoreError:
+        """Whoever answers so is no Redis, or replies have gone astray."""
+        why = "an answer that is none of the script's"
+        self._connections.here().drop(why)
+        return StoreError(why)
+
+
+class _Kept:
+    """How one limit is kept: its keys, what the script is told of it, and what the script's numbers mean."""
+
+    __slots__ = ("_head", "limit", "more", "settings", "taken")
+
+    def __init__(self, prefix: bytes, name: str, limit: Limit) -> None:
+        self.limit = limit
+        text = name.encode("utf-8", "surrogatepass")
+        if isinstance(limit, Quota):
+            self._head = b"%bquota:%b:%d:%b:" % (prefix, limit.period.encode(), len(text), text)
+            most, offset = min(limit.limit, _LARGEST), min(limit.offset, _LARGEST)
+            self.settings: tuple[bytes, ...] = (limit.period.encode(), b"%d" % most, b"%d" % offset)
+            self.more = (self._head.replace(b":{", b":first:{", 1),) if offset else ()
+            self.taken: Callable[[int, int], Taken] = _quota_taken
+        else:
+            interval = repr(interval_s(limit) * 1e6).encode()
+            self._head = b"%bbucket:%b:%d:%d:%b:" % (prefix, interval, limit.burst, len(text), text)
+            self.settings = (b"BUCKET", interval, b"%d" % min(limit.burst, _LARGEST))
+            self.more = ()
+            self.taken = _bucket_taken(limit)
+
+    def key(self, key: str) -> bytes:
+        """Where a key is kept."""
+        text = key.encode("utf-8", "surrogatepass")
+        if len(text) <= _LONGEST_KEY:
+            return self._head + b"=" + text
+        return self._head + b"#" + blake2b(text, digest_size=32).hexdigest().encode()
+
+
+def _bucket_taken(bucket: Bucket) -> Callable[[int, int], Taken]:
+    @lru_cache(maxsize=5000)
+    def full_of(left: int) -> Taken:
+        return allowed(left, bucket)
+
+    def taken(left: int, _: int) -> Taken:
+        return full_of(left) if left >= 0 else refused(-left / 1e6, bucket)
+
+    return taken
+
+
+def _quota_taken(left: int, reset: int) -> Taken:
+    reset_s = reset / 1e6
+    return Taken(True, left, 0.0, reset_s) if left >= 0 else Taken(False, 0, reset_s, reset_s)
+
+
+_PING: Final = command([b"PING"])
+
+
+@lru_cache(maxsize=1)
+def _script() -> tuple[bytes, bytes]:
+    """The script and its name on a server."""
+    script = files("gatewaykit.stores").joinpath("decide.lua").read_bytes()
+    return script, sha1(script, usedforsecurity=False).hexdigest().encode()
