@@ -138,7 +138,7 @@ def test_a_rule_inside_a_rule_is_a_configuration_error() -> None:
 
 @pytest.mark.parametrize("store", [None, 5, "memory", object()], ids=["None", "number", "text", "object"])
 def test_what_is_no_store_is_a_configuration_error(store: object) -> None:
-    with pytest.raises(ConfigError, match="is no (store|kind of store)|names no server"):
+    with pytest.raises(ConfigError, match=r"is no (store|kind of store)|names no server"):
         PolicyMiddleware(hello, store=store)  # type: ignore[arg-type]  # the mistake under test
 
 

@@ -146,7 +146,11 @@ def test_an_unenforced_security_key_stops_the_start_unless_it_is_accepted() -> N
 
 @pytest.mark.parametrize(
     ("option", "told"),
-    [({"profile": "gcp"}, "profile"), ({"store": "memcached://x"}, "store"), ({"max_body_bytes": -1}, "max_body_bytes")],
+    [
+        ({"profile": "gcp"}, "profile"),
+        ({"store": "memcached://x"}, "store"),
+        ({"max_body_bytes": -1}, "max_body_bytes"),
+    ],
     ids=["profile", "store", "limit"],
 )
 def test_options_that_mean_nothing_are_refused(option: dict[str, Any], told: str) -> None:
