@@ -354,8 +354,8 @@ DEFENCES = (
     _one(
         "another spelling of a denied path",
         "core/iam/access.py",
-        "self.forms = _forms(resource) if odd else (resource,)",
-        "self.forms = (resource,)",
+        "self.forms, self.ends = _forms(resource) if _ODD.search(resource) else ((resource,), (resource,))",
+        "self.forms, self.ends = (resource,), (resource,)",
         "test_iam_policies.py::test_no_spelling_of_a_path_gets_round_a_deny",
     ),
     _one(
