@@ -11,9 +11,11 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from inspect import isawaitable
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -292,3 +294,19 @@ def test_two_processes_that_write_at_once_lose_nothing(spec: str, tmp_path: Path
     store.open()
     assert len(asyncio.run(store.list())) == 30
     asyncio.run(store.aclose())
+
+
+def test_those_who_make_the_database_at_once_all_find_it(tmp_path: Path) -> None:
+    for number in range(300):  # without the defence one in 150 finds it locked
+        stores = [SqliteKeys(str(tmp_path / f"{number}.db"), create=True) for _ in range(2)]
+        meeting = Barrier(len(stores))
+
+        def opened(store: SqliteKeys, meeting: Barrier = meeting) -> None:
+            meeting.wait()
+            store.open()
+
+        with ThreadPoolExecutor(len(stores)) as threads:
+            list(threads.map(opened, stores))
+
+        for store in stores:
+            asyncio.run(store.aclose())
