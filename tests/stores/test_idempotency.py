@@ -252,7 +252,7 @@ def test_an_address_that_is_none_is_a_problem_that_says_no_secret(spec: str) -> 
     with pytest.raises(ConfigError) as caught:
         idempotency_store(spec)
 
-    assert [problem.where for problem in caught.value.problems] == ["idempotency.store"]
+    assert [problem.where for problem in caught.value.problems] == ["idempotency.kept_in"]
     assert "secret" not in str(caught.value)
 
 

@@ -152,6 +152,7 @@ class Reason(Enum):
 
     INTEGRATION_TIMEOUT = ("the back end did not answer in time", _T.INTEGRATION_TIMEOUT)
     INTEGRATION_UNREACHABLE = ("the back end could not be reached", _T.INTEGRATION_FAILURE)
+    INTEGRATION_BROKE_OFF = ("the back end closed the connection before its answer was whole", _T.INTEGRATION_FAILURE)
     INTEGRATION_RESPONSE_INVALID = (
         "the back end's response is not usable",
         _T.INTEGRATION_FAILURE,

@@ -161,7 +161,7 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
     "iam": ("credentials",),
-    "idempotency": ("store",),
+    "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
     "mtls": ("truststore", "crl"),
@@ -172,7 +172,7 @@ anywhere, so it may not."""
 
 _READ_FROM: Final[dict[str, tuple[str, ...]]] = {
     "iam": ("credentials",),
-    "idempotency": ("store",),
+    "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),
     "mtls": ("truststore", "crl"),
     "saml_bearer": ("idp_metadata",),

@@ -22,6 +22,6 @@ class IdempotencySettings:
     keep_errors: bool = setting("Keep 5xx answers of the back end too", False)
     max_answer_bytes: int = setting("The largest answer that is kept, with its head", 262144)
     caller: CountedBy = setting("Whose a key is: address, api_key, identity, header:NAME or claim:NAME", None)
-    store: str = setting(
+    kept_in: str = setting(
         "Where keys are kept: memory://, sqlite:///keys.db or redis://…; that of the limits if empty", ""
     )

@@ -32,9 +32,9 @@ def idempotency_store(spec: str, clock: Clock = SYSTEM) -> IdempotencyStore:
         return SqliteIdempotencyStore(spec.removeprefix(_SQLITE), clock)
     if not spec.startswith(_REDIS):
         what = f"no idempotency keys can be kept at {spec.partition('://')[0]!r:.40}"  # the rest may hold a password
-        raise ConfigError(Problem(where="idempotency.store", what=what, mend=_FORMS))
+        raise ConfigError(Problem(where="idempotency.kept_in", what=what, mend=_FORMS))
     if problems := throttle_store_problems(spec):
-        raise ConfigError(problem.moved("idempotency.store") for problem in problems)
+        raise ConfigError(problem.moved("idempotency.kept_in") for problem in problems)
     from gatewaykit.stores.idempotency_redis import RedisIdempotencyStore
 
     return RedisIdempotencyStore(redis_address(spec), gateway=gateway_name(spec))

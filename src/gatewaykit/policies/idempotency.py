@@ -39,7 +39,13 @@ _VERBS: Final = ("begin", "look", "finish", "release", "aclose")
 _MOST_BYTES: Final = 1_000_000  # what every store takes in one piece
 _CREDENTIALS: Final = (b"authorization", b"x-api-key")
 _UNNAMED: Final[tuple[object, ...]] = (by.header, by.claim)  # which need a name first
-_OUTCOME_UNKNOWN: Final = frozenset((Reason.INTEGRATION_TIMEOUT, Reason.CLIENT_GONE, Reason.INTERNAL_ERROR))
+_OUTCOME_UNKNOWN: Final = frozenset(
+    (
+        Reason.INTEGRATION_TIMEOUT, Reason.INTEGRATION_BROKE_OFF, Reason.INTEGRATION_RESPONSE_INVALID,
+        Reason.INTEGRATION_RESPONSE_TOO_LARGE, Reason.NO_INTEGRATION_RESPONSE, Reason.MAPPING_FAILED,
+        Reason.CLIENT_GONE, Reason.INTERNAL_ERROR,
+    )
+)  # fmt: skip
 """After these the back end may have done its work, or be at it still."""
 
 
@@ -61,7 +67,7 @@ class Idempotency(Policy):
         store = self.store
         if isinstance(store, str):
             if runtime.open_idempotency is None:
-                raise ConfigError(Problem(where="idempotency.store", what="this runtime has no store of them"))
+                raise ConfigError(Problem(where="idempotency.kept_in", what="this runtime has no store of them"))
             store = runtime.open_idempotency(store)
         return _Bound(self, store, runtime)
 
@@ -76,7 +82,7 @@ def idempotency(
     keep_errors: bool = False,
     max_answer_bytes: int = 256 * 1024,
     caller: KeyFunction | None = None,
-    store: str | IdempotencyStore = "",
+    kept_in: str | IdempotencyStore = "",
 ) -> Idempotency:
     """Carry a request with an `Idempotency-Key` out once; who sends it again gets the same answer.
 
@@ -89,7 +95,7 @@ def idempotency(
     `caller` says whose a key is, as `by.…` does; without it that is the identity or API key which policies before this
     one proved, else the Authorization, `X-API-Key` or Cookie header itself. List it behind those policies.
 
-    `store` is where keys are kept: `"memory://"` (this process), `"sqlite:///keys.db"` (processes of one machine),
+    `kept_in` says where keys are kept: `"memory://"` (this process), `"sqlite:///keys.db"` (processes of one machine),
     `"redis://…"`, or a `gatewaykit.ports.IdempotencyStore`; empty, it is where limits are kept. A store that cannot
     answer refuses (503): a request is never carried out unseen. Request bodies of these methods are read whole.
 
@@ -106,8 +112,8 @@ def idempotency(
         options.problem("caller", f"{caller!r:.60} is no key function", mend=f"Give one of {by.CHOICES}")
     if isinstance(max_answer_bytes, bool) or max_answer_bytes not in range(_MOST_BYTES + 1):
         options.problem("max_answer_bytes", f"{max_answer_bytes!r:.60} is not a number of bytes up to {_MOST_BYTES}")
-    if not isinstance(store, str) and not all(hasattr(store, verb) for verb in _VERBS):
-        options.problem("store", f"{store!r:.60} is no store of idempotency keys")
+    if not isinstance(kept_in, str) and not all(hasattr(kept_in, verb) for verb in _VERBS):
+        options.problem("kept_in", f"{kept_in!r:.60} is no store of idempotency keys")
     settings: dict[str, Any] = {
         "header": options.header("header", header).encode("ascii", "replace"),
         "required": options.flag("required", required),
@@ -117,7 +123,7 @@ def idempotency(
     }
     options.check()
     return Idempotency(
-        methods=named, max_answer_bytes=max_answer_bytes, caller=caller or _caller, store=store, **settings
+        methods=named, max_answer_bytes=max_answer_bytes, caller=caller or _caller, store=kept_in, **settings
     )
 
 
