@@ -381,4 +381,26 @@ DEFENCES = (
         "if False:\n            return peer",
         "test_addresses.py::test_a_forwarded_address_counts_only_where_a_trusted_proxy_vouches_for_it",
     ),
+    # ------------------------------------------------------------------------------------------------- idempotency
+    _one(
+        "another caller's idempotency key",
+        "policies/idempotency.py",
+        'whose = self._config.caller(request) or "anonymous"',
+        'whose = "anyone"',
+        "test_idempotency.py::test_in_any_order_nobody_gets_the_answer_of_another_and_nothing_is_paid_twice",
+    ),
+    _one(
+        "an idempotency key with another body",
+        "core/idempotency.py",
+        "if record.request != request:",
+        "if False:",
+        "test_idempotency.py::test_in_any_order_nobody_gets_the_answer_of_another_and_nothing_is_paid_twice",
+    ),
+    _one(
+        "a request that is sent twice at once",
+        "core/idempotency.py",
+        "if record.holder:",
+        "if False:",
+        "test_idempotency.py::test_a_flood_of_keys_takes_bounded_memory_and_no_key_that_is_under_way",
+    ),
 )
