@@ -121,8 +121,8 @@ class ThrottleStore(Protocol):
         """A verb that takes one token of every limit, or none of any; it is given a key for each, in order.
 
         A limit whose key is None does not apply. All are asked before any is taken from: a refusal leaves every one as
-        it was. Each is the very limit that `bucket`, `quota` or `window` gives for this name, so lists of one name share
-        those they have in common. Places with the same limit and the same key are one limit, and count once.
+        it was. Each is the very limit that `bucket`, `quota` or `window` gives for this name, so lists of one name
+        share those they have in common. Places with the same limit and the same key are one limit, and count once.
         """
 
     def looking(self) -> ThrottleStore:

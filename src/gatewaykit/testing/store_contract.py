@@ -16,7 +16,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.limits import Decided, Row, State, take_all
+from gatewaykit.core.limits import Decided, Limit, Row, State, take_all
 from gatewaykit.core.quota import Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, Bucket, Taken, take
 from gatewaykit.core.window import KINDS, Window, WindowState
@@ -84,13 +84,13 @@ class ThrottleStoreContract:
     def test_a_window_answers_as_the_step_in_core_does(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             windows = [Window(limit, length_s, kind) for kind in KINDS for limit, length_s in _WINDOWS]
-            verbs = [store.window(f"contract-{number}", window) for number, window in enumerate(windows)]
+            verbs = [store.window(f"contract-{number}", each) for number, each in enumerate(windows)]
             states: list[WindowState] = [None] * len(windows)
             for pause_s in _PAUSES_S * 3:
                 clock.advance(pause_s)
-                for number, window in enumerate(windows):
-                    states[number], expected = take_window(states[number], clock.wall(), window)
-                    assert _close(await _answer(verbs[number]("key")), expected), (window, pause_s)
+                for number, each in enumerate(windows):
+                    states[number], expected = take_window(states[number], clock.wall(), each)
+                    assert _close(await _answer(verbs[number]("key")), expected), (each, pause_s)
 
         self._check(check)
 
@@ -140,8 +140,8 @@ class ThrottleStoreContract:
 
     def test_several_limits_answer_as_the_step_in_core_does(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            windows = tuple(Window(3, 60.0, kind) for kind in KINDS)
-            limits = (Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2), *windows)
+            limits: list[Limit] = [Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2)]
+            limits += [Window(3, 60.0, kind) for kind in KINDS]
             first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
             verb, states = store.limits("together", limits), dict[tuple[int, str], State]()
             for number, pause_s in enumerate(_PAUSES_S * 4):
