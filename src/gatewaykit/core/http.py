@@ -95,7 +95,7 @@ class Request:
 
     __slots__ = (
         "address", "api_key", "body", "client", "client_cert", "context", "events", "headers", "http_version",
-        "identity", "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached",
+        "identity", "integration", "kept", "limits", "method", "path", "path_parameters", "raw_path", "reached",
         "received_monotonic_s", "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables",
         "status", "trace_id", "vpc_endpoint",
         # behind the facts that are derived on first use; None until then
@@ -129,6 +129,7 @@ class Request:
     vpc_endpoint: Any  # a core.iam.access.VpcEndpoint; writer: the vpc_endpoint policy
     identity: Identity | None  # writer: the authenticating policy
     api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
+    kept: dict[Any, Any] | None  # what a policy keeps from one of its hooks to the next, each under itself
     limits: list[LimitState]  # writer: throttle, quota
     path_parameters: Mapping[str, str]  # writer: the router
     resource: str  # "/pets/{id}"; writer: the router
@@ -172,7 +173,7 @@ class Request:
     def forget_facts(self) -> None:
         """Nothing is known yet of what routing and policies write."""
         self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
-        self.context = self.reached = self.integration = None
+        self.context = self.reached = self.integration = self.kept = None
         self.limits = []
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING

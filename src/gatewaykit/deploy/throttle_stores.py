@@ -17,8 +17,9 @@ from gatewaykit.units import parse_duration
 
 if TYPE_CHECKING:
     from gatewaykit.ports import ThrottleStore
+    from gatewaykit.stores.redis_connection import RedisAddress
 
-__all__ = ["FORMS", "throttle_store", "throttle_store_problems"]
+__all__ = ["FORMS", "gateway_name", "redis_address", "throttle_store", "throttle_store_problems"]
 
 FORMS: Final = "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0' or 'unix:///PATH'"
 
@@ -35,8 +36,18 @@ def throttle_store(spec: str, clock: Clock = SYSTEM) -> ThrottleStore:
 
         return MemoryThrottleStore(clock)
     from gatewaykit.stores.redis import RedisThrottleStore
-    from gatewaykit.stores.redis_connection import RedisAddress
     from gatewaykit.stores.resilient import ResilientThrottleStore
+
+    options = _options(spec)
+    both = {"throttles": options["on_store_error"], "quotas": options["on_store_error"]} if _both(options) else {}
+    answers = both | {name: options[name] for name in ("throttles", "quotas") if name in options}
+    store = RedisThrottleStore(redis_address(spec), gateway=gateway_name(spec))
+    return ResilientThrottleStore(store, clock=clock, **answers)
+
+
+def redis_address(spec: str) -> RedisAddress:
+    """Where the server of an address without problems is."""
+    from gatewaykit.stores.redis_connection import RedisAddress
 
     url, options = urlsplit(spec), _options(spec)
     of_address = {name: options[key] for key, name in _OF_ADDRESS.items() if key in options}
@@ -47,11 +58,13 @@ def throttle_store(spec: str, clock: Clock = SYSTEM) -> ThrottleStore:
             "host": url.hostname or "127.0.0.1", "port": url.port or 6379, "tls": url.scheme == "rediss",
             "database": int(url.path.strip("/") or options.get("db", 0)),
         }  # fmt: skip
-    address = RedisAddress(user=unquote(url.username or ""), password=unquote(url.password or ""), **of_address)
-    both = {"throttles": options["on_store_error"], "quotas": options["on_store_error"]} if _both(options) else {}
-    answers = both | {name: options[name] for name in ("throttles", "quotas") if name in options}
-    store = RedisThrottleStore(address, gateway=options.get("gateway", "default"))
-    return ResilientThrottleStore(store, clock=clock, **answers)
+    return RedisAddress(user=unquote(url.username or ""), password=unquote(url.password or ""), **of_address)
+
+
+def gateway_name(spec: str) -> str:
+    """Whose keys are meant, where several gateways share a server."""
+    name: str = _options(spec).get("gateway", "default")
+    return name
 
 
 def throttle_store_problems(spec: str) -> list[Problem]:
