@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.units import parse_duration, parse_instant, parse_rate
+from gatewaykit.units import parse_count, parse_duration, parse_instant, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,8 @@ def test_what_is_no_duration_is_refused(written: Any) -> None:
         ("100/s", 100),
         ("1 per hour", 1 / 3600),
         ("2/days", 2 / 86400),
+        ("100/15 minutes", 100 / 900),
+        ("5 per 2s", 2.5),
         (10, 10),
         (0.5, 0.5),
         (0, 0),
@@ -52,8 +54,32 @@ def test_a_rate_is(written: Any, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "count"),
+    [("5/minute", (5, 60)), ("100/15 minutes", (100, 900)), ("1.5/s", (1.5, 1)), ("3/250ms", (3, 0.25)), (10, (10, 1))],
+)
+def test_a_rate_is_a_count_in_a_period(written: Any, count: tuple[float, float]) -> None:
+    assert parse_count(written) == count
+
+
+@pytest.mark.parametrize(
     "written",
-    ["", "5", "5/", "/s", "5/week", "-5/s", "5/1s", "9" * 400 + "/s", -1, False, None, float("inf"), 10**400],
+    [
+        "",
+        "5",
+        "5/",
+        "/s",
+        "5/week",
+        "-5/s",
+        "5/0s",
+        "5/1.5s",
+        "5/-1s",
+        "9" * 400 + "/s",
+        -1,
+        False,
+        None,
+        float("inf"),
+        10**400,
+    ],
     ids=lambda written: repr(written)[:12],
 )
 def test_what_is_no_rate_is_refused(written: Any) -> None:

@@ -11,6 +11,7 @@ from gatewaykit.core.idempotency import Begun
 from gatewaykit.core.limits import Decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
+from gatewaykit.core.window import Window
 
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint",
     "IdempotencyStore", "KeyStore", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport",
-    "UpstreamRequest", "UpstreamResponse", "UsageStore",
+    "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -112,14 +113,17 @@ class ThrottleStore(Protocol):
     def quota(self, name: str, quota: Quota) -> Callable[[str], Taken | Awaitable[Taken]]:
         """A verb that counts one request of a key against its quota."""
 
+    def window(self, name: str, window: Window) -> Callable[[str], Taken | Awaitable[Taken]]:
+        """A verb that counts one request of a key in its window."""
+
     def limits(
-        self, name: str, limits: Sequence[Bucket | Quota]
+        self, name: str, limits: Sequence[Bucket | Quota | Window]
     ) -> Callable[[Sequence[str | None]], Decided | Awaitable[Decided]]:
         """A verb that takes one token of every limit, or none of any; it is given a key for each, in order.
 
         A limit whose key is None does not apply. All are asked before any is taken from: a refusal leaves every one as
-        it was. Each is the very limit that `bucket` or `quota` gives for this name, so lists of one name share those
-        they have in common. Places with the same limit and the same key are one limit, and count once.
+        it was. Each is the very limit that `bucket`, `quota` or `window` gives for this name, so lists of one name
+        share those they have in common. Places with the same limit and the same key are one limit, and count once.
         """
 
     def looking(self) -> ThrottleStore:

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.limits import Row, State, take_all
+from gatewaykit.core.limits import Limit, Row, State, take_all
 from gatewaykit.core.quota import PERIODS, Quota, window
 from gatewaykit.core.throttle import FULL, Bucket, take
+from gatewaykit.core.window import KINDS, Window, WindowState
+from gatewaykit.core.window import take as take_window
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.testing.store_contract import ThrottleStoreContract
 
@@ -143,11 +145,131 @@ def test_max_keys_below_one_is_refused() -> None:
         MemoryThrottleStore(max_keys=0)
 
 
-LIMITS = st.one_of(BUCKETS, st.builds(Quota, st.integers(0, 6), st.sampled_from(PERIODS), st.integers(0, 2)))
+WINDOWS = st.builds(
+    Window,
+    st.one_of(st.integers(0, 6), st.just(1000)),
+    st.sampled_from([0.5, 1.0, 60.0, 3600.0]),
+    st.sampled_from(KINDS),
+)
+GRID_S = st.one_of(st.just(0), st.integers(0, 100), st.integers(0, 100_000)).map(lambda number: number / 64)
+"""Floats hold these exactly: an edge of a window is at the same instant however it is worked out."""
+
+
+@given(WINDOWS, st.lists(st.tuples(st.sampled_from("abc"), GRID_S), max_size=60))
+def test_a_written_out_window_answers_as_the_pure_one(window: Window, steps: list[tuple[str, float]]) -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock)
+    verb, together, look = (
+        store.window("w", window), store.limits("w", [window]), store.looking().window("w", window),
+    )  # fmt: skip
+    states: dict[str, WindowState] = dict.fromkeys("abc")
+
+    for number, (key, pause_s) in enumerate(steps):
+        clock.advance(pause_s)
+        states[key], expected = take_window(states[key], clock.wall(), window)
+        seen = look(key)
+        answer = together([key]).taken[0] if number % 3 == 0 else verb(key)
+
+        assert seen == answer is not None
+        assert answer[:2] == expected[:2]
+        assert answer[2:] == pytest.approx(expected[2:], rel=1e-9, abs=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_idle_keys_of_a_window_go_by_themselves(kind: str) -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock)
+    verb = store.window("idle", Window(10, 60.0, kind))
+    for number in range(1000):
+        verb(f"key-{number}")
+    assert len(store) == 1000
+
+    for number in range(3):
+        clock.advance(61)
+        verb(f"late-{number}")
+
+    assert len(store) <= 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_of_keys_of_a_window_stays_within_max_keys_and_those_on_top_share_one(kind: str) -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=1000)
+    verb = store.window("flood", Window(5, 60.0, kind))
+    verb("early")
+    answers = [verb(f"key-{number}") for number in range(20_000)]
+
+    assert len(store) <= 1001
+    assert sum(answer.allowed for answer in answers) == 999 + 5
+    assert verb("early").remaining == 3
+    assert store.looking().window("flood", Window(5, 60.0, kind))("one more").allowed is False
+    clock.advance(60)
+    verb("early")
+    assert verb("early").allowed
+    assert sum(verb(f"key-{number}").allowed for number in range(20_000)) <= 999 + 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keys_that_share_a_window_share_it_after_a_look_and_over_an_edge(kind: str) -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=1)
+    verb, look = store.window("w", Window(2, 60.0, kind)), store.looking().window("w", Window(2, 60.0, kind))
+    looked = [look("a"), verb("a"), look("b"), verb("b"), look("c"), verb("c"), look("d"), verb("d")]
+
+    assert [answer.remaining if answer.allowed else None for answer in looked] == [1, 1, 1, 1, 0, 0, None, None]
+    clock.advance(59 if kind == "moving" else 60)
+    assert look("e").allowed is verb("f").allowed is (kind == "fixed")
+    clock.advance(61)
+    assert look("e") == verb("g")
+
+
+def test_a_full_moving_window_makes_room_by_dropping_what_no_longer_counts() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock, max_keys=100)
+    verb = store.window("room", Window(5, 60.0, "moving"))
+    for number in range(50):
+        verb(f"key-{number}")
+    clock.advance(59)
+    for number in range(50, 200):
+        verb(f"key-{number}")
+    clock.advance(2)
+
+    assert verb("newcomer").remaining == 4
+    assert len(store) == 52  # fifty, the crowd's and the newcomer's
+
+
+def test_a_moving_window_keeps_no_more_than_twice_its_limit_of_instants() -> None:
+    clock = VirtualClock()
+    store = MemoryThrottleStore(clock)
+    verb = store.window("m", Window(10, 1.0, "moving"))
+    longest = 0
+    for _ in range(500):
+        clock.advance(0.05)
+        verb("key")
+        (keys,) = store._windows.values()
+        longest = max(longest, len(keys.young["key"]))  # type: ignore[arg-type]  # a log, in a moving window
+
+    assert longest <= 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_newcomer_leaves_no_trace_in_a_window(kind: str) -> None:
+    store = MemoryThrottleStore(VirtualClock())
+    verb = store.limits("flood", [Window(5, 60.0, kind), Window(0, 60.0, kind), Bucket(1.0, 0)])
+    none = store.window("none", Window(0, 60.0, kind))
+
+    for number in range(1000):
+        verb([f"key-{number}", f"key-{number}", "everyone"])
+        none(f"key-{number}")
+
+    assert len(store) == 0
+
+
+LIMITS = st.one_of(BUCKETS, st.builds(Quota, st.integers(0, 6), st.sampled_from(PERIODS), st.integers(0, 2)), WINDOWS)
 ASKED = st.lists(
     st.tuples(
         st.lists(st.sampled_from(["a", "b", None]), min_size=3, max_size=3),
-        st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 1000), st.floats(0, 1e6)),
+        GRID_S,
     ),
     max_size=60,
 )
@@ -155,12 +277,12 @@ ASKED = st.lists(
 
 @given(st.lists(LIMITS, min_size=3, max_size=3), ASKED)
 def test_several_limits_answer_as_the_pure_step(
-    limits: list[Bucket | Quota], asked: list[tuple[list[str | None], float]]
+    limits: list[Limit], asked: list[tuple[list[str | None], float]]
 ) -> None:
     clock = VirtualClock()
     verb = MemoryThrottleStore(clock).limits("property", limits)
     first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
-    states: dict[tuple[Bucket | Quota, str | None], State] = {}
+    states: dict[tuple[Limit, str | None], State] = {}
 
     for keys, pause_s in asked:
         clock.advance(pause_s)

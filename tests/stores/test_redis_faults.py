@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from gatewaykit.core.limits import Limit
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
+from gatewaykit.core.window import KINDS, Window
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
@@ -138,12 +140,17 @@ async def test_a_dead_server_is_not_asked_after_a_few_failures_and_asked_again_w
     [(OnStoreError("allow"), 20), (OnStoreError("local"), 8), (OnStoreError("local", 0.25), 2)],
     ids=["allow", "local", "a quarter"],
 )
-@pytest.mark.parametrize("limit", [Bucket(1e-3, 8), Quota(8, "MONTH")], ids=["throttle", "quota"])
-async def test_without_a_store_limits_do_what_was_declared(
-    rule: OnStoreError, allowed: int, limit: Bucket | Quota
-) -> None:
+@pytest.mark.parametrize(
+    "limit",
+    [Bucket(1e-3, 8), Quota(8, "MONTH"), *(Window(8, 86400.0, kind) for kind in KINDS)],
+    ids=["throttle", "quota", *KINDS],
+)
+async def test_without_a_store_limits_do_what_was_declared(rule: OnStoreError, allowed: int, limit: Limit) -> None:
     store = resilient(DEAD_PORT, throttles=rule, quotas=rule)
-    verb = store.bucket("l", limit) if isinstance(limit, Bucket) else store.quota("l", limit)
+    if isinstance(limit, Window):
+        verb = store.window("l", limit)
+    else:
+        verb = store.bucket("l", limit) if isinstance(limit, Bucket) else store.quota("l", limit)
 
     answers = [await taken(verb("key")) for _ in range(20)]
 

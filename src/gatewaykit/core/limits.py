@@ -11,14 +11,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 from gatewaykit.core import quota as quotas
 from gatewaykit.core import throttle as buckets
+from gatewaykit.core import window as windows
 from gatewaykit.core.quota import Quota, Use
 from gatewaykit.core.throttle import FULL, Bucket, Taken
+from gatewaykit.core.window import Window, WindowState
 
 __all__ = ["Decided", "Limit", "Row", "State", "decided", "take_all"]
 
-Limit: TypeAlias = "Bucket | Quota"
+Limit: TypeAlias = "Bucket | Quota | Window"
 
-State: TypeAlias = "float | Use | None"
+State: TypeAlias = "float | Use | WindowState"
 """What is kept of a limit's key: when its bucket is full, or its use; None where nobody has used it."""
 
 
@@ -61,7 +63,8 @@ def decided(asked: Sequence[Taken | None], limits: Sequence[Limit]) -> Decided:
 def take_all(rows: Sequence[Row | None], now_s: float, wall_s: float) -> tuple[tuple[State, ...], Decided]:
     """Take one token of every row, or none: what is kept now, and the answer. None stands for a limit that is left out.
 
-    Buckets count by `now_s`, quotas by the calendar at `wall_s`. Rows for one and the same key of a limit count once.
+    Buckets count by `now_s`, quotas and windows by the calendar at `wall_s`. Rows for one and the same key of a limit
+    count once.
     """
     after: list[State] = []
     asked: list[Taken | None] = []
@@ -80,6 +83,8 @@ def _take(row: Row, now_s: float, wall_s: float) -> tuple[State, Taken]:
     state = row.state
     if isinstance(row.limit, Quota):
         return quotas.count(state if isinstance(state, Use) else None, wall_s, row.limit, row.first_window_s)
+    if isinstance(row.limit, Window):
+        return windows.take(None if isinstance(state, (float, Use)) else state, wall_s, row.limit)
     return buckets.take(state if isinstance(state, float) else FULL, now_s, row.limit)
 
 
@@ -87,6 +92,6 @@ def _untouched(taken: Taken, limit: Limit) -> Taken:
     """What a limit still holds that would have given a token."""
     if not taken.allowed:
         return taken
-    if isinstance(limit, Quota):
+    if not isinstance(limit, Bucket):
         return taken._replace(remaining=taken.remaining + 1)
     return buckets.allowed(taken.remaining + 1, limit)

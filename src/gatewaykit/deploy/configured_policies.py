@@ -91,8 +91,11 @@ class AuthenticateSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleSettings:
     rate: Rate = setting('Requests a second, or text such as "5/minute"')
-    burst: int = setting("How many requests may come at once")
+    burst: int = setting("How many requests may come at once; for a token bucket alone, which needs it", None)
     key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    algorithm: Literal["token_bucket", "fixed_window", "moving_window", "sliding_window"] = setting(
+        "How it is counted", "token_bucket"
+    )
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")

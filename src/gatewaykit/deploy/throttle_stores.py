@@ -1,4 +1,7 @@
-"""Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`."""
+"""Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`.
+
+`limits+` before an address is a storage of the library `limits`, for windows: `limits+async+redis://…`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Limits of one process, in dictionaries.
 
 Rules
-* A verb reads the clock itself and runs the step of `core.throttle` or `core.quota` without awaiting: it is atomic.
+* A verb reads the clock itself and runs the step of core without awaiting: it is atomic.
 * The step is written out here, for speed; a property test proves it equal to the one in core.
 * No thread sweeps. A bucket's keys live in two generations: when a key comes that is not in the young one, and the
   young one is as old as a bucket needs to fill (one second at least), it grows old and the old one is dropped. A key
@@ -22,8 +22,10 @@ from gatewaykit.core import throttle as throttle_step
 from gatewaykit.core.limits import Decided, Limit
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
+from gatewaykit.core.window import Window
 from gatewaykit.stores.memory_limits import limits_verb
 from gatewaykit.stores.memory_quota import OVERFLOW, QuotaKeys
+from gatewaykit.stores.memory_window import WindowKeys, window_keys
 
 __all__ = ["BucketKeys", "MemoryThrottleStore"]
 
@@ -34,9 +36,9 @@ _LEAST_ROTATION_S: Final = 1.0
 
 
 class MemoryThrottleStore:
-    """Token buckets and quotas in this process's memory. The same name and settings always mean the same limits."""
+    """Limits in this process's memory. The same name and settings always mean the same limits."""
 
-    __slots__ = ("_answers", "_buckets", "_clock", "_look_only", "_max_keys", "_quotas")
+    __slots__ = ("_answers", "_buckets", "_clock", "_look_only", "_max_keys", "_quotas", "_windows")
 
     def __init__(self, clock: Clock = SYSTEM, *, max_keys: int = 1_000_000) -> None:
         if max_keys < 1:
@@ -44,6 +46,7 @@ class MemoryThrottleStore:
         self._clock, self._max_keys, self._look_only = clock, max_keys, False
         self._buckets: dict[tuple[str, Bucket], BucketKeys] = {}
         self._quotas: dict[tuple[str, Quota], QuotaKeys] = {}
+        self._windows: dict[tuple[str, Window], WindowKeys] = {}
         self._answers: dict[Bucket, tuple[Taken, ...]] = {}
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Taken]:
@@ -56,12 +59,14 @@ class MemoryThrottleStore:
         keys = self._quota_keys(name, quota)
         return keys.look if self._look_only else keys.take
 
+    def window(self, name: str, window: Window) -> Callable[[str], Taken]:
+        """The verb that counts one request of a key in its window."""
+        keys = self._window_keys(name, window)
+        return keys.look if self._look_only else keys.take
+
     def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Decided]:
         """The verb that takes one token of each limit, or none of any."""
-        tables = [
-            self._quota_keys(name, limit) if isinstance(limit, Quota) else self._bucket_keys(name, limit)
-            for limit in limits
-        ]
+        tables = [self._keys(name, limit) for limit in limits]
         return limits_verb(limits, tables, self._clock.monotonic, self._clock.wall, look_only=self._look_only)
 
     def usage(
@@ -78,15 +83,20 @@ class MemoryThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = MemoryThrottleStore(self._clock, max_keys=self._max_keys)
         store._buckets, store._quotas, store._answers = self._buckets, self._quotas, self._answers
-        store._look_only = True
+        store._windows, store._look_only = self._windows, True
         return store
 
     def __len__(self) -> int:
         """How many keys are kept, of all limits together."""
-        return sum(map(len, self._buckets.values())) + sum(map(len, self._quotas.values()))
+        return sum(len(keys) for kept in (self._buckets, self._quotas, self._windows) for keys in kept.values())
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+    def _keys(self, name: str, limit: Limit) -> BucketKeys | QuotaKeys | WindowKeys:
+        if isinstance(limit, Quota):
+            return self._quota_keys(name, limit)
+        return self._window_keys(name, limit) if isinstance(limit, Window) else self._bucket_keys(name, limit)
 
     def _bucket_keys(self, name: str, bucket: Bucket) -> BucketKeys:
         keys = self._buckets.get((name, bucket))
@@ -99,6 +109,12 @@ class MemoryThrottleStore:
         keys = self._quotas.get((name, quota))
         if keys is None:
             keys = self._quotas[name, quota] = QuotaKeys(quota, self._max_keys, self._clock.wall)
+        return keys
+
+    def _window_keys(self, name: str, window: Window) -> WindowKeys:
+        keys = self._windows.get((name, window))
+        if keys is None:
+            keys = self._windows[name, window] = window_keys(window, self._max_keys, self._clock)
         return keys
 
     def _ready_answers(self, bucket: Bucket) -> tuple[Taken, ...] | None:

@@ -1,8 +1,8 @@
 """Several limits of one process, decided at once.
 
 The verb has a way for requests that every limit allows, which does no more than it must: one look at each key, one
-write, and no numbers. Whatever is not that simple (a new key, a limit left out, a refusal) takes the way of `core`.
-Nothing awaits in between, so what is read is still true when it is written.
+write, and no numbers. Whatever is not that simple (a window, a new key, a limit left out, a refusal) takes the way of
+`core`. Nothing awaits in between, so what is read is still true when it is written.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 from gatewaykit.core import throttle as throttle_step
 from gatewaykit.core.limits import Decided, Limit, decided
 from gatewaykit.core.quota import Quota
-from gatewaykit.core.throttle import TOLERANCE, Taken, interval_s
+from gatewaykit.core.throttle import TOLERANCE, Bucket, Taken, interval_s
+from gatewaykit.stores.memory_window import CountedKeys, LoggedKeys
 
 if TYPE_CHECKING:
     from gatewaykit.stores.memory import BucketKeys
     from gatewaykit.stores.memory_quota import QuotaKeys
+    from gatewaykit.stores.memory_window import WindowKeys
 
 __all__ = ["limits_verb"]
 
 
 def limits_verb(
     limits: Sequence[Limit],
-    tables: Sequence[BucketKeys | QuotaKeys],
+    tables: Sequence[BucketKeys | QuotaKeys | WindowKeys],
     monotonic: Callable[[], float],
     wall: Callable[[], float],
     *,
@@ -32,9 +34,11 @@ def limits_verb(
 ) -> Callable[[Sequence[str | None]], Decided]:
     """The verb over the tables of some limits: one key for each, None where it does not apply."""
     quotas = [table for table in tables if isinstance(table.limit, Quota)]
-    rows = [(table, *_step(table.limit)) for table in tables]
-    simple = not look_only and all(isinstance(limit, Quota) or limit.burst for limit in limits)
-    new, many = tuple.__new__, len(rows)
+    plain = [table for table in tables if not isinstance(table, (CountedKeys, LoggedKeys))]
+    rows = [(table, *_step(table.limit)) for table in plain]
+    simple = not look_only and len(plain) == len(tables)
+    simple = simple and all(isinstance(table.limit, Quota) or table.limit.burst for table in plain)
+    new, many = tuple.__new__, len(tables)
 
     def take(keys: Sequence[str | None]) -> Decided:
         if len(keys) != many:
@@ -87,7 +91,7 @@ def limits_verb(
             table.after(int(value), at)
             if isinstance(table.limit, Quota)
             else throttle_step.look(value - interval_s(table.limit), now, table.limit)
-            for value, table in zip(after, tables)
+            for value, table in zip(after, plain)
         )
 
     if simple:
@@ -105,7 +109,7 @@ def limits_verb(
     return take_slowly
 
 
-def _step(limit: Limit) -> tuple[float, float | None]:
+def _step(limit: Bucket | Quota) -> tuple[float, float | None]:
     """What one token adds, and how far a bucket may be in debt before."""
     if isinstance(limit, Quota):
         return 1, None

@@ -5,9 +5,10 @@ Rules
   script at a time. The clocks of the processes do not matter.
 * The keys of a gateway begin with `gatewaykit:{GATEWAY}:`, so a cluster keeps them together. What stands after it is
   unambiguous, whatever bytes a name or key has; long keys are kept as their digest.
-* Every key has a time to live: a bucket's until it is full again, a quota's to the end of its window.
-* A bucket belongs to its name, rate and burst; a quota to its name and period, so that what was used stays counted when
-  its limit is changed.
+* Every key has a time to live: a bucket's until it is full again, a quota's to the end of its period, a window's until
+  nothing of it counts.
+* A bucket belongs to its name, rate and burst, a window to its name, kind, limit and length; a quota to its name and
+  period, so that what was used stays counted when its limit is changed.
 * The script is sent to the server on every new connection. Where it has gone since (SCRIPT FLUSH), the answer is
   NOSCRIPT, nothing was counted, and the call is made again with the script's text.
 """
@@ -19,11 +20,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b, sha1
 from importlib.resources import files
+from math import inf
 from typing import Any, Final
 
 from gatewaykit.core.limits import Decided, Limit, decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed, interval_s, refused
+from gatewaykit.core.window import Window, length_us
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
 from gatewaykit.stores.resp import ReplyError, command
@@ -36,7 +39,7 @@ _GATEWAY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class RedisThrottleStore:
-    """Token buckets and quotas on a server. `time_us` replaces the server's clock, for tests only."""
+    """Token buckets, quotas and windows on a server. `time_us` replaces the server's clock, for tests only."""
 
     __slots__ = ("_connections", "_prefix", "_taking", "_time_us")
 
@@ -57,6 +60,10 @@ class RedisThrottleStore:
     def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]:
         """The verb that counts one request of a key against its quota."""
         return self._single(name, quota)
+
+    def window(self, name: str, window: Window) -> Callable[[str], Awaitable[Taken]]:
+        """The verb that counts one request of a key in its window."""
+        return self._single(name, window)
 
     def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]:
         """The verb that takes one token of each limit, or none of any: one round trip."""
@@ -165,6 +172,12 @@ class _Kept:
             self.settings: tuple[bytes, ...] = (limit.period.encode(), b"%d" % most, b"%d" % offset)
             self.more = (self._head.replace(b":{", b":first:{", 1),) if offset else ()
             self.taken: Callable[[int, int], Taken] = _quota_taken
+        elif isinstance(limit, Window):
+            kind, length, most = limit.kind.encode(), length_us(limit), min(limit.limit, _LARGEST)
+            self._head = b"%bwindow:%b:%d:%d:%d:%b:" % (prefix, kind, length, limit.limit, len(text), text)
+            self.settings = (kind, b"%d" % most, b"%d" % length)
+            self.more = ()
+            self.taken = _window_taken
         else:
             interval = repr(interval_s(limit) * 1e6).encode()
             self._head = b"%bbucket:%b:%d:%d:%b:" % (prefix, interval, limit.burst, len(text), text)
@@ -194,6 +207,12 @@ def _bucket_taken(bucket: Bucket) -> Callable[[int, int], Taken]:
 def _quota_taken(left: int, reset: int) -> Taken:
     reset_s = reset / 1e6
     return Taken(True, left, 0.0, reset_s) if left >= 0 else Taken(False, 0, reset_s, reset_s)
+
+
+def _window_taken(left: int, reset: int) -> Taken:
+    if left >= 0:
+        return Taken(True, left, 0.0, reset / 1e6)
+    return Taken(False, 0, -left / 1e6 if left > -_LARGEST else inf, reset / 1e6)
 
 
 _PING: Final = command([b"PING"])

@@ -15,13 +15,14 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.limits import Decided, Limit, decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed
+from gatewaykit.core.window import Window
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.waiting import SingleFlight
@@ -55,6 +56,7 @@ class RemoteThrottleStore(Protocol):
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]: ...
     def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]: ...
+    def window(self, name: str, window: Window) -> Callable[[str], Awaitable[Taken]]: ...
     def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]: ...
     def looking(self) -> RemoteThrottleStore: ...
     async def ping(self) -> None: ...
@@ -100,6 +102,10 @@ class ResilientThrottleStore:
     def quota(self, name: str, quota: Quota) -> Callable[[str], Taken | Awaitable[Taken]]:
         """The verb that counts one request of a key against its quota."""
         return self._guarded(self._store.quota(name, quota), self._alone(name, quota), self._quotas.answer)
+
+    def window(self, name: str, window: Window) -> Callable[[str], Taken | Awaitable[Taken]]:
+        """The verb that counts one request of a key in its window."""
+        return self._guarded(self._store.window(name, window), self._alone(name, window), self._throttles.answer)
 
     def limits(
         self, name: str, limits: Sequence[Limit]
@@ -147,7 +153,9 @@ class ResilientThrottleStore:
         if rule.answer == "deny":
             return _deny
         part = _part(limit, rule)
-        return self._local.quota(name, part) if isinstance(part, Quota) else self._local.bucket(name, part)
+        if isinstance(part, Bucket):
+            return self._local.bucket(name, part)
+        return self._local.quota(name, part) if isinstance(part, Quota) else self._local.window(name, part)
 
     def _guarded(
         self, ask: Callable[[K], Awaitable[A]], without: Callable[[K], A], answer: str
@@ -233,7 +241,7 @@ def _deny(key: Any) -> Any:
 
 
 def _free(limit: Limit) -> Taken:
-    if isinstance(limit, Quota):
+    if not isinstance(limit, Bucket):
         return Taken(True, max(0, limit.limit - 1), 0.0, 0.0)
     return allowed(max(0, limit.burst - 1), limit)
 
@@ -243,4 +251,6 @@ def _part(limit: Limit, rule: OnStoreError) -> Any:
     part = rule.fraction
     if isinstance(limit, Quota):
         return Quota(math.ceil(limit.limit * part), limit.period, math.ceil(limit.offset * part))
+    if isinstance(limit, Window):
+        return replace(limit, limit=math.ceil(limit.limit * part))
     return Bucket(limit.rate * part, math.ceil(limit.burst * part))

@@ -16,9 +16,11 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.limits import Decided, Row, State, take_all
+from gatewaykit.core.limits import Decided, Limit, Row, State, take_all
 from gatewaykit.core.quota import Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, Bucket, Taken, take
+from gatewaykit.core.window import KINDS, Window, WindowState
+from gatewaykit.core.window import take as take_window
 
 if TYPE_CHECKING:
     from gatewaykit.ports import ThrottleStore
@@ -36,6 +38,7 @@ _BUCKETS = (
     Bucket(0.0, 2),
     Bucket(3.0, 0),
 )
+_WINDOWS = ((3, 60.0), (1, 0.5), (100, 5.0), (0, 60.0), (2, 900.0))
 _PAUSES_S = (0.0, 0.0, 0.05, 0.0, 0.5, 0.1, 12.0, 0.0, 0.0, 3.0, 0.001, 60.0, 0.0, 0.25, 400.0, 0.0)
 _KEYS = ("alice", "bob", "")
 
@@ -78,6 +81,19 @@ class ThrottleStoreContract:
 
         self._check(check)
 
+    def test_a_window_answers_as_the_step_in_core_does(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            windows = [Window(limit, length_s, kind) for kind in KINDS for limit, length_s in _WINDOWS]
+            verbs = [store.window(f"contract-{number}", each) for number, each in enumerate(windows)]
+            states: list[WindowState] = [None] * len(windows)
+            for pause_s in _PAUSES_S * 3:
+                clock.advance(pause_s)
+                for number, each in enumerate(windows):
+                    states[number], expected = take_window(states[number], clock.wall(), each)
+                    assert _close(await _answer(verbs[number]("key")), expected), (each, pause_s)
+
+        self._check(check)
+
     def test_keys_do_not_share_a_bucket(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             verb = store.bucket("contract", Bucket(1.0, 1))
@@ -99,9 +115,11 @@ class ThrottleStoreContract:
     def test_looking_takes_nothing_and_says_what_taking_would(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             bucket, quota, looking = Bucket(1.0, 2), Quota(2, "DAY"), store.looking()
+            windows = [Window(2, 60.0, kind) for kind in KINDS]
             for taker, looker in (
                 (store.bucket("look", bucket), looking.bucket("look", bucket)),
                 (store.quota("look", quota), looking.quota("look", quota)),
+                *((store.window("look", each), looking.window("look", each)) for each in windows),
             ):
                 for _ in range(4):
                     seen = [await _answer(looker("key")) for _ in range(3)]
@@ -112,21 +130,23 @@ class ThrottleStoreContract:
 
     def test_at_most_the_burst_comes_through_however_many_ask_at_once(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            verb = store.bucket("crowd", Bucket(1.0, 50))
-            answers = await asyncio.gather(*(_answer(verb("key")) for _ in range(200)))
-            assert sum(answer.allowed for answer in answers) == 50
-            assert sorted(answer.remaining for answer in answers if answer.allowed) == list(range(50))
+            windows = [store.window("crowd", Window(50, 60.0, kind)) for kind in KINDS]
+            for verb in (store.bucket("crowd", Bucket(1.0, 50)), *windows):
+                answers = await asyncio.gather(*(_answer(verb("key")) for _ in range(200)))
+                assert sum(answer.allowed for answer in answers) == 50
+                assert sorted(answer.remaining for answer in answers if answer.allowed) == list(range(50))
 
         self._check(check)
 
     def test_several_limits_answer_as_the_step_in_core_does(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            limits = (Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2))
+            limits: list[Limit] = [Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2)]
+            limits += [Window(3, 60.0, kind) for kind in KINDS]
             first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
             verb, states = store.limits("together", limits), dict[tuple[int, str], State]()
             for number, pause_s in enumerate(_PAUSES_S * 4):
                 clock.advance(pause_s)
-                keys = [_KEYS[(number >> place) % 3] if (number + place) % 5 else None for place in range(4)]
+                keys = [_KEYS[(number >> place) % 3] if (number + place) % 5 else None for place in range(len(limits))]
                 rows = [
                     None if key is None else Row(limits[place], states.get((place, key)), first[place])
                     for place, key in enumerate(keys)
