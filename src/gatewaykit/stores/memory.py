@@ -23,7 +23,7 @@ from gatewaykit.core.limits import Decided, Limit
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
 from gatewaykit.stores.memory_limits import limits_verb
-from gatewaykit.stores.memory_quota import OVERFLOW, QuotaKeys
+from gatewaykit.stores.memory_quota import OVERFLOW, QuotaCounts, QuotaKeys
 
 __all__ = ["BucketKeys", "MemoryThrottleStore"]
 
@@ -36,7 +36,7 @@ _LEAST_ROTATION_S: Final = 1.0
 class MemoryThrottleStore:
     """Token buckets and quotas in this process's memory. The same name and settings always mean the same limits."""
 
-    __slots__ = ("_answers", "_buckets", "_clock", "_look_only", "_max_keys", "_quotas")
+    __slots__ = ("_answers", "_buckets", "_clock", "_counts", "_look_only", "_max_keys", "_quotas")
 
     def __init__(self, clock: Clock = SYSTEM, *, max_keys: int = 1_000_000) -> None:
         if max_keys < 1:
@@ -44,6 +44,7 @@ class MemoryThrottleStore:
         self._clock, self._max_keys, self._look_only = clock, max_keys, False
         self._buckets: dict[tuple[str, Bucket], BucketKeys] = {}
         self._quotas: dict[tuple[str, Quota], QuotaKeys] = {}
+        self._counts: dict[tuple[str, str], QuotaCounts] = {}
         self._answers: dict[Bucket, tuple[Taken, ...]] = {}
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Taken]:
@@ -78,12 +79,13 @@ class MemoryThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = MemoryThrottleStore(self._clock, max_keys=self._max_keys)
         store._buckets, store._quotas, store._answers = self._buckets, self._quotas, self._answers
+        store._counts = self._counts
         store._look_only = True
         return store
 
     def __len__(self) -> int:
         """How many keys are kept, of all limits together."""
-        return sum(map(len, self._buckets.values())) + sum(map(len, self._quotas.values()))
+        return sum(map(len, self._buckets.values())) + sum(map(len, self._counts.values()))
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -98,8 +100,14 @@ class MemoryThrottleStore:
     def _quota_keys(self, name: str, quota: Quota) -> QuotaKeys:
         keys = self._quotas.get((name, quota))
         if keys is None:
-            keys = self._quotas[name, quota] = QuotaKeys(quota, self._max_keys, self._clock.wall)
+            counts = self._counts.get((name, quota.period))
+            if counts is None:
+                counts = self._counts[name, quota.period] = self._new_counts(name, quota.period)
+            keys = self._quotas[name, quota] = counts.view(quota)
         return keys
+
+    def _new_counts(self, name: str, period: str) -> QuotaCounts:
+        return QuotaCounts(period, self._max_keys, self._clock.wall)
 
     def _ready_answers(self, bucket: Bucket) -> tuple[Taken, ...] | None:
         if not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:
