@@ -41,7 +41,7 @@ def test_a_span_has_the_days_that_were(start: object, end: object, first: str, l
         ("2026-03-01", "2026-W09-7", "the end date '2026-W09-7' is no date"),
         ("2026-03-01", None, "the end date None is no date"),
         (datetime(2026, 3, 1), "2026-03-01", "the start date datetime.datetime(2026, 3, 1, 0, 0) is no date"),
-        ("２026-03-01", "2026-03-01", "is no date"),
+        ("\uff12026-03-01", "2026-03-01", "is no date"),
         ("0001-01-01", "2026-03-01", "the start date 0001-01-01 is too long ago"),
         ("2026-03-01", "2026-02-28", "the start date 2026-03-01 is after the end date 2026-02-28"),
         ("2026-03-02", "2026-03-03", "the start date 2026-03-02 has not come yet; today is 2026-03-01 in UTC"),

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from gatewaykit.core.quota import Quota, window
 
-__all__ = ["DAY_S", "KEPT_DAYS", "READABLE_DAYS", "Day", "Span", "daily", "page", "read_span", "usage_of"]
+__all__ = ["DAY_S", "KEPT_DAYS", "PLAN", "READABLE_DAYS", "Day", "Span", "daily", "page", "read_span", "usage_of"]
 
 DAY_S: Final = 86400
 READABLE_DAYS: Final = 92
@@ -22,6 +22,9 @@ READABLE_DAYS: Final = 92
 
 KEPT_DAYS: Final = READABLE_DAYS + 31
 """Stores keep the month before, too: what a day used is the difference to the day before it in its window."""
+
+PLAN: Final = "plan:"
+"""The names of the limits of usage plans begin so. Their keys are known ones, so the days of each may be kept long."""
 
 _MOST_A_PAGE: Final = 500  # as AWS has it
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

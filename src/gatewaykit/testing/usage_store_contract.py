@@ -1,4 +1,4 @@
-"""What a store of limits must do that knows what was used when, as a test class: derive from it, and write `make_store`.
+"""What a store of limits must do that knows what was used when, as a test class: derive, and write `make_store`.
 
 It is `ThrottleStoreContract` with the verbs of `gatewaykit.ports.UsageStore` on top. Quotas of usage plans have names
 that begin with `plan:`; a store need not keep the days of others.
