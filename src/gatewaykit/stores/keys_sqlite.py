@@ -21,6 +21,7 @@ from gatewaykit.core.identity.api_key import ApiKey, KeyTable, digests_of
 from gatewaykit.core.identity.key_record import VERSION, read_document, record_of
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.stores.kept_keys import RELOAD_S, KeptKeys, table_of
+from gatewaykit.stores.sqlite_file import create_private, into_wal_mode
 
 __all__ = ["SCHEMA_VERSION", "SqliteKeys"]
 
@@ -31,7 +32,6 @@ _SCHEMA: Final = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 _BUSY_S: Final = 10.0  # how long a writer waits for another
-_WAL_TRIES: Final = 100
 
 
 class SqliteKeys(KeptKeys):
@@ -89,8 +89,8 @@ class SqliteKeys(KeptKeys):
         """The connection, alone. Raises ConfigError for whatever the database cannot do."""
         with self._lock:
             try:
-                if self.create and not os.path.exists(self.place):
-                    os.close(os.open(self.place, os.O_CREAT | os.O_WRONLY, 0o600))
+                if self.create:
+                    create_private(self.place)
                 inode = os.stat(self.place).st_ino
                 if self._connection is None or inode != self._inode:  # another file took its place
                     self._disconnect()
@@ -122,24 +122,12 @@ class SqliteKeys(KeptKeys):
 
 def _make_schema(database: sqlite3.Connection) -> None:
     """Of two that come at once, one makes it."""
-    _into_wal_mode(database)
+    into_wal_mode(database)
     with database:
         database.execute("BEGIN IMMEDIATE")
         if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             for step in _SCHEMA:
                 database.execute(step)
-
-
-def _into_wal_mode(database: sqlite3.Connection) -> None:
-    """The one step for which SQLite does not wait for others by itself, whatever the timeout: a lock is waited for."""
-    for _ in range(_WAL_TRIES):
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            database.execute("BEGIN IMMEDIATE")
-            database.rollback()
-    database.execute("PRAGMA journal_mode = WAL")
 
 
 def _written(database: sqlite3.Connection, key: ApiKey, was: ApiKey | None) -> bool:

@@ -12,7 +12,8 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from math import floor
 from typing import Final
@@ -67,19 +68,18 @@ class MemoryThrottleStore:
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
-    ) -> dict[str, list[tuple[int, int]]]:
+    ) -> Mapping[str, Sequence[tuple[int, int]]] | Awaitable[Mapping[str, Sequence[tuple[int, int]]]]:
         """What keys used on each day of a span, both ends included, and what they had left then."""
         return self._quota_keys(name, quota).usage(keys, first_s, last_s)
 
-    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> None:
+    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> Awaitable[None] | None:
         """Leave a key so many requests in the window that is running."""
         self._quota_keys(name, quota).extend(key, remaining)
+        return None
 
     def looking(self) -> MemoryThrottleStore:
         """The same limits, with verbs that look and take nothing."""
-        store = MemoryThrottleStore(self._clock, max_keys=self._max_keys)
-        store._buckets, store._quotas, store._answers = self._buckets, self._quotas, self._answers
-        store._counts = self._counts
+        store = copy(self)
         store._look_only = True
         return store
 
