@@ -37,8 +37,8 @@ class PolicyMiddleware(Shell):
     """Policies around an ASGI app. Listed order is the order of execution; a `rule` holds for one route only.
 
     Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
-    `"memory://"`, `"redis://…"` or a store object; `trusted_proxies` are the addresses and networks whose
-    `X-Forwarded-For` counts;
+    `"memory://"`, `"redis://…"`, `"sqlite:///…"` or a store object; `trusted_proxies` are the addresses and networks
+    whose `X-Forwarded-For` counts;
     `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`; `transport` sends what
     policies ask other services. `preauth_throttle` stands before policies that authenticate, by default under the web
     profile; it may be one's own, True or False: of merged middlewares the outermost says. Raises ConfigError with every

@@ -6,7 +6,6 @@ a worker thread. Keys whose time is over go when others come, a few at a time.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from threading import Lock
@@ -16,7 +15,7 @@ from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core import idempotency as steps
 from gatewaykit.core.idempotency import NEW, Begun, Record
 from gatewaykit.errors import StoreError
-from gatewaykit.stores.sqlite_wal import into_wal_mode
+from gatewaykit.stores.sqlite_file import create_private, into_wal_mode, writing
 from gatewaykit.waiting import in_thread
 
 __all__ = ["SqliteIdempotencyStore"]
@@ -106,14 +105,12 @@ class SqliteIdempotencyStore:
 
 
 def _connected(place: str) -> sqlite3.Connection:
-    if not os.path.exists(place):
-        os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o600))
+    create_private(place)
     database = sqlite3.connect(place, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         into_wal_mode(database)
         database.execute("PRAGMA synchronous = FULL")  # an answer that was given is on the disk
-        with database:
-            database.execute("BEGIN IMMEDIATE")
+        with writing(database):
             database.execute(_TABLE)
             database.execute(_BY_TIME)
     except BaseException:

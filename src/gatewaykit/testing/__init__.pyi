@@ -12,6 +12,7 @@ from gatewaykit.testing.policy_contract import PolicyContract as PolicyContract
 from gatewaykit.testing.signing import presign as presign
 from gatewaykit.testing.signing import sign as sign
 from gatewaykit.testing.store_contract import ThrottleStoreContract as ThrottleStoreContract
+from gatewaykit.testing.usage_store_contract import UsageStoreContract as UsageStoreContract
 from gatewaykit.testing.websocket import WebSocket as WebSocket
 from gatewaykit.upstream.scripted import Hold as Hold
 from gatewaykit.upstream.scripted import Reply as Reply
