@@ -24,6 +24,7 @@ __all__ = ["add", "run"]
 _BY: Final = ("address", "user", "key", "route", "everyone")
 _ROWS: Final = 10
 _BAR: Final = 30
+_NEARLY: Final = 0.9
 
 
 def add(commands: Any) -> None:
@@ -41,6 +42,9 @@ def add(commands: Any) -> None:
     tried.add_argument("--quota", metavar="N/PERIOD", help="requests per DAY, WEEK or MONTH, such as 1000/DAY")
     parser.add_argument(
         "--false-denials", default="0.1%", metavar="SHARE", help="how many requests proposals may deny (0.1%%)"
+    )
+    parser.add_argument(
+        "--period", choices=["DAY", "WEEK", "MONTH"], default="DAY", help="of the quota that is proposed (DAY)"
     )
     add_json(parser)
     parser.set_defaults(run=run)
@@ -69,8 +73,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     proposed = None
     if not limits or (rate is not None and arguments.burst is None):
         may_deny = int(share * events.requests)
-        least = advice.least_quota(events, quota.period if quota else "DAY", may_deny // 2)
-        rest = may_deny - least.denied
+        least = advice.least_quota(events, arguments.period, may_deny // 2) if _covers(seen, arguments.period) else None
+        rest = may_deny - (least.denied if least else 0)
         curve = advice.curve(events, rest, seen) if rate is None else [advice.least_burst(events, rate, rest, seen)]
         proposed = least, curve, advice.best(curve)
     if output.as_json:
@@ -82,7 +86,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         _show_tried(output, events, seen, tried)
     if proposed:
         _show_proposed(output, events, share, *proposed)
+        if proposed[0] is None:
+            output.line(f"  No quota is proposed: the log covers less than a {arguments.period.lower()}")
     return 0
+
+
+def _covers(seen: Survey, period: str) -> bool:
+    """A log of a whole period, or nearly: of a part of one it cannot be told what the whole needs."""
+    from gatewaykit.core.quota import window
+
+    start, end = window(period, seen.first_s)
+    return seen.last_s - seen.first_s >= _NEARLY * (end - start)
 
 
 def _options(arguments: argparse.Namespace) -> tuple[float | None, Quota | None, float]:
@@ -193,7 +207,7 @@ def _show_tried(output: Output, events: LogEvents, seen: Survey, tried: Replay) 
 
 
 def _show_proposed(
-    output: Output, events: LogEvents, share: float, least: LeastQuota, curve: Sequence[Burst], best: Burst
+    output: Output, events: LogEvents, share: float, least: LeastQuota | None, curve: Sequence[Burst], best: Burst
 ) -> None:
     output.line()
     may_deny = int(share * events.requests)
@@ -201,9 +215,10 @@ def _show_proposed(
         output.style("bold", f"Proposed, to deny no more than {may_deny:,} requests ({100 * share:.6g} %) in all")
     )
     rows = [["rate", _rate(best.rate)], ["burst", f"{best.burst:,}"]]
-    rows.append(["quota", f"{least.limit:,} a {least.period.lower()}"])
+    rows += [["quota", f"{least.limit:,} a {least.period.lower()}"]] if least else []
     output.table(rows)
-    output.line(f"  They deny at most {best.denied + least.denied:,}: {best.denied:,} and {least.denied:,}")
+    both = f" and {least.denied:,}" if least else ""
+    output.line(f"  {'They deny' if least else 'It denies'} {best.denied:,}{both} of {events.requests:,} requests")
     output.line()
     heading = [output.style("bold", cell) for cell in ("RATE", "LEAST BURST", "DENIES", "BURST THAT DENIES NONE", "")]
     output.table([
@@ -216,7 +231,8 @@ def _show_proposed(
             for each in curve
         ),
     ])  # fmt: skip
-    output.line(f"  A quota that denies none: {least.for_none:,} a {least.period.lower()}")
+    if least:
+        output.line(f"  A quota that denies none: {least.for_none:,} a {least.period.lower()}")
 
 
 def _worst(tried: Replay) -> list[tuple[int, Any]]:
@@ -272,7 +288,7 @@ def _plain(
     events: LogEvents,
     seen: Survey,
     tried: Replay | None,
-    proposed: tuple[LeastQuota, Sequence[Burst], Burst] | None,
+    proposed: tuple[LeastQuota | None, Sequence[Burst], Burst] | None,
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -310,7 +326,7 @@ def _plain(
         least, curve, best = proposed
         found["proposed"] = {
             "throttle": best._asdict(),
-            "quota": least._asdict(),
+            "quota": least and least._asdict(),
             "rates": [each._asdict() for each in curve],
         }
     return found

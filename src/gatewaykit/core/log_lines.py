@@ -124,18 +124,18 @@ def _text(value: object) -> str:
 
 # ---------------------------------------------------------------------------------------------------- times
 
-_NUMBER: Final = re.compile(r"[0-9]{1,17}(?:\.[0-9]{1,9})?")
+_NUMBER: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?")
 _LAST_S: Final = 253_370_764_800.0  # 9999-01-01: what a calendar has
-_LEAST_MS: Final = 1e11  # in seconds the year 5138, in milliseconds 1973
-_LEAST_US: Final = 1e14
+_PARTS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (0.0, 1.0))
+"""From what number on it counts nano-, micro- or milliseconds: 1e11 is the year 5138 in seconds, 1973 in milliseconds."""
 
 
 @lru_cache(maxsize=256)  # neighbours are mostly of the same second, and to read one takes longer than all the rest
 def _instant_s(text: str) -> float | None:
-    """Seconds since 1970 of a number (seconds, milliseconds or microseconds), a CLF time or an ISO 8601 one."""
+    """Seconds since 1970 of a number (seconds, or a thousandth, …, of them), a CLF time or an ISO 8601 one."""
     if _NUMBER.fullmatch(text):
         number = float(text)
-        at_s = number / 1e6 if number >= _LEAST_US else number / 1e3 if number >= _LEAST_MS else number
+        at_s = number / next(parts for least, parts in _PARTS if number >= least)
     else:
         try:
             at_s = parse_instant(text) if text[2:3] != "/" else datetime.strptime(text, _CLF_TIME).timestamp()
