@@ -163,7 +163,7 @@ def test_a_rounded_backlog_is_corrected_by_the_replay() -> None:
     """At a thousandth of a token a backlog and a bucket may round apart; what counts is the bucket."""
     found = []
     for step in range(100):
-        events = Listed([(0.0, 0), (0.999 - step * 1e-8, 0)])
+        events = Listed([(0.0, 0), (0.999 + (50 - step) * 1e-8, 0)])
         seen = survey(events)
         found.append(least_burst(events, 1.0, 0, seen))
         assert replay(events, (Bucket(1.0, found[-1].burst),), seen).denied == 0

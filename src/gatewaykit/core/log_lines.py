@@ -127,7 +127,7 @@ def _text(value: object) -> str:
 _NUMBER: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?")
 _LAST_S: Final = 253_370_764_800.0  # 9999-01-01: what a calendar has
 _PARTS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (0.0, 1.0))
-"""From what number on it counts nano-, micro- or milliseconds: 1e11 is the year 5138 in seconds, 1973 in milliseconds."""
+"""From what number on it counts nano-, micro- or milliseconds: 1e11 is the year 5138 in seconds, else 1973."""
 
 
 @lru_cache(maxsize=256)  # neighbours are mostly of the same second, and to read one takes longer than all the rest
