@@ -23,6 +23,7 @@ def read(text: str) -> LogLine:
 @pytest.mark.parametrize("form", ["clf", "json", "xml", "csv"])
 @pytest.mark.parametrize("formats", [AWS_FORMATS, WEB_FORMATS], ids=["aws", "web"])
 @given(user=st.text(min_size=1).filter(lambda text: text.strip() == text and text != "-"))
+@example(user="0 [")
 @example(user='a "b", <c> & [d] \\ \u00e9\u2028')
 def test_a_line_that_we_write_is_read_back(form: str, formats: dict[str, str], user: str) -> None:
     request = Request("GET", "/pets/7", raw_path=b"/pets/7", client=("192.0.2.1", 1))
@@ -71,7 +72,7 @@ def test_a_line_that_we_write_is_read_back(form: str, formats: dict[str, str], u
             id="ISO 8601; a dash and a flag are no value",
         ),
         pytest.param('{"ts":1767225600250000}', (AT + 0.25, "", "", "", "", "", ""), id="microseconds"),
-        pytest.param('{"ts":1767225600250000000}', (pytest.approx(AT + 0.25), "", "", "", "", "", ""), id="nanoseconds"),
+        pytest.param('{"ts":1767225600000000000}', (AT, "", "", "", "", "", ""), id="nanoseconds"),
         pytest.param(
             "<r><requestTime>01/Jan/2026:00:00:00 +0000</requestTime><user>a &amp; b</user></r>",
             (AT, "", "a & b", "", "", "", ""), id="XML",

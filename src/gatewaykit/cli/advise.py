@@ -51,11 +51,26 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from gatewaykit.cli.log_files import read_logs
+    from contextlib import closing
+
+    from gatewaykit.cli.log_files import LogEvents, read_logs
+
+    options = _options(arguments)
+    with closing(LogEvents()) as events:
+        read_logs(events, arguments.logs, arguments.by)
+        return _advise(arguments, output, events, *options)
+
+
+def _advise(
+    arguments: argparse.Namespace,
+    output: Output,
+    events: LogEvents,
+    rate: float | None,
+    quota: Quota | None,
+    share: float,
+) -> int:
     from gatewaykit.core import advice
 
-    rate, quota, share = _options(arguments)
-    events = read_logs(arguments.logs, arguments.by)
     if not events.requests:
         _reading(output, events, arguments.by)
         raise UsageError(
@@ -148,9 +163,9 @@ def _reading(output: Output, events: LogEvents, by: str) -> None:
         output.line(f"{events.bad:,} of {events.lines:,} lines could not be read:")
         output.table([(f"{name}:{number}", what) for name, number, what in events.bad_lines])
     if events.without_key:
-        output.line(f"{events.without_key:,} requests without {_a(by)} are left out")
+        output.line(f"Left out, without {_a(by)}: {events.without_key:,}")
     if events.late:
-        output.line(f"{events.late:,} lines are far out of order; they count at the time that was reached")
+        output.line(f"Lines that are far out of order, and count at the time that was reached: {events.late:,}")
 
 
 def _about(output: Output, events: LogEvents, seen: Survey, by: str) -> None:
@@ -263,12 +278,13 @@ def _share(part: int, whole: int) -> str:
 
 
 def _cut(text: str) -> str:
+    """A key as a cell: whoever made it up steers no terminal."""
+    text = text if text.isprintable() else repr(text)[1:-1]
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _a(by: str) -> str:
-    name = by.removeprefix("field:")
-    return name if by == "everyone" else f"an {name}" if name[0] in "aeiou" else f"a {name}"
+    return {"address": "an address", "everyone": "everyone"}.get(by, f"a {by.removeprefix('field:')}")
 
 
 def _keys(by: str, count: int) -> str:

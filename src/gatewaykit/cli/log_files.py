@@ -60,7 +60,7 @@ class LogEvents:
         self._at, self._key = array("d"), array("I")
         self._reached_s = 0.0
         self._blocks: list[int] = []
-        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - for as long as this is
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - `close` closes it
 
     @property
     def keys(self) -> int:
@@ -85,6 +85,9 @@ class LogEvents:
         self._write(len(self._at))
         self.requests = sum(self._blocks)
         self._numbers = {}
+
+    def close(self) -> None:
+        self._file.close()
 
     def complain(self, name: str, number: int, what: str) -> None:
         self.bad += 1
@@ -118,10 +121,9 @@ class LogEvents:
             self._file.write(at.tobytes() + key.tobytes())
 
 
-def read_logs(names: Sequence[str], by: str) -> LogEvents:
-    """The requests of the files; `-` is standard input. Raises UsageError where one cannot be opened."""
-    key_of = BY.get(by) or _field(by)
-    events, progress = LogEvents(), _Progress()
+def read_logs(events: LogEvents, names: Sequence[str], by: str) -> None:
+    """Add the requests of the files; `-` is standard input. Raises UsageError where one cannot be read."""
+    key_of, progress = BY.get(by) or _field(by), _Progress()
     for name in names if len(names) == 1 else sorted(names, key=_begins_s):
         number = 0
         try:
@@ -140,7 +142,6 @@ def read_logs(names: Sequence[str], by: str) -> LogEvents:
             raise UsageError(f"{name}: {error.strerror or error}") from None
     progress.end()
     events.finish()
-    return events
 
 
 def _read(events: LogEvents, name: str, number: int, raw: bytes, key_of: Callable[[LogLine], str]) -> None:

@@ -57,7 +57,7 @@ def read_line(line: str) -> LogLine | str:
 
 # ---------------------------------------------------------------------------------------------------- forms
 
-_CLF: Final = re.compile(r'(\S+) \S+ (.+?) \[([^\]]{20,40})\] "((?:[^"\\]|\\.)*)" (\d{3}|-)(?: |$)')
+_CLF: Final = re.compile(r'(\S+) \S+ (.+?) \[([^\[\]]{20,40})\] "((?:[^"\\]|\\.)*)" (\d{3}|-)(?: |$)')
 _XML: Final = re.compile(r"<([A-Za-z][\w.-]*)>([^<]*)</\1>")
 _COLUMNS: Final = 11
 """Of API Gateway's CSV: ip, caller, user, time, method, path, protocol, status, length, two ids."""
