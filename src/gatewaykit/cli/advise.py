@@ -41,7 +41,10 @@ def add(commands: Any) -> None:
     tried.add_argument("--burst", metavar="N", type=int, help="requests at once; without it, the least for the rate")
     tried.add_argument("--quota", metavar="N/PERIOD", help="requests per DAY, WEEK or MONTH, such as 1000/DAY")
     parser.add_argument(
-        "--false-denials", default="0.1%", metavar="SHARE", help="the share of requests that proposals may deny, in percent or as 0.001 (0.1 percent)"
+        "--false-denials",
+        default="0.1%",
+        metavar="SHARE",
+        help="the share of requests that proposals may deny, in percent or as 0.001 (0.1 percent)",
     )
     parser.add_argument(
         "--period", choices=["DAY", "WEEK", "MONTH"], default="DAY", help="of the quota that is proposed (DAY)"
