@@ -37,7 +37,7 @@ from gatewaykit.stores.memory import MemoryThrottleStore
 __all__ = ["run"]
 
 _QUOTA: Final = Quota(10**9, "MONTH")
-_LOAD: Final = {"idle": 1e9, "in use": 1e5}
+_LOAD: Final = {"idle": 1e9, "in use": 1e6}
 """Rates with which buckets are full again at each request, and with which they are not."""
 
 

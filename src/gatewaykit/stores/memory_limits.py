@@ -14,6 +14,7 @@ from gatewaykit.core import throttle as throttle_step
 from gatewaykit.core.limits import Decided, Limit, decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import TOLERANCE, Bucket, Taken, interval_s
+from gatewaykit.stores.memory_limits_straight import straight_verb
 from gatewaykit.stores.memory_window import CountedKeys, LoggedKeys
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ def limits_verb(
         )
 
     if simple:
+        numbered = list(enumerate(tables))
+        buckets = [(place, table) for place, table in numbered if isinstance(table.limit, Bucket)]
+        if 0 < len(buckets) <= 4 and len(quotas) <= 1:
+            quota = next(((place, table) for place, table in numbered if isinstance(table.limit, Quota)), None)
+            return straight_verb(many, buckets, quota, monotonic, wall, slowly, numbers)
         return take
 
     def take_slowly(keys: Sequence[str | None], cost: int = 1) -> Decided:
