@@ -48,7 +48,8 @@ class QuotaPolicy(Policy):
         )  # fmt: skip
         if self.cost != 1:
             return limiting_by_cost(limit, self.quota, self.cost, runtime)
-        return limiting(limit, runtime.throttles.quota(self.name, self.quota))
+        never_waits = getattr(runtime.throttles, "never_waits", False)
+        return limiting(limit, runtime.throttles.quota(self.name, self.quota), never_waits=never_waits)
 
 
 def quota(

@@ -59,9 +59,10 @@ class Throttle(Policy):
         )  # fmt: skip
         if self.cost != 1:
             return limiting_by_cost(named, limit, self.cost, runtime)
+        never_waits = getattr(runtime.throttles, "never_waits", False)
         if isinstance(limit, Window):
-            return limiting(named, runtime.throttles.window(self.name, limit))
-        return limiting(named, runtime.throttles.bucket(self.name, limit))
+            return limiting(named, runtime.throttles.window(self.name, limit), never_waits=never_waits)
+        return limiting(named, runtime.throttles.bucket(self.name, limit), never_waits=never_waits)
 
 
 def throttle(
