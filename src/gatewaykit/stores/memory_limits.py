@@ -39,7 +39,7 @@ def limits_verb(
     rows = [(table, *_step(table.limit)) for table in plain]
     simple = not look_only and len(plain) == len(tables)
     simple = simple and all(isinstance(table.limit, Quota) or table.limit.burst for table in plain)
-    new, many = tuple.__new__, len(tables)
+    many = len(tables)
 
     def take(keys: Sequence[str | None], cost: int = 1) -> Decided:
         if len(keys) != many:
@@ -71,7 +71,7 @@ def limits_verb(
             return slowly(keys, now, at)
         for key, row, value in zip(keys, rows, after):
             row[0].young[key] = value  # type: ignore[index]  # as above
-        return new(Decided, (None, numbers, (after, now, at)))
+        return Decided(None, numbers, (after, now, at))
 
     def slowly(keys: Sequence[str | None], now: float, at: float, cost: int = 1) -> Decided:
         writes: list[Callable[[], None]] = []

@@ -46,7 +46,7 @@ def straight_verb(
     room_a, room_b, room_c, room_d = (
         (table.limit.burst - 1 + TOLERANCE) * interval_s(table.limit) for _, table in filled
     )
-    new = tuple.__new__
+    new = object.__new__  # and three stores: half of what the constructor takes
     if quota is None:
         pick = _picked(many, (at_a, at_b, at_c, at_d))
         placed = _placed(many, [at_a, at_b, at_c, at_d], numbers)
@@ -61,25 +61,30 @@ def straight_verb(
                 return slowly(keys, now, 0.0, cost)
             if value_a <= now:
                 value_a = now
+            elif value_a - now > room_a:
+                return slowly(keys, now, 0.0, cost)
             if value_b <= now:
                 value_b = now
+            elif value_b - now > room_b:
+                return slowly(keys, now, 0.0, cost)
             if value_c <= now:
                 value_c = now
+            elif value_c - now > room_c:
+                return slowly(keys, now, 0.0, cost)
             if value_d <= now:
                 value_d = now
-            if (
-                value_a - now > room_a
-                or value_b - now > room_b
-                or value_c - now > room_c
-                or value_d - now > room_d
-                or cost != 1
-            ):
+            elif value_d - now > room_d:
+                return slowly(keys, now, 0.0, cost)
+            if cost != 1:
                 return slowly(keys, now, 0.0, cost)
             young_a[key_a] = value_a = value_a + step_a
             young_b[key_b] = value_b = value_b + step_b
             young_c[key_c] = value_c = value_c + step_c
             young_d[key_d] = value_d = value_d + step_d
-            return new(Decided, (None, placed, (value_a, value_b, value_c, value_d, now, 0.0)))
+            decided = new(Decided)
+            decided.refused, decided.numbers = None, placed
+            decided.state = (value_a, value_b, value_c, value_d, now, 0.0)
+            return decided
 
         return take_buckets
 
@@ -100,27 +105,31 @@ def straight_verb(
             return slowly(keys, now, at, cost)
         if value_a <= now:
             value_a = now
+        elif value_a - now > room_a:
+            return slowly(keys, now, at, cost)
         if value_b <= now:
             value_b = now
+        elif value_b - now > room_b:
+            return slowly(keys, now, at, cost)
         if value_c <= now:
             value_c = now
+        elif value_c - now > room_c:
+            return slowly(keys, now, at, cost)
         if value_d <= now:
             value_d = now
-        if (
-            value_a - now > room_a
-            or value_b - now > room_b
-            or value_c - now > room_c
-            or value_d - now > room_d
-            or used >= q.limit_now
-            or cost != 1
-        ):
+        elif value_d - now > room_d:
+            return slowly(keys, now, at, cost)
+        if used >= q.limit_now or cost != 1:
             return slowly(keys, now, at, cost)
         young_a[key_a] = value_a = value_a + step_a
         young_b[key_b] = value_b = value_b + step_b
         young_c[key_c] = value_c = value_c + step_c
         young_d[key_d] = value_d = value_d + step_d
         young_q[key_q] = used = used + 1
-        return new(Decided, (None, placed, (value_a, value_b, value_c, value_d, used, now, at)))
+        decided = new(Decided)
+        decided.refused, decided.numbers = None, placed
+        decided.state = (value_a, value_b, value_c, value_d, used, now, at)
+        return decided
 
     return take
 
