@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import itertools
 import json
 import subprocess
 import sys
@@ -184,6 +186,21 @@ def test_lines_that_are_none_are_counted_and_shown(run: Run, here: Path) -> None
         "access.log:5 a line of 64 KiB and more",
     ]
     assert said[4].startswith("2 requests of 1 address,")
+
+
+def test_a_terminal_sees_how_far_it_is(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal, seconds = Terminal(), itertools.count(0.0)
+    (here / "access.log").write_text(clf(0) * 20_000)
+    monkeypatch.setattr(log_files, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    run("advise", "access.log", "--json")
+
+    assert terminal.getvalue() == "\r8,192 lines\r16,384 lines\r\x1b[K"
 
 
 def test_a_compressed_log_that_breaks_off(run: Run, here: Path) -> None:

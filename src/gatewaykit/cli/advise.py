@@ -328,9 +328,7 @@ def _plain(
     if tried:
         length = (seen.last_s - seen.first_s) / len(tried.slots)
         found["tried"] = {
-            "limits": [
-                {"limit": _limit_text(limit), "denied": tried.by_limit[at]} for at, limit in enumerate(tried.limits)
-            ],
+            "limits": [{**asdict(limit), "denied": tried.by_limit[at]} for at, limit in enumerate(tried.limits)],
             "denied": tried.denied,
             "keys_denied": len(tried.keys),
             "keys": [

@@ -141,7 +141,10 @@ def read_logs(events: LogEvents, names: Sequence[str], by: str) -> None:
         except OSError as error:
             raise UsageError(f"{name}: {error.strerror or error}") from None
     progress.end()
-    events.finish()
+    try:
+        events.finish()
+    except OSError as error:
+        raise UsageError(f"no room for the requests of the logs: {error.strerror or error}") from None
 
 
 def _read(events: LogEvents, name: str, number: int, raw: bytes, key_of: Callable[[LogLine], str]) -> None:
