@@ -260,7 +260,7 @@ def _gateway(store: str) -> Any:
 
     limits = [
         throttle(rate=_ACCOUNT_RATE, burst=_ACCOUNT_BURST, key=by.everyone, name="account"),
-        throttle(rate=2 * _ACCOUNT_RATE, burst=2 * _ACCOUNT_BURST, key=by.api_key, name="plan"),
+        throttle(rate=2 * _ACCOUNT_RATE, burst=_ACCOUNT_BURST, key=by.api_key, name="plan"),
         quota(limit=10**9, period="MONTH", key=by.api_key, name="plan-quota"),
     ]
     return Gateway.from_openapi(_document(), api_keys={"partner": _KEY}, policies=limits, store=store)
