@@ -21,7 +21,7 @@ SETTINGS = (
     "preauth_throttle, usage_plans, account_limit, store and server"
 )
 OF_AN_API = (
-    "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers "
+    "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers, "
     "and timeout"
 )
 

@@ -12,6 +12,7 @@ from gatewaykit.core.throttle import Bucket
 from gatewaykit.core.usage_plan import UNTOUCHED, ApiStage, UsagePlan, method_key, plan_problems
 from gatewaykit.deploy.settings import Locate, Path, Rate, Reading, setting, spelt
 from gatewaykit.errors import ConfigError
+from gatewaykit.units import parse_rate
 
 __all__ = [
     "LimitSettings", "PlanQuotaSettings", "PlanStageSettings", "UsagePlanSettings", "account_limit", "method_limits",
@@ -155,7 +156,7 @@ def _check_plans(plans: Sequence[UsagePlan], reading: Reading, path: Path) -> No
 
 def _bucket(settings: LimitSettings, reading: Reading, path: Path) -> Bucket | None:
     try:
-        return Bucket(settings.rate, settings.burst)
+        return Bucket(parse_rate(settings.rate), settings.burst)
     except ValueError as error:
         reading.problem((*path, "burst"), str(error))
         return None
