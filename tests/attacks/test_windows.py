@@ -55,7 +55,7 @@ async def test_a_flood_of_names_neither_fills_memory_nor_frees_whoever_used_up_a
     assert await admitted(client, "mallory", 1) == 0
 
 
-@pytest.mark.parametrize(("algorithm", "free_at_s"), zip(ALL, (60, 60, 120)), ids=ALL)
+@pytest.mark.parametrize(("algorithm", "free_at_s"), list(zip(ALL, (60, 60, 120))), ids=ALL)
 async def test_refused_requests_keep_nobody_out_for_longer(algorithm: str, free_at_s: int) -> None:
     clock = VirtualClock("2026-01-15T12:00:00Z")
     client = client_of(algorithm, clock)
