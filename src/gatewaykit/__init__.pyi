@@ -27,6 +27,7 @@ from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import ForwardAuthMiddleware as ForwardAuthMiddleware
 from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
+from gatewaykit.gateway.middleware import IdempotencyMiddleware as IdempotencyMiddleware
 from gatewaykit.gateway.middleware import IntrospectionMiddleware as IntrospectionMiddleware
 from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
@@ -55,6 +56,7 @@ from gatewaykit.policies.credentials import credentials_lookup as credentials_lo
 from gatewaykit.policies.credentials_file import credentials_file as credentials_file
 from gatewaykit.policies.forward_auth import forward_auth as forward_auth
 from gatewaykit.policies.iam import iam as iam
+from gatewaykit.policies.idempotency import idempotency as idempotency
 from gatewaykit.policies.introspection import introspection as introspection
 from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gatewaykit.core.context import ApiFacts
+from gatewaykit.core.idempotency import Begun
 from gatewaykit.core.limits import Decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint", "KeyStore",
-    "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest",
-    "UpstreamResponse", "UsageStore", "Window",
+    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint",
+    "IdempotencyStore", "KeyStore", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport",
+    "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -154,6 +155,32 @@ class CredentialsProvider(Protocol):
         """Gives the credentials of an access key; None for one that nobody has. What it raises refuses the request."""
 
 
+# ---------------------------------------------------------------------------------------------------- idempotency
+
+
+class IdempotencyStore(Protocol):
+    """Idempotency keys: which are under way, and what was answered. Each verb is one atomic step.
+
+    Keys and the requests they came with are digests of 32 bytes, a holder is 16 random ones. Raises StoreError where it
+    cannot answer.
+    """
+
+    def begin(self, key: bytes, request: bytes, holder: bytes, hold_s: float) -> Begun | Awaitable[Begun]:
+        """A request comes with a key. Where it is the first, it is this holder's for `hold_s` seconds."""
+
+    def look(self, key: bytes, request: bytes) -> Begun | Awaitable[Begun]:
+        """What `begin` would say. Nothing is written."""
+
+    def finish(self, key: bytes, holder: bytes, answer: bytes, keep_s: float) -> bool | Awaitable[bool]:
+        """Keep the answer for `keep_s` seconds. False, and nothing is kept, where the key is another's by now."""
+
+    def release(self, key: bytes, holder: bytes) -> Awaitable[None] | None:
+        """Forget a key that this holder has and did not use."""
+
+    async def aclose(self) -> None:
+        """Close what is open. It opens again when needed."""
+
+
 # ---------------------------------------------------------------------------------------------------- API keys
 
 
@@ -242,6 +269,7 @@ class Runtime:
     look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
     open_keys: Callable[[str], KeyStore] | None = None  # the store of API keys at a path or address; one for each
+    open_idempotency: Callable[[str], IdempotencyStore] | None = None  # that at an address; "" is where limits are kept
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks of peers whose headers about the client count
 

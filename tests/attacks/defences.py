@@ -417,4 +417,26 @@ DEFENCES = (
         "self.limit, self._max_keys, self._monotonic = window, max_keys, clock.wall\n        self._since_s",
         "test_windows.py::test_a_clock_that_is_set_gives_nothing_and_takes_nothing",
     ),
+    # ------------------------------------------------------------------------------------------------- idempotency
+    _one(
+        "another caller's idempotency key",
+        "policies/idempotency.py",
+        'whose = self._config.caller(request) or "anonymous"',
+        'whose = "anyone"',
+        "test_idempotency.py::test_in_any_order_nobody_gets_the_answer_of_another_and_nothing_is_paid_twice",
+    ),
+    _one(
+        "an idempotency key with another body",
+        "core/idempotency.py",
+        "if record.request != request:",
+        "if False:",
+        "test_idempotency.py::test_in_any_order_nobody_gets_the_answer_of_another_and_nothing_is_paid_twice",
+    ),
+    _one(
+        "a request that is sent twice at once",
+        "core/idempotency.py",
+        "if record.holder:",
+        "if False:",
+        "test_idempotency.py::test_a_flood_of_keys_takes_bounded_memory_and_no_key_that_is_under_way",
+    ),
 )

@@ -137,6 +137,12 @@ def test_a_storage_without_moving_windows_says_so() -> None:
         LimitsStore(Plain()).window("w", Window(1, 60.0, "moving"))
 
 
+@pytest.mark.parametrize("verb", ["usage", "extend"])
+def test_it_has_no_usage(verb: str) -> None:
+    with pytest.raises(ConfigError, match="cannot keep usage"):
+        getattr(LimitsStore(MemoryStorage()), verb)("plan:gold", Quota(1, "DAY"), "key", 5)
+
+
 def test_what_is_no_storage_is_refused() -> None:
     with pytest.raises(ConfigError, match="'memory://' is no storage of limits"):
         LimitsStore("memory://")  # type: ignore[arg-type]  # a user's mistake

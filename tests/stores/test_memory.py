@@ -14,9 +14,10 @@ from gatewaykit.core.window import KINDS, Window, WindowState
 from gatewaykit.core.window import take as take_window
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.testing.store_contract import ThrottleStoreContract
+from gatewaykit.testing.usage_store_contract import UsageStoreContract
 
 
-class TestMemoryThrottleStore(ThrottleStoreContract):
+class TestMemoryThrottleStore(UsageStoreContract):
     async def make_store(self, clock: VirtualClock) -> MemoryThrottleStore:
         return MemoryThrottleStore(clock)
 
@@ -282,16 +283,17 @@ def test_several_limits_answer_as_the_pure_step(
     clock = VirtualClock()
     verb = MemoryThrottleStore(clock).limits("property", limits)
     first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
-    states: dict[tuple[Limit, str | None], State] = {}
+    states: dict[tuple[Limit | str, str | None], State] = {}
+    shared = [each.period if isinstance(each, Quota) else each for each in limits]  # quotas of a period share a count
 
     for keys, pause_s in asked:
         clock.advance(pause_s)
         rows = [
-            None if key is None else Row(limit, states.get((limit, key)), since)
-            for limit, key, since in zip(limits, keys, first)
+            None if key is None else Row(limit, states.get((whose, key)), since)
+            for limit, whose, key, since in zip(limits, shared, keys, first)
         ]
         after, expected = take_all(rows, clock.monotonic(), clock.wall())
-        states |= {(limit, key): state for limit, key, state in zip(limits, keys, after) if key is not None}
+        states |= {(whose, key): state for whose, key, state in zip(shared, keys, after) if key is not None}
         answer = verb(keys)
 
         assert answer.refused == expected.refused

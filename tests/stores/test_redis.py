@@ -21,7 +21,7 @@ from gatewaykit.core.window import KINDS, Window, WindowState
 from gatewaykit.core.window import take as take_window
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress
-from gatewaykit.testing.store_contract import ThrottleStoreContract
+from gatewaykit.testing.usage_store_contract import UsageStoreContract
 from tests.peers.redis import RedisServer, running
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.xdist_group("redis")]
@@ -41,7 +41,7 @@ def store_on(server: RedisServer, time_us: Callable[[], int] | None = None) -> R
     return RedisThrottleStore(address, gateway=f"test-{os.getpid()}-{next(_NAMES)}", time_us=time_us)
 
 
-class TestRedisThrottleStore(ThrottleStoreContract):
+class TestRedisThrottleStore(UsageStoreContract):
     @pytest.fixture(autouse=True)
     def _server(self, server: RedisServer) -> None:
         self.server = server

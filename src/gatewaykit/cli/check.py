@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    opened = open_source(arguments, unbound=True, unenforced=True)
+    opened = open_source(arguments, unbound=True, unenforced=True, reads=True)
     entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
     wrong = findings(entries, arguments.accept)
     if output.as_json:

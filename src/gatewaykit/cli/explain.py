@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     import asyncio
 
-    gateway, path = open_source(arguments, unbound=True).find(arguments.path)
+    gateway, path = open_source(arguments, unbound=True, reads=True).find(arguments.path)
     explanation = asyncio.run(_explained(gateway, arguments.method, path, request_of(arguments)))
     decision = explanation.decision
     if output.as_json:

@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    opened = open_source(arguments, unbound=True, unenforced=True)
+    opened = open_source(arguments, unbound=True, unenforced=True, reads=True)
     if output.as_json:
         output.json(
             [

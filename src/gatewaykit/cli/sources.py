@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +97,14 @@ def open_source(
     *,
     unbound: bool = False,
     unenforced: bool = False,
+    reads: bool = False,
     log: Policy | None = None,
 ) -> Opened:
     """The gateways that the arguments name. Raises ConfigError and UsageError.
 
     `unbound`: apps need not be bound, as they are not called. `unenforced`: a key that protects the API
-    and is not enforced does not stop it, as it is only looked at. `log` is put first where nothing else logs.
+    and is not enforced does not stop it, as it is only looked at. `reads`: a database of limits is looked at, and left
+    to the process that counts in it. `log` is put first where nothing else logs.
     """
     if "" not in sys.path:
         _look_up_modules_in(Path.cwd(), 0)
@@ -121,8 +123,8 @@ def open_source(
         directory = Path(arguments.file).parent
         _look_up_modules_in(directory.resolve(), 1)  # what a file names may stand beside it, as definitions do
         config = config_of(root, problems, directory)
-        return _configured(arguments, config, unbound, unenforced, log)
-    return _definition(arguments, options, root.plain(), unbound, unenforced, log)
+        return _configured(arguments, _looked_at(config) if reads else config, unbound, unenforced, log)
+    return _definition(arguments, options, root.plain(), unbound, unenforced, reads, log)
 
 
 def add_request(parser: argparse.ArgumentParser) -> None:
@@ -161,12 +163,15 @@ def _definition(
     document: Any,
     unbound: bool,
     unenforced: bool,
+    reads: bool,
     log: Policy | None,
 ) -> Opened:
     from gatewaykit.core.identity.api_key import ApiKey
     from gatewaykit.gateway.gateway import Gateway
 
     config = _settings(arguments)
+    if config is not None and reads:
+        config = _looked_at(config)
     own = document.get("x-gatewaykit") if isinstance(document, dict) else None
     keys = [ApiKey(id=name, name=name, value=value) for name, value in options.keys.items()]
     functions: Mapping[str, Any] = {**(config.functions if config else {}), **options.functions}
@@ -230,8 +235,6 @@ def _check_that_it_serves(
 def _configured(
     arguments: argparse.Namespace, config: Config, unbound: bool, unenforced: bool, log: Policy | None
 ) -> Opened:
-    from dataclasses import replace
-
     from gatewaykit.gateway.configured import build_gateways
 
     config = replace(config, policies=tuple(_logged(log, _shared(arguments, config), None)))
@@ -270,6 +273,17 @@ def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | Non
         preauth_throttle=_preauth(config),
     )
     return Opened(name=arguments.upstream, gateways={"/": gateway}, config=config, demo_key=options.keys.get(DEMO, ""))
+
+
+def _looked_at(config: Config) -> Config:
+    """With a store that takes nothing, where only one process may take."""
+    from gatewaykit.deploy.sqlite_store import SQLITE
+    from gatewaykit.deploy.throttle_stores import throttle_store
+
+    if not config.store.startswith(SQLITE):
+        return config
+    store: Any = throttle_store(config.store, reads=True)
+    return replace(config, store=store)
 
 
 def _key_store(arguments: argparse.Namespace, config: Config | None) -> str | None:

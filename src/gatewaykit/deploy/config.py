@@ -21,6 +21,7 @@ from gatewaykit.deploy.configured_policies import (
 from gatewaykit.deploy.iam_settings import CredentialsGiven
 from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
+from gatewaykit.deploy.sqlite_store import sqlite_store_beside
 from gatewaykit.deploy.throttle_stores import throttle_store_problems
 from gatewaykit.errors import ConfigError
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_throttle
@@ -105,7 +106,7 @@ class Config:
     preauth_throttle: bool | PreauthThrottleSettings | None = setting(
         "How often an address may fail to authenticate, or false; on under the web profile", None
     )
-    store: str = setting("Where limits are kept: memory:// or redis://HOST:6379/0", "memory://")
+    store: str = setting("Where limits are kept: memory://, redis://HOST:6379/0 or sqlite:///limits.db", "memory://")
     server: ServerSettings = setting("Where to listen", factory=ServerSettings)
 
 
@@ -150,6 +151,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
         config,
         keys=tuple(keys or ()),
         key_store=key_store,
+        store=sqlite_store_beside(config.store, directory),
         preauth_throttle=preauth,
         policies=tuple(policies or ()),
         server=replace(config.server, tls=_within(directory, config.server.tls)),

@@ -19,7 +19,9 @@ from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, Introspec
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.iam_settings import IamSettings
+from gatewaykit.deploy.idempotency_settings import IdempotencySettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
+from gatewaykit.deploy.key_stores import key_store_beside
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
@@ -141,6 +143,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "cognito": CognitoSettings,
     "cors": CorsSettings,
     "iam": IamSettings,
+    "idempotency": IdempotencySettings,
     "forward_auth": ForwardAuthSettings,
     "introspection": IntrospectionSettings,
     "jwt": JwtSettings,
@@ -161,6 +164,7 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
     "iam": ("credentials",),
+    "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
     "mtls": ("truststore", "crl"),
@@ -171,11 +175,12 @@ anywhere, so it may not."""
 
 _READ_FROM: Final[dict[str, tuple[str, ...]]] = {
     "iam": ("credentials",),
+    "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),
     "mtls": ("truststore", "crl"),
     "saml_bearer": ("idp_metadata",),
 }
-"""Options that name files to read."""
+"""Options that name files to read, or an address which may be that of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +323,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
     files = [key for key in _READ_FROM.get(name, ()) if isinstance(given.get(key), str)]
-    given |= {key: str(source.directory / given[key]) for key in files}
+    given |= {key: _beside(given[key], source.directory) for key in files}
     try:
         if name == "api_key":
             yield key_policy(source.api_keys or (), source.key_store, **given)
@@ -328,6 +333,13 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         for problem in error.problems:
             at = (*path, *_inside(options, problem.where))
             reading.problems.append(problem.moved(reading.locate(at)))
+
+
+def _beside(place: str, directory: FilePath) -> str:
+    """A path that is relative to a directory, or an address, which is so where it is that of a SQLite database."""
+    if not place or ("://" in place and not place.startswith("sqlite:///")):
+        return place
+    return key_store_beside(place, directory)
 
 
 def _given(settings: Any, options: object) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.deploy.idempotency_stores import opening_idempotency
 from gatewaykit.deploy.throttle_stores import FORMS, throttle_store, throttle_store_problems
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.ports import Runtime, ThrottleStore, Transport
@@ -49,6 +50,7 @@ def make_runtime(
     if problems:
         raise ConfigError(problems)
     clock = SYSTEM if clock is None else clock
+    limits = store if isinstance(store, str) else "memory://"
     if isinstance(store, str):
         store = throttle_store(store, clock)
     return Runtime(
@@ -60,6 +62,7 @@ def make_runtime(
         max_body_bytes=max_body_bytes,
         trusted_proxies=tuple(trusted_proxies),
         open_keys=_opening_keys(clock),
+        open_idempotency=opening_idempotency(clock, limits),
     )
 
 

@@ -1,4 +1,5 @@
-"""Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`.
+"""Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`,
+`sqlite:///limits.db`.
 
 `limits+` and an address of the library `limits` is one of its storages, for windows: `limits+async+redis://host:6379`.
 """
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.sqlite_store import SQLITE, sqlite_store, sqlite_store_problems
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.units import parse_duration
 
@@ -21,17 +23,22 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "gateway_name", "redis_address", "throttle_store", "throttle_store_problems"]
 
-FORMS: Final = "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0' or 'unix:///PATH'"
+FORMS: Final = "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0', 'unix:///PATH' or 'sqlite:///FILE'"
 
 _OF_LIMITS: Final = "limits+"
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _ANSWER: Final = re.compile(r"allow|deny|local(?:\((0\.\d*[1-9]\d*|1(?:\.0+)?)\))?")
 
 
-def throttle_store(spec: str, clock: Clock = SYSTEM) -> ThrottleStore:
-    """The store at an address. Nothing is connected yet. Raises ConfigError."""
+def throttle_store(spec: str, clock: Clock = SYSTEM, *, reads: bool = False) -> ThrottleStore:
+    """The store at an address. Nothing is connected yet. Raises ConfigError.
+
+    With `reads`, one that only one process may have is looked at, and left to that process.
+    """
     if problems := throttle_store_problems(spec):
         raise ConfigError(problems)
+    if spec.startswith(SQLITE):
+        return sqlite_store(spec, clock, reads=reads)
     if spec == "memory://":
         from gatewaykit.stores.memory import MemoryThrottleStore
 
@@ -76,6 +83,8 @@ def throttle_store_problems(spec: str) -> list[Problem]:
     """What is wrong with the way a store is written; whether it is there is not looked at."""
     if spec == "memory://":
         return []
+    if spec.startswith(SQLITE):
+        return sqlite_store_problems(spec)
     return [Problem(where="store", what=what, near=near, mend=mend) for what, near, mend in _wrong(spec)]
 
 
@@ -89,7 +98,7 @@ def _wrong(spec: str) -> Iterator[tuple[str, str, str]]:
             yield f"the library limits has no storage {kind!r:.40}", f"{_OF_LIMITS}{near}://" if near else "", ""
         return
     if scheme not in _SCHEMES:  # the text may have a password in it, so it is not repeated
-        close = near_miss(scheme, [*_SCHEMES, "memory"]) or ""
+        close = near_miss(scheme, [*_SCHEMES, "memory", "sqlite"]) or ""
         yield f"{scheme!r:.40} is no kind of store", f"{close}://" if close and rest else "", FORMS
         return
     if not separator:

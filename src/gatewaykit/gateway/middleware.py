@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "AddressFilterMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware",
-    "CognitoMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware", "IntrospectionMiddleware",
+    "CognitoMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware",
+    "IdempotencyMiddleware", "IntrospectionMiddleware",
     "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
     "PreauthThrottleMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware", "SamlBearerMiddleware",
     "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
@@ -36,8 +37,8 @@ class PolicyMiddleware(Shell):
     """Policies around an ASGI app. Listed order is the order of execution; a `rule` holds for one route only.
 
     Directly stacked middlewares of this kind merge into one hop, if their profiles and limits agree. `store` is
-    `"memory://"`, `"redis://…"` or a store object; `trusted_proxies` are the addresses and networks whose
-    `X-Forwarded-For` counts;
+    `"memory://"`, `"redis://…"`, `"sqlite:///…"` or a store object; `trusted_proxies` are the addresses and networks
+    whose `X-Forwarded-For` counts;
     `profile` is `"web"` (Retry-After, WWW-Authenticate, problem details on request) or `"aws"`; `transport` sends what
     policies ask other services. `preauth_throttle` stands before policies that authenticate, by default under the web
     profile; it may be one's own, True or False: of merged middlewares the outermost says. Raises ConfigError with every
@@ -202,6 +203,12 @@ class ForwardAuthMiddleware(_OnePolicy):
     """`forward_auth(...)` as a middleware."""
 
     policy = "forward_auth"
+
+
+class IdempotencyMiddleware(_OnePolicy):
+    """`idempotency(...)` as a middleware."""
+
+    policy = "idempotency"
 
 
 class IntrospectionMiddleware(_OnePolicy):

@@ -14,7 +14,11 @@
 -- A moving window is kept as its instants, 8 bytes each, the oldest first. Those that count no longer are cut off when
 -- they are more than half, so a key has at most 16 bytes x limit, and a decision is a binary search.
 
-local TOLERANCE, DAY, LAST, FORGET, NEVER = 1e-3, 86400, 253370764800, 400 * 86400, -9007199254740992
+-- A quota is kept as a hash. Its field "now" is "start of the window, charged, day, forgiven on that day"; each earlier
+-- day on which the key came has a field of its number, "charged forgiven": what usage is read from. So counting on the
+-- same day is one read and one write. KEPT is that of core/usage.py.
+
+local TOLERANCE, DAY, LAST, FORGET, KEPT, NEVER = 1e-3, 86400, 253370764800, 400 * 86400, 123, -9007199254740992
 local floor, ceil, max, min, format = math.floor, math.ceil, math.max, math.min, string.format
 
 local taking, now, spare, cost = ARGV[1] == '1', tonumber(ARGV[2]), 3600000, 1
@@ -65,14 +69,22 @@ local function bucket(key, interval, burst)
 end
 
 local function quota(key, first_key, period, limit, offset)
-  local start, stop = window(period, floor(now / 1000000))
-  local used, kept = 0, redis.call('GET', key)
+  local seconds = floor(now / 1000000)
+  local start, stop = window(period, seconds)
+  local day, forgiven, used, over, expires = window('DAY', seconds) / DAY, 0, 0, nil, true
+  local kept = redis.call('HGET', key, 'now')
   if kept then
-    local at, count = two(kept)
+    local at, charged, last, forgave = string.match(kept, '^(%S+) (%S+) (%S+) (%S+)$')
+    at, last = tonumber(at), tonumber(last)
     if start <= at then
-      start, used = at, count
+      start, used = at, tonumber(charged)
       local _
       _, stop = window(period, at)
+    end
+    if day > last then
+      over = { last, charged .. ' ' .. forgave }
+    else
+      day, forgiven, expires = last, forgave, false
     end
   end
   if first_key then
@@ -87,7 +99,8 @@ local function quota(key, first_key, period, limit, offset)
   end
   local reset = max(0, stop * 1000000 - now)
   if used >= limit then return -1, reset end
-  writes[#writes + 1] = { key, format('%.0f %.0f', start, used + 1), ceil(reset / 1000) + spare }
+  local text = format('%.0f %.0f %.0f %s', start, used + 1, day, forgiven)
+  writes[#writes + 1] = { key, text, expires and ceil(reset / 1000) + spare, day, over }
   return limit - used - 1, reset
 end
 
@@ -153,12 +166,24 @@ local function moving(key, limit, length)
     local live = many > gone and redis.call('GETRANGE', key, gone * 8, -1) or ''
     writes[#writes + 1] = { key, live .. more, ttl }
   else
-    writes[#writes + 1] = { key, more, ttl, true }
+    writes[#writes + 1] = { key, more, ttl, append = true }
   end
   return left, (cost > 0 and here or many > gone and last or now - length) + length - now
 end
 
 local windows = { fixed = fixed, moving = moving, sliding = sliding }
+
+-- A day is over: its field is written, and those go that are too old. What nobody reads usage of goes with its window.
+local function turn(key, expires, day, over)
+  if over then
+    redis.call('HSET', key, over[1], over[2])
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+      if field ~= 'now' and tonumber(field) <= day - KEPT then redis.call('HDEL', key, field) end
+    end
+  end
+  if string.find(key, '^[^}]*}:usage:') then expires = max(expires, KEPT * DAY * 1000) end
+  redis.call('PEXPIRE', key, format('%.0f', expires))
+end
 
 local at = 1
 for number = 3, #ARGV, 3 do
@@ -182,6 +207,9 @@ end
 if taking and all then
   for _, write in ipairs(writes) do
     if write[4] then
+      redis.call('HSET', write[1], 'now', write[2])
+      if write[3] then turn(write[1], write[3], write[4], write[5]) end
+    elseif write.append then
       redis.call('APPEND', write[1], write[2])
       redis.call('PEXPIRE', write[1], format('%.0f', write[3]))
     else

@@ -21,7 +21,7 @@ from gatewaykit.core.identity.api_key import ApiKey, KeyTable, digests_of
 from gatewaykit.core.identity.key_record import VERSION, read_document, record_of
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.stores.kept_keys import RELOAD_S, KeptKeys, table_of
-from gatewaykit.stores.sqlite_wal import into_wal_mode
+from gatewaykit.stores.sqlite_file import create_private, into_wal_mode
 
 __all__ = ["SCHEMA_VERSION", "SqliteKeys"]
 
@@ -89,8 +89,8 @@ class SqliteKeys(KeptKeys):
         """The connection, alone. Raises ConfigError for whatever the database cannot do."""
         with self._lock:
             try:
-                if self.create and not os.path.exists(self.place):
-                    os.close(os.open(self.place, os.O_CREAT | os.O_WRONLY, 0o600))
+                if self.create:
+                    create_private(self.place)
                 inode = os.stat(self.place).st_ino
                 if self._connection is None or inode != self._inode:  # another file took its place
                     self._disconnect()

@@ -108,6 +108,12 @@ class LimitsStore:
 
         return take
 
+    def usage(self, *_: object) -> NoReturn:
+        """Raises ConfigError: where no quotas are, nobody has used any."""
+        self._cannot("usage", "a usage plan in another store")
+
+    extend = usage
+
     def looking(self) -> LimitsStore:
         """The same windows, with verbs that look and take nothing."""
         store = object.__new__(LimitsStore)

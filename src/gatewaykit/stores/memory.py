@@ -12,7 +12,8 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from math import floor
 from typing import Final
@@ -24,7 +25,7 @@ from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
 from gatewaykit.core.window import Window
 from gatewaykit.stores.memory_limits import limits_verb
-from gatewaykit.stores.memory_quota import OVERFLOW, QuotaKeys
+from gatewaykit.stores.memory_quota import OVERFLOW, QuotaCounts, QuotaKeys
 from gatewaykit.stores.memory_window import WindowKeys, window_keys
 
 __all__ = ["BucketKeys", "MemoryThrottleStore"]
@@ -38,7 +39,7 @@ _LEAST_ROTATION_S: Final = 1.0
 class MemoryThrottleStore:
     """Limits in this process's memory. The same name and settings always mean the same limits."""
 
-    __slots__ = ("_answers", "_buckets", "_clock", "_look_only", "_max_keys", "_quotas", "_windows")
+    __slots__ = ("_answers", "_buckets", "_clock", "_counts", "_look_only", "_max_keys", "_quotas", "_windows")
 
     def __init__(self, clock: Clock = SYSTEM, *, max_keys: int = 1_000_000) -> None:
         if max_keys < 1:
@@ -47,6 +48,7 @@ class MemoryThrottleStore:
         self._buckets: dict[tuple[str, Bucket], BucketKeys] = {}
         self._quotas: dict[tuple[str, Quota], QuotaKeys] = {}
         self._windows: dict[tuple[str, Window], WindowKeys] = {}
+        self._counts: dict[tuple[str, str], QuotaCounts] = {}
         self._answers: dict[Bucket, tuple[Taken, ...]] = {}
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Taken]:
@@ -71,24 +73,24 @@ class MemoryThrottleStore:
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
-    ) -> dict[str, list[tuple[int, int]]]:
+    ) -> Mapping[str, Sequence[tuple[int, int]]] | Awaitable[Mapping[str, Sequence[tuple[int, int]]]]:
         """What keys used on each day of a span, both ends included, and what they had left then."""
         return self._quota_keys(name, quota).usage(keys, first_s, last_s)
 
-    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> None:
+    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> Awaitable[None] | None:
         """Leave a key so many requests in the window that is running."""
         self._quota_keys(name, quota).extend(key, remaining)
+        return None
 
     def looking(self) -> MemoryThrottleStore:
         """The same limits, with verbs that look and take nothing."""
-        store = MemoryThrottleStore(self._clock, max_keys=self._max_keys)
-        store._buckets, store._quotas, store._answers = self._buckets, self._quotas, self._answers
-        store._windows, store._look_only = self._windows, True
+        store = copy(self)
+        store._look_only = True
         return store
 
     def __len__(self) -> int:
         """How many keys are kept, of all limits together."""
-        return sum(len(keys) for kept in (self._buckets, self._quotas, self._windows) for keys in kept.values())
+        return sum(len(keys) for kept in (self._buckets, self._counts, self._windows) for keys in kept.values())
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -108,7 +110,10 @@ class MemoryThrottleStore:
     def _quota_keys(self, name: str, quota: Quota) -> QuotaKeys:
         keys = self._quotas.get((name, quota))
         if keys is None:
-            keys = self._quotas[name, quota] = QuotaKeys(quota, self._max_keys, self._clock.wall)
+            counts = self._counts.get((name, quota.period))
+            if counts is None:
+                counts = self._counts[name, quota.period] = self._new_counts(name, quota.period)
+            keys = self._quotas[name, quota] = counts.view(quota)
         return keys
 
     def _window_keys(self, name: str, window: Window) -> WindowKeys:
@@ -116,6 +121,9 @@ class MemoryThrottleStore:
         if keys is None:
             keys = self._windows[name, window] = window_keys(window, self._max_keys, self._clock)
         return keys
+
+    def _new_counts(self, name: str, period: str) -> QuotaCounts:
+        return QuotaCounts(period, self._max_keys, self._clock.wall)
 
     def _ready_answers(self, bucket: Bucket) -> tuple[Taken, ...] | None:
         if not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:

@@ -5,8 +5,9 @@ Rules
   script at a time. The clocks of the processes do not matter.
 * The keys of a gateway begin with `gatewaykit:{GATEWAY}:`, so a cluster keeps them together. What stands after it is
   unambiguous, whatever bytes a name or key has; long keys are kept as their digest.
-* Every key has a time to live: a bucket's until it is full again, a quota's to the end of its period, a window's until
-  nothing of it counts.
+* Every key has a time to live: a bucket's until it is full again, a window's until nothing of it counts, a quota's to
+  the end of its period, or for as long as usage is kept where it is a usage plan's. The keys of others are anybody's,
+  addresses for example, and come in floods.
 * A bucket belongs to its name, rate and burst, a window to its name, kind, limit and length; a quota to its name and
   period, so that what was used stays counted when its limit is changed.
 * The script is sent to the server on every new connection. Where it has gone since (SCRIPT FLUSH), the answer is
@@ -26,9 +27,11 @@ from typing import Any, Final
 from gatewaykit.core.limits import Decided, Limit, decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed, interval_s, refused
+from gatewaykit.core.usage import PLAN
 from gatewaykit.core.window import Window, length_us
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
+from gatewaykit.stores.redis_usage import RedisUsage
 from gatewaykit.stores.resp import ReplyError, command
 
 __all__ = ["RedisThrottleStore"]
@@ -96,6 +99,16 @@ class RedisThrottleStore:
 
         return take
 
+    async def usage(
+        self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
+    ) -> dict[str, list[tuple[int, int]]]:
+        """What keys used on each day of a span, both ends included, and what they had left then."""
+        return await self._usage(name, quota).read(keys, first_s, last_s)
+
+    async def extend(self, name: str, quota: Quota, key: str, remaining: int) -> None:
+        """Leave a key so many requests in the window that is running."""
+        await self._usage(name, quota).extend(key, remaining)
+
     def looking(self) -> RedisThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = object.__new__(RedisThrottleStore)
@@ -136,6 +149,11 @@ class RedisThrottleStore:
 
         return take
 
+    def _usage(self, name: str, quota: Quota) -> RedisUsage:
+        kept = _Kept(self._prefix, name, quota)
+        keeps_days = name.startswith(PLAN)
+        return RedisUsage(self._connections, quota, kept.key, kept.more, self._time_us, keeps_days=keeps_days)
+
     async def _ask(self, keys: list[bytes], arguments: list[bytes]) -> list[Any]:
         script, digest = _script()
         time = b"" if self._time_us is None else b"%d" % self._time_us()
@@ -167,7 +185,8 @@ class _Kept:
         self.limit = limit
         text = name.encode("utf-8", "surrogatepass")
         if isinstance(limit, Quota):
-            self._head = b"%bquota:%b:%d:%b:" % (prefix, limit.period.encode(), len(text), text)
+            kind = b"usage" if name.startswith(PLAN) else b"quota"
+            self._head = b"%b%b:%b:%d:%b:" % (prefix, kind, limit.period.encode(), len(text), text)
             most, offset = min(limit.limit, _LARGEST), min(limit.offset, _LARGEST)
             self.settings: tuple[bytes, ...] = (limit.period.encode(), b"%d" % most, b"%d" % offset)
             self.more = (self._head.replace(b":{", b":first:{", 1),) if offset else ()

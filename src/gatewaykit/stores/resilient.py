@@ -58,6 +58,10 @@ class RemoteThrottleStore(Protocol):
     def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]: ...
     def window(self, name: str, window: Window) -> Callable[[str], Awaitable[Taken]]: ...
     def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]: ...
+    def usage(
+        self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
+    ) -> Awaitable[dict[str, list[tuple[int, int]]]]: ...
+    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> Awaitable[None]: ...
     def looking(self) -> RemoteThrottleStore: ...
     async def ping(self) -> None: ...
     async def aclose(self) -> None: ...
@@ -131,6 +135,16 @@ class ResilientThrottleStore:
             return next((answer for answer in ("deny", "local") if answer in answers), "allow")
 
         return self._guarded(self._store.limits(name, limits), without, answer_for(list(answers)))
+
+    def usage(
+        self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
+    ) -> Awaitable[dict[str, list[tuple[int, int]]]]:
+        """What keys used on each day, as the store has it. Nothing stands in for a store that cannot say."""
+        return self._store.usage(name, quota, keys, first_s, last_s)
+
+    def extend(self, name: str, quota: Quota, key: str, remaining: int) -> Awaitable[None]:
+        """Leave a key so many requests in the window that is running. Nothing stands in for the store."""
+        return self._store.extend(name, quota, key, remaining)
 
     def looking(self) -> ResilientThrottleStore:
         """The same limits, with verbs that look and take nothing."""

@@ -5,12 +5,14 @@ from gatewaykit.testing.client import Exchange as Exchange
 from gatewaykit.testing.client import Result as Result
 from gatewaykit.testing.deciding import decide as decide
 from gatewaykit.testing.deciding import decider as decider
+from gatewaykit.testing.idempotency_store_contract import IdempotencyStoreContract as IdempotencyStoreContract
 from gatewaykit.testing.key_store_contract import KeyStoreContract as KeyStoreContract
 from gatewaykit.testing.messages import AsgiViolation as AsgiViolation
 from gatewaykit.testing.policy_contract import PolicyContract as PolicyContract
 from gatewaykit.testing.signing import presign as presign
 from gatewaykit.testing.signing import sign as sign
 from gatewaykit.testing.store_contract import ThrottleStoreContract as ThrottleStoreContract
+from gatewaykit.testing.usage_store_contract import UsageStoreContract as UsageStoreContract
 from gatewaykit.testing.websocket import WebSocket as WebSocket
 from gatewaykit.upstream.scripted import Hold as Hold
 from gatewaykit.upstream.scripted import Reply as Reply

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.http import Request
     from gatewaykit.core.quota import Quota
     from gatewaykit.core.throttle import Bucket
+    from gatewaykit.core.window import Window
     from gatewaykit.testing.client import Result
 
 __all__ = ["HOSTILE_REQUESTS", "PolicyContract"]
@@ -321,7 +322,10 @@ class _BrokenStore:
     def quota(self, name: str, quota: Quota) -> Any:
         return self._fail
 
-    def limits(self, name: str, limits: Sequence[Bucket | Quota]) -> Any:
+    def window(self, name: str, window: Window) -> Any:
+        return self._fail
+
+    def limits(self, name: str, limits: Sequence[Bucket | Quota | Window]) -> Any:
         return self._fail
 
     def looking(self) -> _BrokenStore:

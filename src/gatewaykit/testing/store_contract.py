@@ -112,6 +112,18 @@ class ThrottleStoreContract:
 
         self._check(check)
 
+    def test_what_was_used_stays_counted_where_the_limit_of_a_quota_is_changed(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            small, large = (store.quota("changed", Quota(limit, "DAY")) for limit in (2, 5))
+            month, other = store.quota("changed", Quota(2, "MONTH")), store.quota("another", Quota(2, "DAY"))
+            answers = [await _answer(verb("key")) for verb in (small, small, small, large, small, large, month, other)]
+            assert [answer.allowed for answer in answers] == [True, True, False, True, False, True, True, True]
+            assert [answer.remaining for answer in answers] == [1, 0, 0, 2, 0, 1, 1, 1]
+            clock.advance(86400)
+            assert [(await _answer(verb("key"))).remaining for verb in (small, large)] == [1, 3]
+
+        self._check(check)
+
     def test_looking_takes_nothing_and_says_what_taking_would(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             bucket, quota, looking = Bucket(1.0, 2), Quota(2, "DAY"), store.looking()
