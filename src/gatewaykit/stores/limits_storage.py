@@ -108,18 +108,18 @@ class LimitsStore:
 
         return take
 
-    def usage(self, *_: object) -> NoReturn:
-        """Raises ConfigError: where no quotas are, nobody has used any."""
-        self._cannot("usage", "a usage plan in another store")
-
-    extend = usage
-
     def looking(self) -> LimitsStore:
         """The same windows, with verbs that look and take nothing."""
         store = object.__new__(LimitsStore)
         store._storage, store._wall, store._failing = self._storage, self._wall, self._failing
         store._look_only, store._owned = True, False
         return store
+
+    def usage(self, *_: object) -> NoReturn:
+        """Raises ConfigError: where no quotas are, nobody has used any."""
+        self._cannot("usage", "a usage plan in another store")
+
+    extend = usage
 
     async def ping(self) -> None:
         """Whether the storage answers. Raises StoreError."""
