@@ -104,6 +104,18 @@ class BodySource(Protocol):
 # ---------------------------------------------------------------------------------------------------- limits
 
 
+class LimitsVerb(Protocol):
+    """Takes `cost` tokens of each limit whose key is given, or none of any."""
+
+    def __call__(self, keys: Sequence[str | None], cost: int = 1, /) -> Decided | Awaitable[Decided]: ...
+
+
+class ChargeVerb(Protocol):
+    """Takes `amount` tokens of each limit whose key is given, whatever is there; under 0, it gives them back."""
+
+    def __call__(self, keys: Sequence[str | None], amount: int, /) -> Awaitable[None] | None: ...
+
+
 class ThrottleStore(Protocol):
     """Limits. A verb is bound once, at start-up; each call of it is one atomic step (one round trip where remote)."""
 
@@ -116,14 +128,19 @@ class ThrottleStore(Protocol):
     def window(self, name: str, window: Window) -> Callable[[str], Taken | Awaitable[Taken]]:
         """A verb that counts one request of a key in its window."""
 
-    def limits(
-        self, name: str, limits: Sequence[Bucket | Quota | Window]
-    ) -> Callable[[Sequence[str | None]], Decided | Awaitable[Decided]]:
-        """A verb that takes one token of every limit, or none of any; it is given a key for each, in order.
+    def limits(self, name: str, limits: Sequence[Bucket | Quota | Window]) -> LimitsVerb:
+        """A verb that takes tokens of every limit, or none of any; it is given a key for each, in order.
 
         A limit whose key is None does not apply. All are asked before any is taken from: a refusal leaves every one as
         it was. Each is the very limit that `bucket`, `quota` or `window` gives for this name, so lists of one name
         share those they have in common. Places with the same limit and the same key are one limit, and count once.
+        """
+
+    def charge(self, name: str, limits: Sequence[Bucket | Quota | Window]) -> ChargeVerb:
+        """A verb that settles what a request has really cost, where that was not known when `limits` was asked.
+
+        More than 0 is taken although it may not be there: a bucket may then owe tokens, a quota be over its limit. Less
+        than 0 is given back; no limit holds more than it can.
         """
 
     def looking(self) -> ThrottleStore:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.limits import Limit, Row, State, take_all
+from gatewaykit.core.limits import Limit, Row, State, charged, take_all
 from gatewaykit.core.quota import PERIODS, Quota, window
 from gatewaykit.core.throttle import FULL, Bucket, take
 from gatewaykit.core.window import KINDS, Window, WindowState
@@ -300,6 +300,37 @@ def test_several_limits_answer_as_the_pure_step(
         for one, other in zip(answer.taken, expected.taken, strict=True):
             assert (one and one[:2]) == (other and other[:2])
             assert one is None or one[2:] == pytest.approx(other and other[2:], rel=1e-6, abs=1e-4)
+
+
+@given(
+    st.lists(LIMITS, min_size=1, max_size=3, unique_by=lambda each: each.period if isinstance(each, Quota) else each),
+    st.lists(st.tuples(st.sampled_from([0.0, 0.25, 3.0, 86400.0]), st.booleans(), st.integers(-9, 12)), max_size=30),
+)
+def test_costs_are_taken_and_charged_as_by_the_pure_steps(
+    limits: list[Limit], steps: list[tuple[float, bool, int]]
+) -> None:
+    clock = VirtualClock("2026-01-15T12:00Z")
+    store, keys = MemoryThrottleStore(clock), ["key"] * len(limits)
+    take, charge = store.limits("costs", limits), store.charge("costs", limits)
+    first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
+    states: tuple[State, ...] = (None,) * len(limits)
+
+    for pause_s, charging, cost in steps:
+        clock.advance(pause_s)
+        rows = [Row(*row) for row in zip(limits, states, first)]
+        if charging:
+            states = tuple(charged(row, clock.monotonic(), clock.wall(), cost) for row in rows)
+            charge(keys, cost)
+            continue
+        states, expected = take_all(rows, clock.monotonic(), clock.wall(), max(0, cost))
+        answer = take(keys, max(0, cost))
+
+        assert answer.refused == expected.refused
+        for one, other in zip(answer.taken, expected.taken, strict=True):
+            assert one
+            assert other
+            assert one[:2] == other[:2]
+            assert one[2:] == pytest.approx(other[2:], rel=1e-6, abs=1e-4)
 
 
 def test_a_number_of_keys_that_is_not_the_number_of_limits_is_a_mistake() -> None:

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.limits import Limit
+from gatewaykit.core.limits import Decided, Limit, Row, State, charged, take_all
 from gatewaykit.core.quota import PERIODS, Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, TOLERANCE, Bucket, Taken, interval_s, take
 from gatewaykit.core.window import KINDS, Window, WindowState
@@ -129,6 +129,65 @@ def test_the_script_answers_for_a_window_as_the_step_in_core_does(
 
     assert [answer[:2] for answer in answers] == [answer[:2] for answer in expected]
     assert [answer[2:] for answer in answers] == [pytest.approx(answer[2:], rel=1e-9, abs=2e-6) for answer in expected]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            BUCKETS,
+            st.builds(Quota, st.integers(0, 9), st.sampled_from(PERIODS), st.integers(0, 3)),
+            st.builds(Window, st.integers(0, 9), st.sampled_from([0.5, 60.0]), st.sampled_from(KINDS)),
+        ),
+        min_size=1, max_size=3, unique_by=lambda limit: limit.period if isinstance(limit, Quota) else limit,
+    ),
+    st.lists(
+        st.tuples(st.one_of(st.just(0), st.integers(0, 10**7)), st.booleans(), st.integers(-9, 12)), max_size=20
+    ),
+)  # fmt: skip
+def test_the_script_takes_and_charges_costs_as_the_steps_in_core_do(
+    server: RedisServer, limits: list[Limit], steps: list[tuple[int, bool, int]]
+) -> None:
+    start_us = 10**15
+    states: tuple[State, ...] = (None,) * len(limits)
+    first = [window(each.period, start_us / 1e6)[0] if isinstance(each, Quota) else 0.0 for each in limits]
+    expected, at = list[Decided](), start_us
+    asked = []
+    for pause_us, charging, cost in steps:
+        at += pause_us
+        for limit, state in zip(limits, states):
+            if isinstance(limit, Bucket) and isinstance(state, float):
+                owed = max(state - at / 1e6, 0.0) / interval_s(limit) - TOLERANCE
+                assume(abs(owed - round(owed)) > 1e-5 or owed == -TOLERANCE)  # on the edge itself rounding decides
+        rows = [Row(*row) for row in zip(limits, states, first)]
+        if charging:
+            states = tuple(charged(row, at / 1e6, at / 1e6, cost) for row in rows)
+        else:
+            cost = max(0, cost)
+            states, answer = take_all(rows, at / 1e6, at / 1e6, cost)
+            expected.append(answer)
+        asked.append((at, charging, cost))
+
+    async def answers() -> list[Decided]:
+        clock = [start_us]
+        store = store_on(server, lambda: clock[0])
+        take, charge, keys = store.limits("costs", limits), store.charge("costs", limits), ["key"] * len(limits)
+        await store.looking().limits("costs", limits)(keys)
+        given = []
+        for clock[0], charging, cost in asked:
+            if charging:
+                await charge(keys, cost)
+            else:
+                given.append(await take(keys, cost))
+        await store.aclose()
+        return given
+
+    for answer, wanted in zip(asyncio.run(answers()), expected, strict=True):
+        assert answer.refused == wanted.refused
+        for one, other in zip(answer.taken, wanted.taken, strict=True):
+            assert one
+            assert other
+            assert one[:2] == other[:2]
+            assert one[2:] == pytest.approx(other[2:], rel=1e-6, abs=1e-4)
 
 
 async def test_a_moving_window_keeps_no_more_than_twice_its_limit_of_instants(server: RedisServer) -> None:

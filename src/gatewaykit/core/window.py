@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from gatewaykit.core.throttle import TOLERANCE, Taken
 
-__all__ = ["KINDS", "LONGEST_S", "Counted", "Log", "Window", "WindowState", "length_us", "look", "take"]
+__all__ = ["KINDS", "LONGEST_S", "Counted", "Log", "Window", "WindowState", "charge", "length_us", "look", "take"]
 
 KINDS: Final = ("fixed", "moving", "sliding")
 
@@ -79,6 +79,22 @@ def take(state: WindowState, at_s: float, window: Window, cost: int = 1) -> tupl
 def look(state: WindowState, at_s: float, window: Window, cost: int = 1) -> Taken:
     """What `take` would answer."""
     return take(state, at_s, window, cost)[1]
+
+
+def charge(state: WindowState, at_s: float, window: Window, amount: int) -> WindowState:
+    """Count requests although they may be over the limit, or, where `amount` is less than 0, take the latest back.
+
+    What is over the limit counts like the rest: until it is a window old. A moving window takes no more than its limit
+    at a time.
+    """
+    now = round(at_s * 1e6)
+    if window.kind != "moving":
+        kept = _at(state if isinstance(state, Counted) else None, now // length_us(window))
+        return kept._replace(used=max(0, kept.used + amount))
+    log: Log = state if type(state) is tuple else ()
+    at = max(now, log[-1]) if log else now
+    live = log[bisect_right(log, at - length_us(window)) :]
+    return live[: max(0, len(live) + amount)] if amount < 0 else live + (at,) * min(amount, window.limit)
 
 
 def _at(kept: Counted | None, number: int) -> Counted:

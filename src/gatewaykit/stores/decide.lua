@@ -2,7 +2,8 @@
 -- core/quota.py and core/window.py; a shared table of cases and property tests prove them equal.
 --
 -- KEYS: for each limit its key, and after it, for a quota with an offset, the key of the window it began in.
--- ARGV: "1" to take or "0" to look; the time in whole microseconds, or "" for the server's; then for each limit
+-- ARGV: "1" to take, "0" to look, "2" to charge: to take what may not be there, or give back; the time in whole
+--       microseconds, or "" for the server's; how many tokens; then for each limit
 --       "BUCKET", microseconds between two tokens, burst    or    "DAY" | "WEEK" | "MONTH", limit, offset    or
 --       "fixed" | "moving" | "sliding", limit, microseconds of the window.
 -- Gives for each limit two integers: what is left after this request (0 or more), or, where it is refused, less than 0:
@@ -21,7 +22,7 @@
 local TOLERANCE, DAY, LAST, FORGET, KEPT, NEVER = 1e-3, 86400, 253370764800, 400 * 86400, 123, -9007199254740992
 local floor, ceil, max, min, format = math.floor, math.ceil, math.max, math.min, string.format
 
-local taking, now, spare, cost = ARGV[1] == '1', tonumber(ARGV[2]), 3600000, 1
+local taking, forced, now, spare, cost = ARGV[1] ~= '0', ARGV[1] == '2', tonumber(ARGV[2]), 3600000, tonumber(ARGV[3])
 if not now then
   local time = redis.call('TIME')
   now, spare = time[1] * 1000000 + time[2], 1000
@@ -61,14 +62,18 @@ local function bucket(key, interval, burst)
     local at, owing = two(kept)
     owed = max(0, owing - max(0, now - at))
   end
-  local left = burst - 1 - owed / interval
-  if left < -TOLERANCE then return min(-1, -ceil(-left * interval)), 0 end
-  owed = owed + interval
+  local left = burst - cost - owed / interval
+  if left < -TOLERANCE and not forced then
+    if cost > burst then return NEVER, 0 end
+    return min(-1, -ceil(-left * interval)), 0
+  end
+  owed = max(0, owed + cost * interval)
   writes[#writes + 1] = { key, format('%.0f %.17g', now, owed), min(ceil(owed / 1000) + spare, 315360000000) }
   return floor(left + TOLERANCE), 0
 end
 
 local function quota(key, first_key, period, limit, offset)
+  local whole = limit
   local seconds = floor(now / 1000000)
   local start, stop = window(period, seconds)
   local day, forgiven, used, over, expires = window('DAY', seconds) / DAY, 0, 0, nil, true
@@ -98,10 +103,11 @@ local function quota(key, first_key, period, limit, offset)
     if tonumber(first) == start then limit = max(0, limit - offset) end
   end
   local reset = max(0, stop * 1000000 - now)
-  if used >= limit then return -1, reset end
-  local text = format('%.0f %.0f %.0f %s', start, used + 1, day, forgiven)
+  if used + cost > limit and not forced then return cost > whole and NEVER or -1, reset end
+  used = max(min(0, used), used + cost)
+  local text = format('%.0f %.0f %.0f %s', start, used, day, forgiven)
   writes[#writes + 1] = { key, text, expires and ceil(reset / 1000) + spare, day, over }
-  return limit - used - 1, reset
+  return limit - used, reset
 end
 
 local function counted(key, length)
@@ -118,8 +124,8 @@ end
 local function fixed(key, limit, length)
   local number, used = counted(key, length)
   local reset = (number + 1) * length - now
-  if used + cost > limit then return cost > limit and NEVER or -reset, reset end
-  writes[#writes + 1] = { key, format('%.0f %.0f 0', number, used + cost), ceil(reset / 1000) + spare }
+  if used + cost > limit and not forced then return cost > limit and NEVER or -reset, reset end
+  writes[#writes + 1] = { key, format('%.0f %.0f 0', number, max(0, used + cost)), ceil(reset / 1000) + spare }
   return limit - used - cost, reset
 end
 
@@ -127,8 +133,8 @@ local function sliding(key, limit, length)
   local number, used, before = counted(key, length)
   local ends = (number + 1) * length - now
   local left = limit - cost - used - before * min(ends, length) / length
-  local allowed = left >= -TOLERANCE
-  local after = allowed and used + cost or used
+  local allowed = left >= -TOLERANCE or forced
+  local after = allowed and max(0, used + cost) or used
   local reset = after > 0 and ends + length or before > 0 and ends or 0
   if allowed then
     writes[#writes + 1] = { key, format('%.0f %.0f %.0f', number, after, before), ceil((ends + length) / 1000) + spare }
@@ -156,15 +162,16 @@ local function moving(key, limit, length)
     if instant(middle) <= here - length then gone = middle + 1 else high = middle end
   end
   local left = limit - (many - gone) - cost
-  if left < 0 then
+  if left < 0 and not forced then
     local reset = many > gone and last + length - now or 0
     if cost > limit then return NEVER, reset end
     return min(-1, -(instant(gone - left - 1) + length - now)), reset
   end
-  local more = string.rep(struct.pack('>d', here), cost)
+  local more = string.rep(struct.pack('>d', here), max(0, min(cost, limit)))
   local ttl = ceil((here - now + length) / 1000) + spare
-  if gone * 2 > many then
-    local live = many > gone and redis.call('GETRANGE', key, gone * 8, -1) or ''
+  if gone * 2 > many or cost < 0 then
+    local stop = many + min(0, cost)
+    local live = stop > gone and redis.call('GETRANGE', key, gone * 8, stop * 8 - 1) or ''
     writes[#writes + 1] = { key, live .. more, ttl }
   else
     writes[#writes + 1] = { key, more, ttl, append = true }
@@ -187,7 +194,7 @@ local function turn(key, expires, day, over)
 end
 
 local at = 1
-for number = 3, #ARGV, 3 do
+for number = 4, #ARGV, 3 do
   local kind, a, b = ARGV[number], tonumber(ARGV[number + 1]), tonumber(ARGV[number + 2])
   local left, reset
   if kind == 'BUCKET' then
@@ -205,7 +212,7 @@ for number = 3, #ARGV, 3 do
   answers[#answers + 1] = reset
 end
 
-if taking and all then
+if taking and (all or forced) then
   for _, write in ipairs(writes) do
     if write[4] then
       redis.call('HSET', write[1], 'now', write[2])

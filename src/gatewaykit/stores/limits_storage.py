@@ -108,6 +108,10 @@ class LimitsStore:
 
         return take
 
+    def charge(self, name: str, limits: Sequence[Limit]) -> NoReturn:
+        """Raises ConfigError: what a request has cost must be known when it comes."""
+        self._cannot("costs that are known at the end", "a cost that the request shows")
+
     def looking(self) -> LimitsStore:
         """The same windows, with verbs that look and take nothing."""
         store = object.__new__(LimitsStore)

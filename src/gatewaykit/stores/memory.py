@@ -66,10 +66,22 @@ class MemoryThrottleStore:
         keys = self._window_keys(name, window)
         return keys.look if self._look_only else keys.take
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Decided]:
-        """The verb that takes one token of each limit, or none of any."""
+    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Decided]:
+        """The verb that takes a number of tokens (one if not said) of each limit, or none of any."""
         tables = [self._keys(name, limit) for limit in limits]
         return limits_verb(limits, tables, self._clock.monotonic, self._clock.wall, look_only=self._look_only)
+
+    def charge(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], None]:
+        """The verb that takes tokens of each limit that may not be there, or gives some back."""
+        tables = [self._keys(name, limit) for limit in limits]
+
+        def charge(keys: Sequence[str | None], amount: int) -> None:
+            if self._look_only:
+                return
+            for table, key in {(table, key): None for table, key in zip(tables, keys, strict=True) if key is not None}:
+                table.charge(key, amount)
+
+        return charge
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -137,6 +149,7 @@ class BucketKeys:
     """The keys of one limit, each with the instant at which its bucket is full, in a young and an old generation."""
 
     __slots__ = (
+        "_in_debt",
         "_max_keys",
         "_monotonic",
         "_rotate_at_s",
@@ -155,6 +168,7 @@ class BucketKeys:
         self.old: dict[str, float] = {}
         self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
         self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket))
+        self._in_debt: set[str] = set()
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s
         self.take: Callable[[str], Taken] = self._plain_take() if answers is None else self._fast_take(answers)
@@ -166,8 +180,8 @@ class BucketKeys:
         """What `take` would answer."""
         return self.asked(key, self._monotonic(), True)[1]
 
-    def asked(self, key: str, now: float, look_only: bool) -> tuple[Callable[[], None], Taken]:
-        """What `take` would answer at `now`, and what it would write."""
+    def asked(self, key: str, now: float, look_only: bool, cost: int = 1) -> tuple[Callable[[], None], Taken]:
+        """What taking `cost` would answer at `now`, and what it would write."""
         full_at = self.young.get(key)
         if full_at is None and look_only:
             full_at = self.old.get(key, FULL)
@@ -175,8 +189,19 @@ class BucketKeys:
                 full_at = self.young.get(OVERFLOW, self.old.get(OVERFLOW, FULL))
         elif full_at is None:
             key, full_at = self._admit(key, now)
-        after, taken = throttle_step.take(full_at, now, self.limit)
+        after, taken = throttle_step.take(full_at, now, self.limit, cost)
         return partial(self._write, key, after), taken
+
+    def charge(self, key: str, amount: int) -> None:
+        """Take tokens that may not be there, or give some back."""
+        now = self._monotonic()
+        full_at = self.young.get(key)
+        if full_at is None:
+            key, full_at = self._admit(key, now)
+        full_at = throttle_step.charge(full_at, now, self.limit, amount)
+        self._write(key, full_at)
+        if full_at - now > self._rotation_s:
+            self._in_debt.add(key)
 
     def _fast_take(self, answers: tuple[Taken, ...]) -> Callable[[str], Taken]:
         bucket, monotonic, admit = self.limit, self._monotonic, self._admit
@@ -191,6 +216,8 @@ class BucketKeys:
         def take(key: str) -> Taken:
             nonlocal young, known
             now = monotonic()
+            if young is not self.young:  # another verb of this limit has turned the generations
+                young, known = self.young, self.young.get
             full_at = known(key)
             if full_at is None:
                 key, full_at = admit(key, now)
@@ -222,20 +249,28 @@ class BucketKeys:
         return take
 
     def _write(self, key: str, full_at: float) -> None:
-        self.young[key] = full_at
+        if full_at == FULL:
+            self.young.pop(key, None)
+        else:
+            self.young[key] = full_at
 
     def _admit(self, key: str, now: float) -> tuple[str, float]:
         """For a key that is not in the young generation: the key to count under, and when its bucket is full."""
         if now >= self._rotate_at_s:
-            self.young, self.old = {}, self.young
+            self.young, self.old = self._still_in_debt(now), self.young
             self._rotate_at_s = now + self._rotation_s
-        full_at = self.old.pop(key, FULL)
+        full_at = self.old.pop(key, self.young.get(key, FULL))
         if full_at == FULL and len(self) >= self._max_keys and not self._sweep(now):
             key = OVERFLOW
             full_at = self.young[key] if key in self.young else self.old.pop(key, FULL)
         if full_at != FULL:
             self.young[key] = full_at  # also for a request that will be refused, and so write nothing
         return key, full_at
+
+    def _still_in_debt(self, now: float) -> dict[str, float]:
+        """Those of the generation that goes whose buckets needed longer to fill than a generation lasts."""
+        self._in_debt = {key for key in self._in_debt if max(self.young.get(key, FULL), self.old.get(key, FULL)) > now}
+        return {key: self.old[key] for key in self._in_debt if key in self.old}
 
     def _sweep(self, now: float) -> bool:
         """Drop the keys whose buckets are full again, once a second at most. Is there room now?"""

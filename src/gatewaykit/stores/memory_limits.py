@@ -31,8 +31,8 @@ def limits_verb(
     wall: Callable[[], float],
     *,
     look_only: bool,
-) -> Callable[[Sequence[str | None]], Decided]:
-    """The verb over the tables of some limits: one key for each, None where it does not apply."""
+) -> Callable[..., Decided]:
+    """The verb over the tables of some limits: `(keys, cost=1)`, a key for each, None where it does not apply."""
     quotas = [table for table in tables if isinstance(table.limit, Quota)]
     plain = [table for table in tables if not isinstance(table, (CountedKeys, LoggedKeys))]
     rows = [(table, *_step(table.limit)) for table in plain]
@@ -40,7 +40,7 @@ def limits_verb(
     simple = simple and all(isinstance(table.limit, Quota) or table.limit.burst for table in plain)
     new, many = tuple.__new__, len(tables)
 
-    def take(keys: Sequence[str | None]) -> Decided:
+    def take(keys: Sequence[str | None], cost: int = 1) -> Decided:
         if len(keys) != many:
             raise ValueError(f"{len(keys)} keys for {many} limits")
         now = monotonic()
@@ -51,6 +51,8 @@ def limits_verb(
                     quota.turn(at)
         else:
             at = 0.0
+        if cost != 1:
+            return slowly(keys, now, at, cost)
         after: list[float] = []
         keep = after.append
         try:
@@ -70,16 +72,16 @@ def limits_verb(
             row[0].young[key] = value  # type: ignore[index]  # as above
         return new(Decided, (None, numbers, (after, now, at)))
 
-    def slowly(keys: Sequence[str | None], now: float, at: float) -> Decided:
+    def slowly(keys: Sequence[str | None], now: float, at: float, cost: int = 1) -> Decided:
         writes: list[Callable[[], None]] = []
         asked: list[Taken | None] = []
         for key, table in zip(keys, tables):
             taken = None
             if key is not None:
-                write, taken = table.asked(key, at if isinstance(table.limit, Quota) else now, look_only)
+                write, taken = table.asked(key, at if isinstance(table.limit, Quota) else now, look_only, cost)
                 writes.append(write)
             asked.append(taken)
-        answer = decided(asked, limits)
+        answer = decided(asked, limits, cost)
         if answer.refused is None and not look_only:
             for write in writes:
                 write()
@@ -97,14 +99,14 @@ def limits_verb(
     if simple:
         return take
 
-    def take_slowly(keys: Sequence[str | None]) -> Decided:
+    def take_slowly(keys: Sequence[str | None], cost: int = 1) -> Decided:
         if len(keys) != many:
             raise ValueError(f"{len(keys)} keys for {many} limits")
         at = wall() if quotas else 0.0
         for quota in quotas if not look_only else ():
             if at >= quota.day_end_s:
                 quota.turn(at)
-        return slowly(keys, monotonic(), at)
+        return slowly(keys, monotonic(), at, cost)
 
     return take_slowly
 

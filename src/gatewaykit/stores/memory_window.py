@@ -79,6 +79,15 @@ class CountedKeys:
         )  # fmt: skip
         return partial(self.young.__setitem__, key, (used or 0) + cost), taken
 
+    def charge(self, key: str, amount: int) -> None:
+        """Count requests that may be over the limit, or take some back."""
+        if (now := self._monotonic()) >= self._end_s:
+            self._turn(now)
+        used = self.young.get(key)
+        if used is None:
+            key, used = self._admit(key)
+        self.young[key] = max(0, used + amount)
+
     def _plain_take(self, key: str) -> Taken:
         """A limit of 0 writes nothing."""
         return self.asked(key, self._monotonic(), False)[1]
@@ -215,6 +224,20 @@ class LoggedKeys:
             log = _EMPTY if log is None else log
         taken = self._answer(log, now, cost)
         return partial(self._write, key, log, len(log), now, cost), taken
+
+    def charge(self, key: str, amount: int) -> None:
+        """Count requests that may be over the limit, or take the latest back."""
+        now = self._monotonic()
+        log = self.young.get(key)
+        if log is None:
+            key, log = self._admit(key, now)
+        if amount < 0:
+            live = len(log) - bisect_right(log, now - self.limit.window_s)
+            del log[len(log) - min(live, -amount) :]
+        else:
+            log.extend([now] * min(amount, self.limit.limit))
+        if log:
+            self.young[key] = log
 
     def _answer(self, log: array[float], now: float, cost: int) -> Taken:
         window, length_s = self.limit, self.limit.window_s

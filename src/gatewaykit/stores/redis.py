@@ -38,6 +38,7 @@ __all__ = ["RedisThrottleStore"]
 
 _LONGEST_KEY: Final = 128
 _LARGEST: Final = 2**53  # the script counts in doubles
+_LOOK, _TAKE, _CHARGE = b"0", b"1", b"2"
 _GATEWAY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -54,7 +55,7 @@ class RedisThrottleStore:
         script, _ = _script()
         self._connections = RedisConnections(address, [command([b"SCRIPT", b"LOAD", script])])
         self._prefix = b"gatewaykit:{%b}:" % gateway.encode()
-        self._time_us, self._taking = time_us, b"1"
+        self._time_us, self._taking = time_us, _TAKE
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]:
         """The verb that takes one token from the bucket of a key."""
@@ -68,36 +69,35 @@ class RedisThrottleStore:
         """The verb that counts one request of a key in its window."""
         return self._single(name, window)
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]:
-        """The verb that takes one token of each limit, or none of any: one round trip."""
+    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]:
+        """The verb that takes a number of tokens (one if not said) of each limit, or none of any: one round trip."""
         limits = tuple(limits)
         kept = [_Kept(self._prefix, name, limit) for limit in limits]
 
-        async def take(keys: Sequence[str | None]) -> Decided:
-            places: dict[bytes, int] = {}  # what is the same limit and key is asked once
-            names: list[bytes] = []
-            arguments: list[bytes] = []
-            at: list[int | None] = []
-            for each, key in zip(kept, keys, strict=True):
-                if key is None:
-                    at.append(None)
-                    continue
-                name, settings = each.key(key), each.settings
-                place = places.setdefault(name + b"\0" + b" ".join(settings), len(places))
-                at.append(place)
-                if place == len(places) - 1 and len(arguments) == 3 * place:
-                    names += (name, *each.more)
-                    arguments += settings
-            reply = await self._ask(names, arguments) if names else []
+        async def take(keys: Sequence[str | None], cost: int = 1) -> Decided:
+            names, arguments, at = _asked(kept, keys)
+            reply = await self._ask(names, arguments, self._taking, cost) if names else []
             return decided(
                 [
                     None if place is None else each.taken(reply[2 * place], reply[2 * place + 1])
                     for each, place in zip(kept, at)
                 ],
                 limits,
+                cost,
             )
 
         return take
+
+    def charge(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], Awaitable[None]]:
+        """The verb that takes tokens of each limit that may not be there, or gives some back: one round trip."""
+        kept = [_Kept(self._prefix, name, limit) for limit in limits]
+
+        async def charge(keys: Sequence[str | None], amount: int) -> None:
+            names, arguments, _ = _asked(kept, keys)
+            if names and self._taking != _LOOK:
+                await self._ask(names, arguments, _CHARGE, amount)
+
+        return charge
 
     async def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -113,7 +113,7 @@ class RedisThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = object.__new__(RedisThrottleStore)
         store._connections, store._prefix, store._time_us = self._connections, self._prefix, self._time_us
-        store._taking = b"0"
+        store._taking = _LOOK
         return store
 
     async def ping(self) -> None:
@@ -127,22 +127,22 @@ class RedisThrottleStore:
     def _single(self, name: str, limit: Limit) -> Callable[[str], Awaitable[Taken]]:
         kept = _Kept(self._prefix, name, limit)
         _, digest = _script()
-        parts = 6 + len(kept.more) + len(kept.settings)
+        parts = 7 + len(kept.more) + len(kept.settings)
         head = b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n%d\r\n" % (parts, digest, 1 + len(kept.more))
-        tail = command((*kept.more, self._taking, b"", *kept.settings)).split(b"\r\n", 1)[1]
+        tail = command((*kept.more, self._taking, b"", b"1", *kept.settings)).split(b"\r\n", 1)[1]
         key_of, taken, here, timed = kept.key, kept.taken, self._connections.here, self._time_us is not None
 
         async def take(key: str) -> Taken:
             name = key_of(key)
             if timed:
-                left, reset = await self._ask([name, *kept.more], list(kept.settings))
+                left, reset = await self._ask([name, *kept.more], list(kept.settings), self._taking)
                 return taken(left, reset)
             try:
                 reply = await here().call(b"%b$%d\r\n%b\r\n%b" % (head, len(name), name, tail))
             except ReplyError as error:
                 if not str(error).startswith("NOSCRIPT"):
                     raise
-                reply = await self._ask([name, *kept.more], list(kept.settings))
+                reply = await self._ask([name, *kept.more], list(kept.settings), self._taking)
             if type(reply) is not list or len(reply) != 2 or type(reply[0]) is not int or type(reply[1]) is not int:
                 raise self._no_answer()
             return taken(reply[0], reply[1])
@@ -154,10 +154,10 @@ class RedisThrottleStore:
         keeps_days = name.startswith(PLAN)
         return RedisUsage(self._connections, quota, kept.key, kept.more, self._time_us, keeps_days=keeps_days)
 
-    async def _ask(self, keys: list[bytes], arguments: list[bytes]) -> list[Any]:
+    async def _ask(self, keys: list[bytes], arguments: list[bytes], how: bytes, cost: int = 1) -> list[Any]:
         script, digest = _script()
         time = b"" if self._time_us is None else b"%d" % self._time_us()
-        rest = [b"%d" % len(keys), *keys, self._taking, time, *arguments]
+        rest = [b"%d" % len(keys), *keys, how, time, b"%d" % max(-_LARGEST, min(cost, _LARGEST)), *arguments]
         connection = self._connections.here()
         try:
             reply = await connection.call(command([b"EVALSHA", digest, *rest]))
@@ -212,20 +212,41 @@ class _Kept:
         return self._head + b"#" + blake2b(text, digest_size=32).hexdigest().encode()
 
 
+def _asked(kept: Sequence[_Kept], keys: Sequence[str | None]) -> tuple[list[bytes], list[bytes], list[int | None]]:
+    """What the script is given for some limits, and where the answer of each stands. What is the same is asked once."""
+    places: dict[bytes, int] = {}
+    names: list[bytes] = []
+    arguments: list[bytes] = []
+    at: list[int | None] = []
+    for each, key in zip(kept, keys, strict=True):
+        if key is None:
+            at.append(None)
+            continue
+        name, settings = each.key(key), each.settings
+        place = places.setdefault(name + b"\0" + b" ".join(settings), len(places))
+        at.append(place)
+        if place == len(places) - 1 and len(arguments) == 3 * place:
+            names += (name, *each.more)
+            arguments += settings
+    return names, arguments, at
+
+
 def _bucket_taken(bucket: Bucket) -> Callable[[int, int], Taken]:
     @lru_cache(maxsize=5000)
     def full_of(left: int) -> Taken:
         return allowed(left, bucket)
 
     def taken(left: int, _: int) -> Taken:
-        return full_of(left) if left >= 0 else refused(-left / 1e6, bucket)
+        return full_of(left) if left >= 0 else refused(-left / 1e6 if left > -_LARGEST else inf, bucket)
 
     return taken
 
 
 def _quota_taken(left: int, reset: int) -> Taken:
     reset_s = reset / 1e6
-    return Taken(True, left, 0.0, reset_s) if left >= 0 else Taken(False, 0, reset_s, reset_s)
+    if left >= 0:
+        return Taken(True, left, 0.0, reset_s)
+    return Taken(False, 0, reset_s if left > -_LARGEST else inf, reset_s)
 
 
 def _window_taken(left: int, reset: int) -> Taken:

@@ -16,7 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.limits import Decided, Limit, decided
@@ -26,6 +26,9 @@ from gatewaykit.core.window import Window
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.waiting import SingleFlight
+
+if TYPE_CHECKING:
+    from gatewaykit.ports import ChargeVerb, LimitsVerb
 
 __all__ = ["OnStoreError", "RemoteThrottleStore", "ResilientThrottleStore"]
 
@@ -57,7 +60,8 @@ class RemoteThrottleStore(Protocol):
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]: ...
     def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]: ...
     def window(self, name: str, window: Window) -> Callable[[str], Awaitable[Taken]]: ...
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]: ...
+    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]: ...
+    def charge(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], Awaitable[None]]: ...
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
     ) -> Awaitable[dict[str, list[tuple[int, int]]]]: ...
@@ -111,30 +115,42 @@ class ResilientThrottleStore:
         """The verb that counts one request of a key in its window."""
         return self._guarded(self._store.window(name, window), self._alone(name, window), self._throttles.answer)
 
-    def limits(
-        self, name: str, limits: Sequence[Limit]
-    ) -> Callable[[Sequence[str | None]], Decided | Awaitable[Decided]]:
-        """The verb that takes one token of each limit, or none of any. Without the store it denies where one denies."""
+    def limits(self, name: str, limits: Sequence[Limit]) -> LimitsVerb:
+        """The verb that takes tokens of each limit, or none of any. Without the store it denies where one denies."""
         limits = tuple(limits)
-        answers = [self._rule(limit).answer for limit in limits]
-        local = [place for place, answer in enumerate(answers) if answer == "local"]
-        count = self._local.limits(name, [_part(limits[place], self._rule(limits[place])) for place in local])
+        answers: list[str] = [self._rule(limit).answer for limit in limits]
+        local, parts = self._of_this_process(limits)
+        count, ask = self._local.limits(name, parts), self._store.limits(name, limits)
 
-        def without(keys: Sequence[str | None]) -> Decided:
+        def without(asked_for: tuple[Sequence[str | None], int]) -> Decided:
+            keys, cost = asked_for
             if any(answer == "deny" and key is not None for answer, key in zip(answers, keys)):
                 raise StoreError(_WITHOUT)
             asked = [None if key is None else _free(limit) for limit, key in zip(limits, keys)]
-            answer = count([keys[place] for place in local])
+            answer = count([keys[place] for place in local], cost)
             for place, taken in zip(local, answer.taken):
                 asked[place] = taken
             if answer.refused is None:
-                return decided(asked, limits)
+                return decided(asked, limits, cost)
             return Decided(local[answer.refused], tuple, asked)
 
         def answer_for(answers: list[str]) -> str:
             return next((answer for answer in ("deny", "local") if answer in answers), "allow")
 
-        return self._guarded(self._store.limits(name, limits), without, answer_for(list(answers)))
+        verb = self._guarded(lambda asked_for: ask(*asked_for), without, answer_for(answers))
+        return lambda keys, cost=1: verb((keys, cost))
+
+    def charge(self, name: str, limits: Sequence[Limit]) -> ChargeVerb:
+        """The verb that settles. Without the store, what this process counts is settled."""
+        local, parts = self._of_this_process(limits)
+        here, ask = self._local.charge(name, parts), self._store.charge(name, limits)
+
+        def without(asked_for: tuple[Sequence[str | None], int]) -> None:
+            keys, amount = asked_for
+            here([keys[place] for place in local], amount)
+
+        verb = self._guarded(lambda asked_for: ask(*asked_for), without, "settled here")
+        return lambda keys, amount: verb((keys, amount))
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -156,6 +172,11 @@ class ResilientThrottleStore:
     async def aclose(self) -> None:
         """Close the store's connection. It opens again when needed."""
         await self._store.aclose()
+
+    def _of_this_process(self, limits: Sequence[Limit]) -> tuple[list[int], list[Limit]]:
+        """The places of the limits that are counted here without the store, and the part of each."""
+        local = [place for place, limit in enumerate(limits) if self._rule(limit).answer == "local"]
+        return local, [_part(limits[place], self._rule(limits[place])) for place in local]
 
     def _rule(self, limit: Limit) -> OnStoreError:
         return self._quotas if isinstance(limit, Quota) else self._throttles

@@ -11,6 +11,8 @@ store of its own; a store that keeps data elsewhere starts empty.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +25,7 @@ from gatewaykit.core.window import KINDS, Window, WindowState
 from gatewaykit.core.window import take as take_window
 
 if TYPE_CHECKING:
-    from gatewaykit.ports import ThrottleStore
+    from gatewaykit.ports import LimitsVerb, ThrottleStore
 
 __all__ = ["ThrottleStoreContract"]
 
@@ -215,6 +217,80 @@ class ThrottleStoreContract:
 
         self._check(check)
 
+    def test_a_cost_is_taken_as_a_whole_or_not_at_all(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            for limit in (Bucket(1.0, 5), Quota(5, "DAY"), *(Window(5, 60.0, kind) for kind in KINDS)):
+                verb = store.limits("cost", (limit,))
+                answers = [(await _all(verb(("a",), cost))) for cost in (3, 3, 0, 2, 0, 1)]
+                assert [answer.refused for answer in answers] == [None, 0, None, None, None, 0], limit
+                left = [answer.taken[0] and answer.taken[0].remaining for answer in answers]
+                assert left == [2, 0, 2, 0, 0, 0], limit
+                (never,) = (await _all(verb(("b",), 6))).taken
+                assert never is not None
+                assert (never.allowed, never.retry_after_s) == (False, math.inf), limit
+                assert (await _all(verb(("b",), 5))).refused is None
+
+        self._check(check)
+
+    def test_a_cost_that_one_limit_refuses_costs_the_others_nothing(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            verb = store.limits("costs", (Bucket(1.0, 10), Window(7, 60.0, "fixed"), Quota(4, "DAY")))
+            keys = ("a", "b", "c")
+            answers = [await _all(verb(keys, cost)) for cost in (3, 5, 2, 1)]
+            assert [answer.refused for answer in answers] == [None, 1, 2, None]
+            left = [[taken and taken.remaining for taken in answer.taken] for answer in answers]
+            assert left == [[7, 4, 1], [7, 0, 0], [7, 4, 0], [6, 3, 0]]
+
+        self._check(check)
+
+    def test_what_is_charged_is_owed_and_what_is_given_back_never_makes_more_than_all(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            for limit in (Bucket(1.0, 5), Quota(5, "DAY"), *(Window(5, 60.0, kind) for kind in ("fixed", "sliding"))):
+                take, charge = store.limits("settle", (limit,)), store.charge("settle", (limit,))
+
+                async def left(take: LimitsVerb = take) -> int | None:
+                    (taken,) = (await _all(take(("a",), 0))).taken
+                    return taken.remaining if taken and taken.allowed else None
+
+                await _all(take(("a",), 2))
+                await _settled(charge(("a",), -1))
+                assert await left() == 4, limit
+                await _settled(charge(("a",), -100))
+                assert await left() == 5, limit
+                await _settled(charge(("a",), 12))
+                assert await left() is None, limit
+                await _settled(charge(("a",), -8))
+                assert await left() == 1, limit
+                await _settled(charge((None,), 5))
+                await _settled(charge(("a",), 0))
+                assert await left() == 1, limit
+
+        self._check(check)
+
+    def test_a_bucket_pays_its_debt_before_it_gives_again(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            bucket = Bucket(1.0, 2)
+            take, charge, others = store.bucket("debt", bucket), store.charge("debt", (bucket,)), itertools.count()
+            await _settled(charge(("a",), 12))
+            for _ in range(10):
+                taken = await _answer(take("a"))
+                assert (taken.allowed, taken.remaining) == (False, 0)
+                clock.advance(1)
+                await _answer(take(f"other {next(others)}"))
+            clock.advance(1)
+            assert (await _answer(take("a"))).allowed
+
+        self._check(check)
+
+    def test_whoever_only_looks_charges_nothing(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            limits = (Bucket(1.0, 2), Quota(2, "DAY"), Window(2, 60.0, "moving"))
+            await _settled(store.looking().charge("look", limits)(("a", "a", "a"), 2))
+            taken = (await _all(store.limits("look", limits)(("a", "a", "a")))).taken
+            assert [each and each.remaining for each in taken] == [1, 1, 1]
+
+        self._check(check)
+
     def test_looking_at_several_limits_takes_nothing(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             limits, looking = (Bucket(1.0, 2), Quota(3, "DAY")), store.looking()
@@ -254,6 +330,11 @@ class ThrottleStoreContract:
 
 async def _all(answer: Decided | Awaitable[Decided]) -> Decided:
     return answer if isinstance(answer, Decided) else await answer
+
+
+async def _settled(answer: Awaitable[None] | None) -> None:
+    if answer is not None:
+        await answer
 
 
 async def _answer(answer: Taken | Awaitable[Taken]) -> Taken:
