@@ -219,7 +219,8 @@ class ThrottleStoreContract:
 
     def test_a_cost_is_taken_as_a_whole_or_not_at_all(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            for limit in (Bucket(1.0, 5), Quota(5, "DAY"), *(Window(5, 60.0, kind) for kind in KINDS)):
+            several: list[Limit] = [Bucket(1.0, 5), Quota(5, "DAY"), *(Window(5, 60.0, kind) for kind in KINDS)]
+            for limit in several:
                 verb = store.limits("cost", (limit,))
                 answers = [(await _all(verb(("a",), cost))) for cost in (3, 3, 0, 2, 0, 1)]
                 assert [answer.refused for answer in answers] == [None, 0, None, None, None, 0], limit
@@ -245,7 +246,9 @@ class ThrottleStoreContract:
 
     def test_what_is_charged_is_owed_and_what_is_given_back_never_makes_more_than_all(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            for limit in (Bucket(1.0, 5), Quota(5, "DAY"), *(Window(5, 60.0, kind) for kind in ("fixed", "sliding"))):
+            windows = [Window(5, 60.0, kind) for kind in ("fixed", "sliding")]
+            several: list[Limit] = [Bucket(1.0, 5), Quota(5, "DAY"), *windows]
+            for limit in several:
                 take, charge = store.limits("settle", (limit,)), store.charge("settle", (limit,))
 
                 async def left(take: LimitsVerb = take) -> int | None:
