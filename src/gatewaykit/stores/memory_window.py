@@ -131,7 +131,8 @@ class CountedKeys:
     def _turn(self, now: float) -> None:
         """The next window begins."""
         length = length_us(self.limit)
-        number = round((now + self._since_s) * 1e6) // length
+        # Rounding could find the number of the window that ends: it would be counted anew.
+        number = max(self._number + 1, round((now + self._since_s) * 1e6) // length)
         follows = number == self._number + 1 and self.limit.kind == "sliding"
         self.old, self.young, self._before = self.young if follows else {}, {}, {}
         self._number, self._end_s = number, (number + 1) * length / 1e6 - self._since_s
