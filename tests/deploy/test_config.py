@@ -22,7 +22,7 @@ SETTINGS = (
 )
 OF_AN_API = (
     "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers, "
-    "and timeout"
+    "method_settings and timeout"
 )
 
 WHOLE = """\

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket
 from gatewaykit.core.usage_plan import (
     EVERY_METHOD,
@@ -26,6 +27,7 @@ from gatewaykit.policies.usage_plan import HierarchyPolicy, PlanLevels
 
 if TYPE_CHECKING:
     from gatewaykit.core.context import ApiFacts
+    from gatewaykit.core.window import Window
     from gatewaykit.deploy.settings import Locate
 
 __all__ = ["EffectiveLimits", "Hierarchy", "HierarchyOptions", "read_hierarchy"]
@@ -140,4 +142,10 @@ class Hierarchy:
 
 
 def _texts(found: Sequence[Level]) -> tuple[str, ...]:
-    return tuple(f"{level.name}: {limit_text(level.limit)}" for level in found)
+    return tuple(f"{level.name} {_short(level.limit)}" for level in found)
+
+
+def _short(limit: Bucket | Quota | Window) -> str:
+    if isinstance(limit, Bucket):
+        return f"{limit.rate:.6g}/s burst {limit.burst}"
+    return limit_text(limit).replace(" requests", "")

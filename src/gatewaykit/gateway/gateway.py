@@ -90,9 +90,10 @@ class Explanation:
         lines.append(f"  route      {where}")
         facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
         lines += [f"  {name:<10} {text}" for name, text in facts if text]
-        lines += [
-            f"  {step.verdict:<10} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
-        ]
+        for step in self.steps:
+            first, *more = step.detail.split("; ") if step.verdict == "passed" else [step.detail]
+            lines.append(f"  {step.verdict:<10} {step.policy}{f': {first}' if first else ''}")
+            lines += [f"{'':<13}{text}" for text in more]  # a line for each limit
         return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Refusal
 from gatewaykit.core.usage_plan import ACCOUNT
 from gatewaykit.ports import Policy
+from gatewaykit.units import duration_text
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import LimitState, Request
@@ -75,5 +76,5 @@ def _note(request: Request, name: str, answer: Answer, before: int) -> Answer:
 
 def _left(limit: LimitState) -> str:
     """What a limit has left, and when it is whole again."""
-    whole = f", all again in {limit.reset_s:.3g} s" if 0 < limit.reset_s < inf else ""
+    whole = f", all again in {duration_text(limit.reset_s)}" if 0 < limit.reset_s < inf else ""
     return f"{limit.name}: {limit.remaining} of {limit.limit} left{whole}"
