@@ -28,7 +28,7 @@ from limits.errors import ConcurrentUpdateError, ConfigurationError, StorageErro
 from limits.storage import MemoryStorage, Storage, storage_from_string
 
 from gatewaykit.clock import SYSTEM, Clock
-from gatewaykit.core.limits import Decided, Limit, decided
+from gatewaykit.core.limits import Decided, Limit, decided, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.core.window import Window
@@ -92,11 +92,11 @@ class LimitsStore:
         decide = self._deciding(name, window)
         return lambda key: decide(key, 1)
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Decided | Awaitable[Decided]]:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Decided | Awaitable[Decided]]:
         """The verb for a list with one window in it. Raises ConfigError for any other."""
         if len(limits) != 1 or not isinstance(limits[0], Window):
             self._cannot("several limits, all or none", "one throttle with a window for each")
-        decide = self._deciding(name, limits[0])
+        decide = self._deciding(names_of(name, limits)[0], limits[0])
 
         def take(keys: Sequence[str | None], cost: int = 1) -> Decided | Awaitable[Decided]:
             (key,) = keys
@@ -108,7 +108,7 @@ class LimitsStore:
 
         return take
 
-    def charge(self, name: str, limits: Sequence[Limit]) -> NoReturn:
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> NoReturn:
         """Raises ConfigError: what a request has cost must be known when it comes."""
         self._cannot("costs that are known at the end", "a cost that the request shows")
 
