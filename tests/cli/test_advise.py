@@ -195,7 +195,7 @@ def test_a_terminal_sees_how_far_it_is(run: Run, here: Path, monkeypatch: pytest
 
     terminal, seconds = Terminal(), itertools.count(0.0)
     (here / "access.log").write_text(clf(0) * 20_000)
-    monkeypatch.setattr(log_files, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(log_files.SYSTEM, "monotonic", lambda: next(seconds))
     monkeypatch.setattr(sys, "stderr", terminal)
 
     run("advise", "access.log", "--json")

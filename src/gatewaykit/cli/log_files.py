@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from io import BufferedReader, FileIO
 from tempfile import SpooledTemporaryFile
-from time import monotonic
 from typing import IO, Final, cast
 
 from gatewaykit.cli.usage import UsageError
+from gatewaykit.clock import SYSTEM
 from gatewaykit.core.log_lines import LogLine, read_line
 from gatewaykit.policies.by import address_key
 
@@ -60,7 +60,7 @@ class LogEvents:
         self._at, self._key = array("d"), array("I")
         self._reached_s = 0.0
         self._blocks: list[int] = []
-        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - `close` closes it
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by close
 
     @property
     def keys(self) -> int:
@@ -200,11 +200,11 @@ class _Progress:
     """How far it is, twice a second, where somebody looks."""
 
     def __init__(self) -> None:
-        self._on, self._next, self._said = sys.stderr.isatty(), monotonic() + 0.5, False
+        self._on, self._next, self._said = sys.stderr.isatty(), SYSTEM.monotonic() + 0.5, False
 
     def show(self, lines: int) -> None:
-        if self._on and monotonic() >= self._next:
-            self._next, self._said = monotonic() + 0.5, True
+        if self._on and SYSTEM.monotonic() >= self._next:
+            self._next, self._said = SYSTEM.monotonic() + 0.5, True
             print(f"\r{lines:,} lines", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
