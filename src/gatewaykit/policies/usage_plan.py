@@ -116,6 +116,7 @@ class _Group:
         self._of_key = sum(level.per_key for level in levels)  # these stand first
         self._rest = (_ALL,) * (len(levels) - self._of_key)
         self._take: Any = None
+        self._told = self._states  # bound once
         if levels:
             names, limits = [level.store_name for level in levels], [level.limit for level in levels]
             self._take = runtime.throttles.limits(names, limits)
@@ -136,15 +137,24 @@ class _Group:
 
     def _judge(self, request: Request, decided: Decided, refused: Callable[[Request, Level], None]) -> Answer:
         place = decided.refused
-        if place is None and not self._of_key and request.events is None:
-            return request  # nobody is told of limits that all callers share
-        numbers = decided.taken
-        for limit, taken in zip(self.limits, numbers):
-            if taken is not None:
-                request.limits.append(LimitState(limit.name, limit.size, taken.remaining, taken.reset_s))
+        if place is None and request.events is None:
+            if not self._of_key:
+                return request  # nobody is told of limits that all callers share
+            if request.untold is None and request._limits is None:
+                request.untold = (self._told, decided)  # what is left is worked out where somebody asks
+                return request
+        request.limits.extend(self._told(decided))
         if place is None:
             return request
         refused(request, self.levels[place])
-        taken = numbers[place]
+        taken = decided.taken[place]
         assert taken is not None  # it refused
         return self.answers[place].refuse(taken)
+
+    def _states(self, decided: Decided) -> list[LimitState]:
+        """What each limit has left."""
+        return [
+            LimitState(limit.name, limit.size, taken.remaining, taken.reset_s)
+            for limit, taken in zip(self.limits, decided.taken)
+            if taken is not None
+        ]

@@ -1,6 +1,7 @@
 """Up to four buckets, and up to one quota, decided at once in straight code: the limits of API Gateway's hierarchy.
 
 The loop of `memory_limits` does the same for any number; to unpack and to append takes longer there than to decide.
+The code has them in API Gateway's order: a plan's two buckets, its quota, the stage's bucket and the account's.
 Where there are fewer than four buckets, the last stands in the places that are left: what is read twice is read before
 anything is written, and so the same is written twice.
 """
@@ -89,11 +90,11 @@ def straight_verb(
         return take_buckets
 
     at_q, q = quota
-    pick = _picked(many, (at_a, at_b, at_c, at_d, at_q))
+    pick = _picked(many, (at_a, at_b, at_q, at_c, at_d))
     placed = _placed(many, [at_a, at_b, at_c, at_d, at_q], numbers)
 
     def take(keys: Any, cost: int = 1) -> Decided:
-        key_a, key_b, key_c, key_d, key_q = keys if pick is None else pick(keys)
+        key_a, key_b, key_q, key_c, key_d = keys if pick is None else pick(keys)
         now, at = monotonic(), wall()
         if at >= q.day_end_s:
             q.turn(at)
