@@ -10,6 +10,7 @@ with one route; what counts is the time each adds to its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from slowapi import Limiter
 from slowapi.middleware import SlowAPIASGIMiddleware
 from slowapi.util import get_remote_address
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -29,14 +30,21 @@ from benchmarks.inproc import answer_of, http_scope, measure, request_to
 from benchmarks.report import Line, at_most, line, say
 from benchmarks.stacks import facts
 from gatewaykit import ThrottleMiddleware, by
+from gatewaykit.clock import SYSTEM
+from gatewaykit.core.http import Request
+from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.core.limits import Limit
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket
+from gatewaykit.core.usage_plan import ApiStage, Level, UsagePlan, levels
+from gatewaykit.policies.usage_plan import HierarchyPolicy, PlanLevels
+from gatewaykit.ports import Runtime
 from gatewaykit.stores.memory import MemoryThrottleStore
+from gatewaykit.upstream.http import HttpTransport
 
 __all__ = ["run"]
 
-_QUOTA: Final = Quota(10**9, "MONTH")
+_METHOD: Final = "GET /pets/{id}"
 _LOAD: Final = {"idle": 1e9, "in use": 1e6}
 """Rates with which buckets are full again at each request, and with which they are not."""
 
@@ -51,25 +59,28 @@ def _hierarchy(rounds: int) -> list[Line]:
     say("  account, stage, method, plan and quota in one decision")
     lines = []
     for what, rate in _LOAD.items():
-        limits = [Bucket(rate, burst) for burst in (5000, 4000, 3000, 2000)]
+        plan = UsagePlan(
+            "gold", throttle=Bucket(rate, 3000), quota=Quota(10**9, "MONTH"), keys=tuple(KEYS),
+            stages=(ApiStage(methods={_METHOD: Bucket(rate, 2000)}),),
+        )  # fmt: skip
+        found = levels((plan, plan.stages[0]), "shop/prod", _METHOD, Bucket(rate, 4000), ("1/here", Bucket(rate, 5000)))
         times = measure(
             {
-                "five": _five([*limits, _QUOTA]),
+                "five": _five([level.limit for level in found]),
+                "policy": _policy(plan, found),
                 "dict": _one(gcra(rate, 5000)),
                 "limits": _one(_five_of_limits()),
             },
             rounds=rounds,
         )
-        each = [nanoseconds / len(KEYS) / 1000 for nanoseconds in times.rounds["five"]]
-        lines += [
-            line("limits", f"hierarchy of five, {what}: one decision", each, unit="us"),
-            line("limits", f"hierarchy of five, {what} / one GCRA in a dict", times.ratios("five", "dict"), at_most(4)),
-            line(
-                "limits",
-                f"hierarchy of five, {what}: five fixed windows of limits / ours",
-                times.ratios("limits", "five"),
-            ),
-        ]
+        for how, case in (("in the store", "five"), ("by the policy", "policy")):
+            each = [nanoseconds / len(KEYS) / 1000 for nanoseconds in times.rounds[case]]
+            name = f"hierarchy of five {how}, {what}"
+            lines += [
+                line("limits", f"{name}: one decision", each, unit="us"),
+                line("limits", f"{name} / one GCRA in a dict", times.ratios(case, "dict"), at_most(4)),
+                line("limits", f"{name}: five fixed windows of limits / ours", times.ratios("limits", case)),
+            ]
     return lines
 
 
@@ -78,7 +89,28 @@ def _five(limits: Sequence[Limit]) -> Callable[[], None]:
 
     def case() -> None:
         for key in KEYS:
-            decide(("", "prod", "GET /pets/{id}", key, key))
+            decide((key, key, key, "all", "all"))
+
+    return case
+
+
+def _policy(plan: UsagePlan, found: tuple[Level, ...]) -> Callable[[], None]:
+    """The policy that a method of a definition has, on requests whose key is known."""
+    by_key = {key: PlanLevels(plan, found) for key in KEYS}
+    policy = HierarchyPolicy(levels=(), by_key=by_key, api_stage="shop/prod", verb="GET", resource="/pets/{id}")
+    runtime = Runtime(
+        clock=SYSTEM, throttles=MemoryThrottleStore(), transport=HttpTransport(), entropy=os.urandom
+    )  # fmt: skip
+    on_request: Any = policy.bind(runtime).on_request
+    requests = [Request("GET", "/pets/7") for _ in KEYS]
+    for request, key in zip(requests, KEYS):
+        request.api_key = ApiKey(id=key, value=facts.API_KEY)
+
+    def case() -> None:
+        for request in requests:
+            request.untold = None  # as on a request that is new
+            if on_request(request) is not request:
+                raise RuntimeError("a request was refused")
 
     return case
 
@@ -130,7 +162,7 @@ def _middleware(rounds: int) -> list[Line]:
 
 
 def _starlette() -> Any:
-    async def hello(request: Request) -> Response:
+    async def hello(request: StarletteRequest) -> Response:
         return Response(b'{"hello":"you"}', media_type="application/json")
 
     return Starlette(routes=[Route("/hello", hello)])

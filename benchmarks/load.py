@@ -256,14 +256,21 @@ async def _bare(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _gateway(store: str) -> Any:
-    from gatewaykit import Gateway, by, quota, throttle
+    from gatewaykit import Gateway
 
-    limits = [
-        throttle(rate=_ACCOUNT_RATE, burst=_ACCOUNT_BURST, key=by.everyone, name="account"),
-        throttle(rate=2 * _ACCOUNT_RATE, burst=_ACCOUNT_BURST, key=by.api_key, name="plan"),
-        quota(limit=10**9, period="MONTH", key=by.api_key, name="plan-quota"),
-    ]
-    return Gateway.from_openapi(_document(), api_keys={"partner": _KEY}, policies=limits, store=store)
+    plan = {
+        "throttle": {"rate": 2 * _ACCOUNT_RATE, "burst": _ACCOUNT_BURST},
+        "quota": {"limit": 10**9, "period": "MONTH"},
+        "keys": ["partner"],
+        "stages": [{}],
+    }
+    return Gateway.from_openapi(
+        _document(),
+        api_keys={"partner": _KEY},
+        usage_plans={"gold": plan},
+        account_limit={"rate": _ACCOUNT_RATE, "burst": _ACCOUNT_BURST},
+        store=store,
+    )
 
 
 def _document() -> dict[str, Any]:
