@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b, sha1
 from importlib.resources import files
@@ -45,7 +46,7 @@ _GATEWAY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class RedisThrottleStore:
     """Token buckets, quotas and windows on a server. `time_us` replaces the server's clock, for tests only."""
 
-    __slots__ = ("_connections", "_prefix", "_taking", "_time_us")
+    __slots__ = ("_connections", "_prefix", "_reading", "_taking", "_time_us")
 
     def __init__(
         self, address: RedisAddress, *, gateway: str = "default", time_us: Callable[[], int] | None = None
@@ -53,8 +54,10 @@ class RedisThrottleStore:
         if not _GATEWAY.fullmatch(gateway):
             raise ValueError(f"a gateway's name is up to 64 letters, digits and . _ -, not {gateway!r}")
         script, _ = _script()
-        self._connections = RedisConnections(address, [command([b"SCRIPT", b"LOAD", script])])
-        self._prefix = b"gatewaykit:{%b}:" % gateway.encode()
+        self._prefix = prefix = b"gatewaykit:{%b}:" % gateway.encode()
+        load, named = [command([b"SCRIPT", b"LOAD", script])], f"{address.client_name}:{gateway}"
+        self._connections = RedisConnections(replace(address, client_name=f"{named}:limits"), load, key=prefix)
+        self._reading = RedisConnections(replace(address, client_name=f"{named}:usage"), key=prefix)
         self._time_us, self._taking = time_us, _TAKE
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]:
@@ -112,22 +115,23 @@ class RedisThrottleStore:
     def looking(self) -> RedisThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = object.__new__(RedisThrottleStore)
-        store._connections, store._prefix, store._time_us = self._connections, self._prefix, self._time_us
-        store._taking = _LOOK
+        store._connections, store._reading, store._prefix = self._connections, self._reading, self._prefix
+        store._time_us, store._taking = self._time_us, _LOOK
         return store
 
     async def ping(self) -> None:
-        """Whether the server answers. Raises StoreError."""
-        await self._connections.here().call(_PING)
+        """Whether the server can write: one that is full, or a replica, answers and cannot. Raises StoreError."""
+        await self._connections.call(command([b"SET", self._prefix + b"probe", b"", b"PX", b"1000"]))
 
     async def aclose(self) -> None:
-        """Close this loop's connection. It opens again when needed."""
+        """Close this loop's connections. They open again when needed."""
         await self._connections.aclose()
+        await self._reading.aclose()
 
     def _single(self, name: str, limit: Limit) -> Callable[[str], Awaitable[Taken]]:
         kept = _Kept(self._prefix, name, limit)
-        _, digest = _script()
-        parts = 7 + len(kept.more) + len(kept.settings)
+        script, digest = _script()
+        again, parts = self._connections.again, 7 + len(kept.more) + len(kept.settings)
         head = b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n%d\r\n" % (parts, digest, 1 + len(kept.more))
         tail = command((*kept.more, self._taking, b"", b"1", *kept.settings)).split(b"\r\n", 1)[1]
         key_of, taken, here, timed = kept.key, kept.taken, self._connections.here, self._time_us is not None
@@ -137,12 +141,12 @@ class RedisThrottleStore:
             if timed:
                 left, reset = await self._ask([name, *kept.more], list(kept.settings), self._taking)
                 return taken(left, reset)
+            connection = here()
+            wire = b"%b$%d\r\n%b\r\n%b" % (head, len(name), name, tail)
             try:
-                reply = await here().call(b"%b$%d\r\n%b\r\n%b" % (head, len(name), name, tail))
+                reply = await connection.call(wire)
             except ReplyError as error:
-                if not str(error).startswith("NOSCRIPT"):
-                    raise
-                reply = await self._ask([name, *kept.more], list(kept.settings), self._taking)
+                reply = await again(error, connection, wire, script)
             if type(reply) is not list or len(reply) != 2 or type(reply[0]) is not int or type(reply[1]) is not int:
                 raise self._no_answer()
             return taken(reply[0], reply[1])
@@ -152,19 +156,13 @@ class RedisThrottleStore:
     def _usage(self, name: str, quota: Quota) -> RedisUsage:
         kept = _Kept(self._prefix, name, quota)
         keeps_days = name.startswith(PLAN)
-        return RedisUsage(self._connections, quota, kept.key, kept.more, self._time_us, keeps_days=keeps_days)
+        return RedisUsage(self._reading, quota, kept.key, kept.more, self._time_us, keeps_days=keeps_days)
 
     async def _ask(self, keys: list[bytes], arguments: list[bytes], how: bytes, cost: int = 1) -> list[Any]:
         script, digest = _script()
         time = b"" if self._time_us is None else b"%d" % self._time_us()
         rest = [b"%d" % len(keys), *keys, how, time, b"%d" % max(-_LARGEST, min(cost, _LARGEST)), *arguments]
-        connection = self._connections.here()
-        try:
-            reply = await connection.call(command([b"EVALSHA", digest, *rest]))
-        except ReplyError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-            reply = await connection.call(command([b"EVAL", script, *rest]))
+        reply = await self._connections.call(command([b"EVALSHA", digest, *rest]), script)
         if type(reply) is not list or len(reply) != 2 * len(arguments) // 3 or {*map(type, reply)} != {int}:
             raise self._no_answer()
         return reply
@@ -253,9 +251,6 @@ def _window_taken(left: int, reset: int) -> Taken:
     if left >= 0:
         return Taken(True, left, 0.0, reset / 1e6)
     return Taken(False, 0, -left / 1e6 if left > -_LARGEST else inf, reset / 1e6)
-
-
-_PING: Final = command([b"PING"])
 
 
 @lru_cache(maxsize=1)
