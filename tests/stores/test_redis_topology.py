@@ -256,15 +256,17 @@ async def test_sentinels_that_do_not_know_the_master_or_the_password_say_so() ->
 
 
 async def test_one_sentinel_that_is_behind_is_outvoted() -> None:
-    with running() as server, running("--replicaof", "127.0.0.1", "1") as past:
-        with answering(lambda _: said(past)) as behind, answering(lambda _: said(server)) as one:
-            with answering(lambda _: said(server)) as two:
-                seeds = tuple(("127.0.0.1", port) for port in (behind, 1, one, two))
-                store = RedisThrottleStore(RedisAddress(topology="sentinel", seeds=seeds, master="shop", timeout_s=10))
+    with (
+        running() as server, running("--replicaof", "127.0.0.1", "1") as past,
+        answering(lambda _: said(past)) as behind, answering(lambda _: said(server)) as one,
+        answering(lambda _: said(server)) as two,
+    ):  # fmt: skip
+        seeds = tuple(("127.0.0.1", port) for port in (behind, 1, one, two))
+        store = RedisThrottleStore(RedisAddress(topology="sentinel", seeds=seeds, master="shop", timeout_s=10))
 
-                answer = await store.bucket("b", Bucket(1e-3, 5))("key")
+        answer = await store.bucket("b", Bucket(1e-3, 5))("key")
 
-                await store.aclose()
+        await store.aclose()
     assert answer.remaining == 4
 
 
