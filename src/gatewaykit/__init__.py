@@ -13,7 +13,8 @@ _HOME = {
     "BufferedSink": "observe.access_log", "access_log": "observe.access_log",
     "address_filter": "policies.address_filter", "api_key": "policies.api_key",
     "authenticate": "policies.authenticate", "by": "policies.by", "cognito": "policies.cognito",
-    "cors": "policies.cors", "credentials_env": "policies.credentials", "credentials_lookup": "policies.credentials",
+    "cors": "policies.cors", "cost": "policies.cost", "credentials_env": "policies.credentials",
+    "credentials_lookup": "policies.credentials",
     "credentials_file": "policies.credentials_file", "forward_auth": "policies.forward_auth", "iam": "policies.iam",
     "idempotency": "policies.idempotency", "introspection": "policies.introspection", "jwt": "policies.jwt",
     "lambda_authorizer": "policies.lambda_authorizer", "mtls": "policies.mtls",
@@ -47,7 +48,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     home = import_module(f"gatewaykit.{_HOME[name]}")
-    value = home if name in ("by", "steps") else getattr(home, name)
+    value = home if name in ("by", "cost", "steps") else getattr(home, name)
     globals()[name] = value
     return value
 

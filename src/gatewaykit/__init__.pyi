@@ -45,6 +45,7 @@ from gatewaykit.observe.access_log import BufferedSink as BufferedSink
 from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by
+from gatewaykit.policies import cost as cost
 from gatewaykit.policies import steps as steps
 from gatewaykit.policies.address_filter import address_filter as address_filter
 from gatewaykit.policies.api_key import api_key as api_key

@@ -38,7 +38,7 @@ class BodyWrapper(Protocol):
 
     A Refusal in place of bytes ends the response: it is what the client gets, or, where the head is out already, a
     broken connection. A wrapper with a true attribute `holds_head` keeps the head back until it gives a byte, or the
-    body is over.
+    body is over. One with a true attribute `observes` gives back what it is given, so a Content-Length still holds.
     """
 
     def __call__(self, chunk: bytes, more: bool, /) -> bytes | Refusal: ...

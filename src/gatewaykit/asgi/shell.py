@@ -173,7 +173,8 @@ def _transforming(chain: Chain, request: Request, send: Send) -> Send:
             for wrap in way.wraps:
                 if (wrapper := wrap(request, head)) is not None:
                     wrappers.append(wrapper)
-                    drop_content_length(head)
+                    if not getattr(wrapper, "observes", False):
+                        drop_content_length(head)
             message = {**message, "status": head.status, "headers": head.headers}
             if any(getattr(wrapper, "holds_head", False) for wrapper in wrappers):
                 held = message

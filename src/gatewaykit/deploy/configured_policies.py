@@ -17,6 +17,7 @@ from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.costing import CostOf
 from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.idempotency_settings import IdempotencySettings
@@ -99,6 +100,7 @@ class ThrottleSettings:
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class QuotaSettings:
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "make_runtime"]
 
 PROFILES = ("aws", "web")
-_VERBS = ("bucket", "quota", "window", "limits", "looking", "aclose")
+_VERBS = ("bucket", "quota", "window", "limits", "charge", "looking", "aclose")
 
 
 def make_runtime(

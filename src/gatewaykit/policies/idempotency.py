@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from gatewaykit.core.http import Request, Response, header_values
 from gatewaykit.core.idempotency import Begun, Verdict, digest, pack, parse_key, unpack
+from gatewaykit.core.outcome import may_have_run
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError, Problem, StoreError
 from gatewaykit.policies import by
@@ -39,14 +40,6 @@ _VERBS: Final = ("begin", "look", "finish", "release", "aclose")
 _MOST_BYTES: Final = 1_000_000  # what every store takes in one piece
 _CREDENTIALS: Final = (b"authorization", b"x-api-key")
 _UNNAMED: Final[tuple[object, ...]] = (by.header, by.claim)  # which need a name first
-_OUTCOME_UNKNOWN: Final = frozenset(
-    (
-        Reason.INTEGRATION_TIMEOUT, Reason.INTEGRATION_BROKE_OFF, Reason.INTEGRATION_RESPONSE_INVALID,
-        Reason.INTEGRATION_RESPONSE_TOO_LARGE, Reason.NO_INTEGRATION_RESPONSE, Reason.MAPPING_FAILED,
-        Reason.CLIENT_GONE, Reason.INTERNAL_ERROR,
-    )
-)  # fmt: skip
-"""After these the back end may have done its work, or be at it still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +200,7 @@ class _Bound(Bound):
 
     async def _settle(self, request: Request, response: Response, place: bytes, holder: bytes) -> Response:
         config, refusal = self._config, request.refusal
-        if refusal is not None and refusal.reason in _OUTCOME_UNKNOWN:
+        if refusal is not None and may_have_run(refusal):
             return response
         try:
             if refusal is not None or (response.status >= 500 and not config.keep_errors):

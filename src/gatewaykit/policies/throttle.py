@@ -15,12 +15,15 @@ from gatewaykit.core.throttle import Bucket, interval_s
 from gatewaykit.core.window import Window
 from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.cost import cost_problems
 from gatewaykit.policies.limit import Limit, limiting, new_name, option_problems
+from gatewaykit.policies.limit_by_cost import limiting_by_cost
 from gatewaykit.ports import Policy
 from gatewaykit.units import parse_count
 
 if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
+    from gatewaykit.policies.cost import Cost
     from gatewaykit.ports import Runtime
 
 __all__ = ["Throttle", "throttle"]
@@ -40,24 +43,25 @@ class Throttle(Policy):
     name: str
     headers: bool = False
     without_key: str = "refuse"
+    cost: Cost = 1
 
     def bind(self, runtime: Runtime) -> Policy:
         limit = self.limit
         if isinstance(limit, Window):
             size, window_s = limit.limit, limit.window_s
             text = f"{size} requests in a {limit.kind} window of {window_s:g} s"
-            take = runtime.throttles.window(self.name, limit)
         else:
             size, window_s = limit.burst, limit.burst * interval_s(limit) if limit.rate else float("inf")
             text = f"{limit.rate:.6g} requests a second with a burst of {size}"
-            take = runtime.throttles.bucket(self.name, limit)
-        return limiting(
-            Limit(
-                name=self.name, size=size, window_s=window_s, reason=Reason.THROTTLED, text=text, key=self.key,
-                without_key=self.without_key, headers=self.headers,
-            ),
-            take,
+        named = Limit(
+            name=self.name, size=size, window_s=window_s, reason=Reason.THROTTLED, text=text, key=self.key,
+            without_key=self.without_key, headers=self.headers,
         )  # fmt: skip
+        if self.cost != 1:
+            return limiting_by_cost(named, limit, self.cost, runtime)
+        if isinstance(limit, Window):
+            return limiting(named, runtime.throttles.window(self.name, limit))
+        return limiting(named, runtime.throttles.bucket(self.name, limit))
 
 
 def throttle(
@@ -69,6 +73,7 @@ def throttle(
     name: str = "",
     headers: bool = False,
     without_key: Literal["refuse", "share"] = "refuse",
+    cost: Cost = 1,
 ) -> Throttle:
     """Allow each key `rate` requests a second (a number, or text such as `"5/minute"`), and `burst` at once.
 
@@ -81,6 +86,9 @@ def throttle(
     over an edge; `moving_window` is exact and keeps the instant of every request; `sliding_window` comes close to it
     with two numbers.
 
+    `cost` is what a request counts for: a number, a function from a request to one, or what `gatewaykit.cost` makes: a
+    cost that a header of the request, or the response, says.
+
     A refusal is a 429 with Retry-After and the RateLimit fields (the web profile; API Gateway sends none);
     `headers=True` puts the RateLimit fields on other responses too. `name` tells limits apart in those fields and in
     a shared store: give one where processes that build different lists of policies share a store.
@@ -91,7 +99,7 @@ def throttle(
     >>> login = throttle(rate="5/minute", burst=5, key=by.address)
     >>> search = throttle(rate="100/minute", algorithm="sliding_window", key=by.api_key)
     """
-    problems = list(option_problems("throttle", key, name, without_key))
+    problems = [*option_problems("throttle", key, name, without_key), *cost_problems("throttle", cost)]
     limit: Bucket | Window | None = None
     try:
         count, period_s = parse_count(rate)
@@ -117,7 +125,7 @@ def throttle(
     if problems or key is None or limit is None:
         raise ConfigError(problems)
     return Throttle(
-        limit=limit, key=key, name=name or new_name("throttle"), headers=headers, without_key=without_key
+        limit=limit, key=key, name=name or new_name("throttle"), headers=headers, without_key=without_key, cost=cost
     )  # fmt: skip
 
 
