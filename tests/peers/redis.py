@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from gatewaykit.stores.resp import NOTHING, command, new_parser
 
-__all__ = ["Cluster", "RedisServer", "Watched", "answering", "cluster", "running", "watched"]
+__all__ = ["Cluster", "RedisServer", "Watched", "answering", "cluster", "free_port", "running", "watched"]
 
 _LONGEST_S = 20.0
 _SLOTS = 16384
@@ -114,7 +114,7 @@ class RedisServer:
 def running(*more: str, port: int | None = None) -> Iterator[RedisServer]:
     """A server; `more` are options of its command line."""
     with TemporaryDirectory() as home:
-        server = RedisServer(Path(home), _free_port() if port is None else port, *more)
+        server = RedisServer(Path(home), free_port() if port is None else port, *more)
         server.start()
         try:
             yield server
@@ -155,7 +155,7 @@ def cluster(*more: str) -> Iterator[Cluster]:
     """A cluster that serves."""
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "600", *more]
     with ExitStack() as stack:
-        ports = [_free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(4)]
         nodes = [stack.enter_context(running(*options, "--cluster-port", str(port))) for port in ports]
         for number, node in enumerate(nodes):
             _ok(node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1))
@@ -195,7 +195,7 @@ def watched() -> Iterator[Watched]:
         sentinels = []
         for _ in range(3):
             home = stack.enter_context(TemporaryDirectory())
-            sentinel = RedisServer(Path(home), _free_port())
+            sentinel = RedisServer(Path(home), free_port())
             sentinel.watch(master.port, Watched.PASSWORD, Watched.SENTINELS)
             stack.callback(sentinel.kill)
             sentinel.start()
@@ -242,7 +242,8 @@ def answering(answer: Callable[[bytes], bytes]) -> Iterator[int]:
         thread.join()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
