@@ -299,7 +299,9 @@ async def test_clocks_of_nodes_that_differ_by_minutes_do_not_matter(server: Redi
     address = RedisAddress(port=server.port, timeout_s=10)
     clocks = [VirtualClock(1.7e9 + minutes * 60.0) for minutes in (-20, 0, 45)]
     stores = [ResilientThrottleStore(RedisThrottleStore(address, gateway="skewed"), clock=clock) for clock in clocks]
-    verbs = [store.limits("l", (Bucket(1e-5, 50), Quota(40, "MONTH"), Window(45, 3600.0))) for store in stores]
+    verbs = [
+        store.limits("l", (Bucket(1e-5, 50), Quota(40, "MONTH"), Window(45, 3600.0, "sliding"))) for store in stores
+    ]
     admitted = 0
     for verb in verbs * 30:
         answer = verb(("key",) * 3)
