@@ -99,7 +99,7 @@ async def test_a_server_without_tls_is_a_store_error(home: Path) -> None:
 
 
 DOCUMENTED = (
-    "~gatewaykit:* +ping +select +client|setname +role +cluster|slots +exists +script|load +eval +evalsha "
+    "~gatewaykit:* +select +client|setname +role +cluster|slots +exists +script|load +eval +evalsha "
     "+time +get +set +expire +pexpire +hget +hset +hdel +hkeys +hgetall +strlen +getrange +append"
 )
 
