@@ -76,8 +76,34 @@ class RedisThrottleStore:
         """The verb that takes a number of tokens (one if not said) of each limit, or none of any: one round trip."""
         limits = tuple(limits)
         kept = [_Kept(self._prefix, name, limit) for limit in limits]
+        script, _ = _script()
+        here, again, many, all_apply = self._connections.here, self._connections.again, len(kept), (True,) * len(kept)
+        may_repeat = len({(each.head, each.settings) for each in kept}) < many or self._time_us is not None
+
+        @lru_cache(maxsize=256)  # which of them apply depends on the route and on who asks
+        def together(apply: tuple[bool, ...]) -> _Together:
+            return _Together(kept, apply, self._taking)
+
+        whole = together(all_apply)
 
         async def take(keys: Sequence[str | None], cost: int = 1) -> Decided:
+            if may_repeat or len(keys) != many:
+                return await apart(keys, cost)
+            these = whole if None not in keys else together(tuple([key is not None for key in keys]))
+            if not these.answers:
+                return decided([None] * many, limits, cost)
+            wire, connection = these.wire(keys, cost), here()
+            try:
+                reply = await connection.call(wire)
+            except ReplyError as error:
+                reply = await again(error, connection, wire, script)
+            if type(reply) is not list or len(reply) != these.answers or {*map(type, reply)} != _INTS:
+                raise self._no_answer()
+            if min(reply[::2]) >= 0:
+                return Decided(None, these.numbers, reply)
+            return decided(these.numbers(reply), limits, cost)
+
+        async def apart(keys: Sequence[str | None], cost: int) -> Decided:
             names, arguments, at = _asked(kept, keys)
             reply = await self._ask(names, arguments, self._taking, cost) if names else []
             return decided(
@@ -161,7 +187,7 @@ class RedisThrottleStore:
     async def _ask(self, keys: list[bytes], arguments: list[bytes], how: bytes, cost: int = 1) -> list[Any]:
         script, digest = _script()
         time = b"" if self._time_us is None else b"%d" % self._time_us()
-        rest = [b"%d" % len(keys), *keys, how, time, b"%d" % max(-_LARGEST, min(cost, _LARGEST)), *arguments]
+        rest = [b"%d" % len(keys), *keys, how, time, _cost(cost), *arguments]
         reply = await self._connections.call(command([b"EVALSHA", digest, *rest]), script)
         if type(reply) is not list or len(reply) != 2 * len(arguments) // 3 or {*map(type, reply)} != {int}:
             raise self._no_answer()
@@ -177,37 +203,96 @@ class RedisThrottleStore:
 class _Kept:
     """How one limit is kept: its keys, what the script is told of it, and what the script's numbers mean."""
 
-    __slots__ = ("_head", "limit", "more", "settings", "taken")
+    __slots__ = ("head", "more", "settings", "taken")
 
     def __init__(self, prefix: bytes, name: str, limit: Limit) -> None:
-        self.limit = limit
         text = name.encode("utf-8", "surrogatepass")
         if isinstance(limit, Quota):
             kind = b"usage" if name.startswith(PLAN) else b"quota"
-            self._head = b"%b%b:%b:%d:%b:" % (prefix, kind, limit.period.encode(), len(text), text)
+            self.head = b"%b%b:%b:%d:%b:" % (prefix, kind, limit.period.encode(), len(text), text)
             most, offset = min(limit.limit, _LARGEST), min(limit.offset, _LARGEST)
             self.settings: tuple[bytes, ...] = (limit.period.encode(), b"%d" % most, b"%d" % offset)
-            self.more = (self._head.replace(b":{", b":first:{", 1),) if offset else ()
+            self.more = (self.head.replace(b":{", b":first:{", 1),) if offset else ()
             self.taken: Callable[[int, int], Taken] = _quota_taken
         elif isinstance(limit, Window):
             kind, length, most = limit.kind.encode(), length_us(limit), min(limit.limit, _LARGEST)
-            self._head = b"%bwindow:%b:%d:%d:%d:%b:" % (prefix, kind, length, limit.limit, len(text), text)
+            self.head = b"%bwindow:%b:%d:%d:%d:%b:" % (prefix, kind, length, limit.limit, len(text), text)
             self.settings = (kind, b"%d" % most, b"%d" % length)
             self.more = ()
             self.taken = _window_taken
         else:
             interval = repr(interval_s(limit) * 1e6).encode()
-            self._head = b"%bbucket:%b:%d:%d:%b:" % (prefix, interval, limit.burst, len(text), text)
+            self.head = b"%bbucket:%b:%d:%d:%b:" % (prefix, interval, limit.burst, len(text), text)
             self.settings = (b"BUCKET", interval, b"%d" % min(limit.burst, _LARGEST))
             self.more = ()
             self.taken = _bucket_taken(limit)
 
     def key(self, key: str) -> bytes:
         """Where a key is kept."""
-        text = key.encode("utf-8", "surrogatepass")
+        text = _text(key)
         if len(text) <= _LONGEST_KEY:
-            return self._head + b"=" + text
-        return self._head + b"#" + blake2b(text, digest_size=32).hexdigest().encode()
+            return self.head + b"=" + text
+        return self.head + b"#" + blake2b(text, digest_size=32).hexdigest().encode()
+
+
+class _Together:
+    """A call for some limits, no two of which are the same, with all that is known before the keys are."""
+
+    __slots__ = ("_head", "_more", "_of", "_tail", "_taken", "answers")
+
+    def __init__(self, kept: Sequence[_Kept], apply: Sequence[bool], how: bytes) -> None:
+        _, digest = _script()
+        asked = [each for each, applies in zip(kept, apply) if applies]
+        keys = sum(1 + len(each.more) for each in asked)
+        self._head = command((b"EVALSHA", digest, b"%d" % keys)).replace(b"*3", b"*%d" % (6 + keys + 3 * len(asked)), 1)
+        self._tail = b"".join([_bulk(part) for each in asked for part in each.settings])
+        self._more = _bulk(how) + _bulk(b"")
+        self._of = [
+            (each.head + b"=", len(each.head) + 1, b"".join(map(_bulk, each.more)), each) if applies else None
+            for each, applies in zip(kept, apply)
+        ]
+        self._taken = [each.taken if applies else None for each, applies in zip(kept, apply)]
+        self.answers = 2 * len(asked)
+
+    def wire(self, keys: Sequence[str | None], cost: int) -> bytes:
+        """The command for these keys."""
+        parts, last, text = [self._head], "", b""
+        for key, of in zip(keys, self._of):
+            if of is None or key is None:
+                continue
+            if key is not last:  # the limits of a hierarchy often have one
+                text, last = _text(key), key
+            head, length, more, kept = of
+            if len(text) <= _LONGEST_KEY:
+                parts.append(b"$%d\r\n%b%b\r\n%b" % (length + len(text), head, text, more))
+            else:
+                parts.append(_bulk(kept.key(key)) + more)
+        parts += (self._more, _ONE if cost == 1 else _bulk(_cost(cost)), self._tail)
+        return b"".join(parts)
+
+    def numbers(self, reply: Sequence[int]) -> tuple[Taken | None, ...]:
+        """What each limit says; None where it does not apply."""
+        pairs = zip(reply[::2], reply[1::2])
+        return tuple([None if taken is None else taken(*next(pairs)) for taken in self._taken])
+
+
+def _text(key: str) -> bytes:
+    try:
+        return key.encode()  # much faster than naming what is to be done with halves of a pair
+    except UnicodeEncodeError:
+        return key.encode("utf-8", "surrogatepass")
+
+
+def _bulk(part: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(part), part)
+
+
+def _cost(cost: int) -> bytes:
+    return b"%d" % max(-_LARGEST, min(cost, _LARGEST))
+
+
+_ONE: Final = _bulk(b"1")
+_INTS: Final = {int}
 
 
 def _asked(kept: Sequence[_Kept], keys: Sequence[str | None]) -> tuple[list[bytes], list[bytes], list[int | None]]:
