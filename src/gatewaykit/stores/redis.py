@@ -78,7 +78,8 @@ class RedisThrottleStore:
         kept = [_Kept(self._prefix, name, limit) for limit in limits]
         script, _ = _script()
         here, again, many, all_apply = self._connections.here, self._connections.again, len(kept), (True,) * len(kept)
-        may_repeat = len({(each.head, each.settings) for each in kept}) < many or self._time_us is not None
+        may_repeat = len({(each.head, each.settings) for each in kept}) < many
+        time_us = self._time_us
 
         @lru_cache(maxsize=256)  # which of them apply depends on the route and on who asks
         def together(apply: tuple[bool, ...]) -> _Together:
@@ -89,10 +90,11 @@ class RedisThrottleStore:
         async def take(keys: Sequence[str | None], cost: int = 1) -> Decided:
             if may_repeat or len(keys) != many:
                 return await apart(keys, cost)
-            these = whole if None not in keys else together(tuple([key is not None for key in keys]))
+            these = whole if None not in tuple(keys) else together(tuple([key is not None for key in keys]))
             if not these.answers:
                 return decided([None] * many, limits, cost)
-            wire, connection = these.wire(keys, cost), here()
+            now = _NOW if time_us is None else _bulk(b"%d" % time_us())
+            wire, connection = these.wire(keys, now, cost), here()
             try:
                 reply = await connection.call(wire)
             except ReplyError as error:
@@ -238,7 +240,7 @@ class _Kept:
 class _Together:
     """A call for some limits, no two of which are the same, with all that is known before the keys are."""
 
-    __slots__ = ("_head", "_more", "_of", "_tail", "_taken", "answers")
+    __slots__ = ("_head", "_how", "_of", "_tail", "_taken", "answers")
 
     def __init__(self, kept: Sequence[_Kept], apply: Sequence[bool], how: bytes) -> None:
         _, digest = _script()
@@ -246,7 +248,7 @@ class _Together:
         keys = sum(1 + len(each.more) for each in asked)
         self._head = command((b"EVALSHA", digest, b"%d" % keys)).replace(b"*3", b"*%d" % (6 + keys + 3 * len(asked)), 1)
         self._tail = b"".join([_bulk(part) for each in asked for part in each.settings])
-        self._more = _bulk(how) + _bulk(b"")
+        self._how = _bulk(how)
         self._of = [
             (each.head + b"=", len(each.head) + 1, b"".join(map(_bulk, each.more)), each) if applies else None
             for each, applies in zip(kept, apply)
@@ -254,7 +256,7 @@ class _Together:
         self._taken = [each.taken if applies else None for each, applies in zip(kept, apply)]
         self.answers = 2 * len(asked)
 
-    def wire(self, keys: Sequence[str | None], cost: int) -> bytes:
+    def wire(self, keys: Sequence[str | None], now: bytes, cost: int) -> bytes:
         """The command for these keys."""
         parts, last, text = [self._head], "", b""
         for key, of in zip(keys, self._of):
@@ -267,7 +269,7 @@ class _Together:
                 parts.append(b"$%d\r\n%b%b\r\n%b" % (length + len(text), head, text, more))
             else:
                 parts.append(_bulk(kept.key(key)) + more)
-        parts += (self._more, _ONE if cost == 1 else _bulk(_cost(cost)), self._tail)
+        parts += (self._how, now, _ONE if cost == 1 else _bulk(_cost(cost)), self._tail)
         return b"".join(parts)
 
     def numbers(self, reply: Sequence[int]) -> tuple[Taken | None, ...]:
@@ -291,7 +293,7 @@ def _cost(cost: int) -> bytes:
     return b"%d" % max(-_LARGEST, min(cost, _LARGEST))
 
 
-_ONE: Final = _bulk(b"1")
+_NOW, _ONE = _bulk(b""), _bulk(b"1")
 _INTS: Final = {int}
 
 
