@@ -24,6 +24,7 @@ SUITES: Final = {
     "sigv4": "an AWS signature, against a straight line without checks and botocore",
     "import": "the cost of `import gatewaykit`",
     "stores": "limits in Redis, against a bare connection and limits.aio",
+    "windows": "fixed, moving and sliding windows, against the same strategies of limits",
     "proxy": "http_proxy, against nginx and Caddy",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.units import parse_count, parse_duration, parse_instant, parse_rate
+from gatewaykit.units import duration_text, parse_count, parse_duration, parse_instant, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,14 @@ def test_anything_gives_seconds_or_a_value_error(written: Any) -> None:
             assert 0 <= parse(written) < 1e16
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0002, "0.0002 s"), (12, "12 s"), (119.4, "119 s"), (300, "5 min"), (5400, "90 min"), (7200, "2 h"),
+        (42600, "11 h 50 min"), (86400, "24 h"), (3 * 86400 + 4 * 3600 + 59, "3 days 4 h"), (31 * 86400, "31 days"),
+    ],
+)  # fmt: skip
+def test_a_duration_for_people(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

@@ -128,15 +128,17 @@ class ThrottleStore(Protocol):
     def window(self, name: str, window: Window) -> Callable[[str], Taken | Awaitable[Taken]]:
         """A verb that counts one request of a key in its window."""
 
-    def limits(self, name: str, limits: Sequence[Bucket | Quota | Window]) -> LimitsVerb:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Bucket | Quota | Window]) -> LimitsVerb:
         """A verb that takes tokens of every limit, or none of any; it is given a key for each, in order.
+
+        The limits have one name, or each its own.
 
         A limit whose key is None does not apply. All are asked before any is taken from: a refusal leaves every one as
         it was. Each is the very limit that `bucket`, `quota` or `window` gives for this name, so lists of one name
         share those they have in common. Places with the same limit and the same key are one limit, and count once.
         """
 
-    def charge(self, name: str, limits: Sequence[Bucket | Quota | Window]) -> ChargeVerb:
+    def charge(self, name: str | Sequence[str], limits: Sequence[Bucket | Quota | Window]) -> ChargeVerb:
         """A verb that settles what a request has really cost, where that was not known when `limits` was asked.
 
         More than 0 is taken although it may not be there: a bucket may then owe tokens, a quota be over its limit. Less

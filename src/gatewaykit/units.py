@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-__all__ = ["instant_text", "parse_count", "parse_duration", "parse_instant", "parse_rate"]
+__all__ = ["duration_text", "instant_text", "parse_count", "parse_duration", "parse_instant", "parse_rate"]
 
 _UNIT_S = {
     "ms": 0.001, "s": 1.0, "second": 1.0, "seconds": 1.0, "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0,
@@ -62,6 +62,18 @@ def parse_instant(text: str) -> float:
     """
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def duration_text(seconds: float) -> str:
+    """A duration for people: `0.25 s`, `12 s`, `11 h 50 min`, `3 days 4 h`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    for size, name, part, part_name in ((1440, "days", 60, "h"), (60, "h", 1, "min")):
+        if minutes >= 2 * size:
+            whole, rest = divmod(minutes, size)
+            return f"{whole} {name}" + (f" {rest // part} {part_name}" if rest // part else "")
+    return f"{minutes} min"
 
 
 def instant_text(instant_s: float) -> str:

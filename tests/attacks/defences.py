@@ -381,6 +381,42 @@ DEFENCES = (
         "if False:\n            return peer",
         "test_addresses.py::test_a_forwarded_address_counts_only_where_a_trusted_proxy_vouches_for_it",
     ),
+    # ------------------------------------------------------------------------------------------------- windows
+    _one(
+        "twice a window's limit over an edge",
+        "stores/memory_window.py",
+        "self.old, self.young, self._before = self.young if follows else {}, {}, {}",
+        "self.old, self.young, self._before = {}, {}, {}",
+        "test_windows.py::test_an_edge_does_not_double_a_limit",
+    ),
+    _one(
+        "a flood of keys of counted windows",
+        "stores/memory_window.py",
+        "if before is None and len(self) >= self._max_keys:",
+        "if False:",
+        "test_windows.py::test_a_flood_of_names_neither_fills_memory_nor_frees_whoever_used_up_a_limit",
+    ),
+    _one(
+        "a flood of keys of moving windows",
+        "stores/memory_window.py",
+        "if log is None and len(self) >= self._max_keys and not self._sweep(now):",
+        "if False:",
+        "test_windows.py::test_a_flood_of_names_neither_fills_memory_nor_frees_whoever_used_up_a_limit",
+    ),
+    _one(
+        "requests in somebody's name, refused, that keep them out",
+        "stores/memory_window.py",
+        "return new(Taken, (False, 0, log[gone - left - 1] - edge",
+        "log.append(now)\n                return new(Taken, (False, 0, log[gone - left - 1] - edge",
+        "test_windows.py::test_refused_requests_keep_nobody_out_for_longer",
+    ),
+    _one(
+        "a clock that is set",
+        "stores/memory_window.py",
+        "self.limit, self._max_keys, self._monotonic = window, max_keys, clock.monotonic\n        self._since_s",
+        "self.limit, self._max_keys, self._monotonic = window, max_keys, clock.wall\n        self._since_s",
+        "test_windows.py::test_a_clock_that_is_set_gives_nothing_and_takes_nothing",
+    ),
     # ------------------------------------------------------------------------------------------------- idempotency
     _one(
         "another caller's idempotency key",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf, nextafter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from gatewaykit.core.throttle import FULL, Bucket, take
 from gatewaykit.core.window import KINDS, Window, WindowState
 from gatewaykit.core.window import take as take_window
 from gatewaykit.stores.memory import MemoryThrottleStore
+from gatewaykit.stores.memory_window import CountedKeys
 from gatewaykit.testing.store_contract import ThrottleStoreContract
 from gatewaykit.testing.usage_store_contract import UsageStoreContract
 
@@ -174,6 +177,35 @@ def test_a_written_out_window_answers_as_the_pure_one(window: Window, steps: lis
         assert seen == answer is not None
         assert answer[:2] == expected[:2]
         assert answer[2:] == pytest.approx(expected[2:], rel=1e-9, abs=2e-6)
+
+
+class OddClock:
+    """A clock whose two readings are far apart, so that seconds have no room for the last microsecond."""
+
+    def __init__(self, since_s: float) -> None:
+        self.since_s, self.now_s = since_s, 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def wall(self) -> float:
+        return self.since_s + self.now_s
+
+
+@given(st.floats(0, 1e10), st.sampled_from([0.001, 0.003, 60.0]))
+def test_a_window_begins_once_however_its_edge_is_rounded(since_s: float, length_s: float) -> None:
+    clock = OddClock(since_s)
+    store = MemoryThrottleStore(clock)
+    verb = store.window("w", Window(1, length_s, "fixed"))
+    (keys,) = store._windows.values()
+    assert isinstance(keys, CountedKeys)
+    verb("key")
+
+    for _ in range(5):
+        clock.now_s = keys._end_s
+        assert verb("key").allowed
+        clock.now_s = nextafter(clock.now_s, inf)
+        assert not verb("key").allowed
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,12 +16,20 @@ from gatewaykit.core.quota import Quota, Use
 from gatewaykit.core.throttle import FULL, Bucket, Taken
 from gatewaykit.core.window import Window, WindowState
 
-__all__ = ["Decided", "Limit", "Row", "State", "charged", "decided", "take_all"]
+__all__ = ["Decided", "Limit", "Row", "State", "charged", "decided", "names_of", "take_all"]
 
 Limit: TypeAlias = "Bucket | Quota | Window"
 
 State: TypeAlias = "float | Use | WindowState"
 """What is kept of a limit's key: when its bucket is full, or its use; None where nobody has used it."""
+
+
+def names_of(name: str | Sequence[str], limits: Sequence[Limit]) -> Sequence[str]:
+    """The name of each limit, where one may have been given for all."""
+    names = [name] * len(limits) if isinstance(name, str) else name
+    if len(names) != len(limits):
+        raise ValueError(f"{len(names)} names for {len(limits)} limits")
+    return names
 
 
 class Row(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.clock import SYSTEM, Clock
@@ -16,15 +16,29 @@ from gatewaykit.ports import Runtime, ThrottleStore, Transport
 if TYPE_CHECKING:
     from gatewaykit.ports import KeyStore, UpstreamRequest, UpstreamResponse
 
-__all__ = ["PROFILES", "make_runtime"]
+__all__ = ["PROFILES", "SharedStore", "make_runtime"]
 
 PROFILES = ("aws", "web")
 _VERBS = ("bucket", "quota", "window", "limits", "charge", "looking", "aclose")
 
 
+class SharedStore(NamedTuple):
+    """A store of limits that several runtimes share, and its address."""
+
+    address: str
+    throttles: ThrottleStore
+
+    @classmethod
+    def at(cls, store: str | ThrottleStore, clock: Clock | None) -> SharedStore:
+        """The store at an address, or one that is there. Raises ConfigError."""
+        if isinstance(store, str):
+            return cls(store, throttle_store(store, SYSTEM if clock is None else clock))
+        return cls("memory://", store)
+
+
 def make_runtime(
     *,
-    store: str | ThrottleStore = "memory://",
+    store: str | ThrottleStore | SharedStore = "memory://",
     transport: Transport | None = None,
     clock: Clock | None = None,
     profile: str = "web",
@@ -33,6 +47,9 @@ def make_runtime(
 ) -> Runtime:
     """A runtime. Raises ConfigError, with all problems, for a store or profile that does not exist."""
     problems = []
+    limits = store if isinstance(store, str) else "memory://"
+    if isinstance(store, SharedStore):
+        limits, store = store
     if profile not in PROFILES:
         problems.append(Problem(where="profile", what=f"is {profile!r}", mend="Write 'aws' or 'web'."))
     if isinstance(max_body_bytes, bool) or not isinstance(max_body_bytes, int) or max_body_bytes < 0:
@@ -50,7 +67,6 @@ def make_runtime(
     if problems:
         raise ConfigError(problems)
     clock = SYSTEM if clock is None else clock
-    limits = store if isinstance(store, str) else "memory://"
     if isinstance(store, str):
         store = throttle_store(store, clock)
     return Runtime(

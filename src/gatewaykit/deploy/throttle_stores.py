@@ -1,7 +1,7 @@
 """Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`,
 `redis+cluster://a:6379,b:6379`, `redis+sentinel://a:26379,b:26379/mymaster/0`, `sqlite:///limits.db`.
 
-`limits+` before an address is a storage of the library `limits`, for windows: `limits+async+redis://…`.
+`limits+` and an address of the library `limits` is one of its storages, for windows: `limits+async+redis://host:6379`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ FORMS: Final = (
     "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0', 'redis+cluster://HOST,HOST', "
     "'redis+sentinel://HOST,HOST/MASTER', 'unix:///PATH' or 'sqlite:///FILE'"
 )
+
+_OF_LIMITS: Final = "limits+"
 _ANSWER: Final = re.compile(r"allow|deny|local(?:\((0\.\d*[1-9]\d*|1(?:\.0+)?)\))?")
 
 
@@ -44,6 +46,10 @@ def throttle_store(spec: str, clock: Clock = SYSTEM, *, reads: bool = False) -> 
         from gatewaykit.stores.memory import MemoryThrottleStore
 
         return MemoryThrottleStore(clock)
+    if spec.startswith(_OF_LIMITS):
+        from gatewaykit.stores.limits_storage import limits_store
+
+        return limits_store(spec.removeprefix(_OF_LIMITS), clock)
     from gatewaykit.stores.redis import RedisThrottleStore
     from gatewaykit.stores.resilient import ResilientThrottleStore
 
@@ -80,6 +86,13 @@ def throttle_store_problems(spec: str) -> list[Problem]:
 
 def _wrong(spec: str) -> Iterator[tuple[str, str, str]]:
     scheme, separator, rest = spec.partition("://")
+    if spec.startswith(_OF_LIMITS):
+        from gatewaykit.stores.limits_storage import SCHEMES as STORAGES
+
+        if (kind := scheme.removeprefix(_OF_LIMITS)) not in STORAGES:
+            near = near_miss(kind, STORAGES)
+            yield f"the library limits has no storage {kind!r:.40}", f"{_OF_LIMITS}{near}://" if near else "", ""
+        return
     if scheme not in SCHEMES:  # the text may have a password in it, so it is not repeated
         close = near_miss(scheme, [*SCHEMES, "memory", "sqlite"]) or ""
         yield f"{scheme!r:.40} is no kind of store", f"{close}://" if close and rest else "", FORMS

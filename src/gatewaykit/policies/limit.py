@@ -10,12 +10,14 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Final, cast
 
 from gatewaykit.core.http import Head, LimitState, Request
+from gatewaykit.core.quota import Quota
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.throttle import Taken
+from gatewaykit.core.throttle import Bucket, Taken, interval_s
+from gatewaykit.core.window import Window
 from gatewaykit.errors import Problem
 from gatewaykit.policies import by
 from gatewaykit.policies.bound import Bound
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
     from gatewaykit.ports import Answer
 
-__all__ = ["WITHOUT_KEY", "Answers", "Limit", "limiting", "new_name", "option_problems"]
+__all__ = ["WITHOUT_KEY", "Answers", "Limit", "limit_text", "limiting", "named", "new_name", "option_problems"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
 _COROUTINE_FLAGS: Final = 0x80 | 0x100 | 0x200  # inspect's CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
 WITHOUT_KEY: Final = "without a key"
 _NUMBERS: Final = count(1)
+_PERIOD_S: Final = {"DAY": 86400.0, "WEEK": 7 * 86400.0, "MONTH": 31 * 86400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,32 @@ class Limit:
     key: KeyFunction
     without_key: str
     headers: bool
+
+
+def named(
+    name: str, limit: Bucket | Quota | Window, key: KeyFunction, *, without_key: str = "refuse", headers: bool = False
+) -> Limit:
+    """A limit of a store as its policy sees it."""
+    reason = Reason.THROTTLED
+    if isinstance(limit, Quota):
+        size, window_s, reason = limit.limit, _PERIOD_S[limit.period], Reason.QUOTA_EXCEEDED
+    elif isinstance(limit, Window):
+        size, window_s = limit.limit, limit.window_s
+    else:
+        size, window_s = limit.burst, limit.burst * interval_s(limit) if limit.rate else inf
+    return Limit(
+        name=name, size=size, window_s=window_s, reason=reason, text=limit_text(limit), key=key,
+        without_key=without_key, headers=headers,
+    )  # fmt: skip
+
+
+def limit_text(limit: Bucket | Quota | Window) -> str:
+    """A limit in words."""
+    if isinstance(limit, Quota):
+        return f"{limit.limit} requests a {limit.period.lower()}"
+    if isinstance(limit, Window):
+        return f"{limit.limit} requests in a {limit.kind} window of {limit.window_s:g} s"
+    return f"{limit.rate:.6g} requests a second with a burst of {limit.burst}"
 
 
 def option_problems(what: str, key: object, name: object, without_key: object) -> Iterator[Problem]:

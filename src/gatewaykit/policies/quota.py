@@ -6,14 +6,13 @@ Developer guide, "Usage plans and API keys": a target maximum per period, with a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gatewaykit.core.quota import PERIODS, Quota
-from gatewaykit.core.reasons import Reason
 from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.cost import cost_problems
-from gatewaykit.policies.limit import Limit, limiting, new_name, option_problems
+from gatewaykit.policies.limit import limiting, named, new_name, option_problems
 from gatewaykit.policies.limit_by_cost import limiting_by_cost
 from gatewaykit.ports import Policy
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from gatewaykit.ports import Runtime
 
 __all__ = ["QuotaPolicy", "quota"]
-
-_WINDOW_S: Final = {"DAY": 86400.0, "WEEK": 7 * 86400.0, "MONTH": 31 * 86400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +38,7 @@ class QuotaPolicy(Policy):
     cost: Cost = 1
 
     def bind(self, runtime: Runtime) -> Policy:
-        limit = Limit(
-            name=self.name, size=self.quota.limit, window_s=_WINDOW_S[self.quota.period], reason=Reason.QUOTA_EXCEEDED,
-            text=f"{self.quota.limit} requests a {self.quota.period.lower()}", key=self.key,
-            without_key=self.without_key, headers=self.headers,
-        )  # fmt: skip
+        limit = named(self.name, self.quota, self.key, without_key=self.without_key, headers=self.headers)
         if self.cost != 1:
             return limiting_by_cost(limit, self.quota, self.cost, runtime)
         return limiting(limit, runtime.throttles.quota(self.name, self.quota))

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from gatewaykit.core.reasons import Reason
-from gatewaykit.core.throttle import Bucket, interval_s
+from gatewaykit.core.throttle import Bucket
 from gatewaykit.core.window import Window
 from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.cost import cost_problems
-from gatewaykit.policies.limit import Limit, limiting, new_name, option_problems
+from gatewaykit.policies.limit import limiting, named, new_name, option_problems
 from gatewaykit.policies.limit_by_cost import limiting_by_cost
 from gatewaykit.ports import Policy
 from gatewaykit.units import parse_count
@@ -47,21 +46,12 @@ class Throttle(Policy):
 
     def bind(self, runtime: Runtime) -> Policy:
         limit = self.limit
-        if isinstance(limit, Window):
-            size, window_s = limit.limit, limit.window_s
-            text = f"{size} requests in a {limit.kind} window of {window_s:g} s"
-        else:
-            size, window_s = limit.burst, limit.burst * interval_s(limit) if limit.rate else float("inf")
-            text = f"{limit.rate:.6g} requests a second with a burst of {size}"
-        named = Limit(
-            name=self.name, size=size, window_s=window_s, reason=Reason.THROTTLED, text=text, key=self.key,
-            without_key=self.without_key, headers=self.headers,
-        )  # fmt: skip
+        limited = named(self.name, limit, self.key, without_key=self.without_key, headers=self.headers)
         if self.cost != 1:
-            return limiting_by_cost(named, limit, self.cost, runtime)
+            return limiting_by_cost(limited, limit, self.cost, runtime)
         if isinstance(limit, Window):
-            return limiting(named, runtime.throttles.window(self.name, limit))
-        return limiting(named, runtime.throttles.bucket(self.name, limit))
+            return limiting(limited, runtime.throttles.window(self.name, limit))
+        return limiting(limited, runtime.throttles.bucket(self.name, limit))
 
 
 def throttle(

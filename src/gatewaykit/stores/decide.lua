@@ -159,6 +159,7 @@ local function moving(key, limit, length)
   local last = many > 0 and instant(many - 1) or now
   local here = max(now, last)
   local gone, high = 0, many
+  if many > 0 and instant(0) > here - length then high = 0 end
   while gone < high do
     local middle = floor((gone + high) / 2)
     if instant(middle) <= here - length then gone = middle + 1 else high = middle end

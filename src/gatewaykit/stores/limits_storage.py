@@ -5,6 +5,7 @@ the same name, key and item shares our counters.
 
 * Its fixed windows begin with the first request, not on the clock, and there a refused request of a cost over 1 may
   count too, where others come in between. In Redis, so do its sliding windows.
+* All algorithms share one key, so a limit that changes its algorithm needs another name.
 * A fixed window takes one round trip, the others two: one to take, one to learn what is left.
 * It has no token bucket, no calendar, and cannot take from several limits all or none. Those are refused when a chain
   is built. `store="redis://…"` has all of them.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NoReturn, TypeAlias
@@ -26,15 +28,26 @@ from limits.errors import ConcurrentUpdateError, ConfigurationError, StorageErro
 from limits.storage import MemoryStorage, Storage, storage_from_string
 
 from gatewaykit.clock import SYSTEM, Clock
-from gatewaykit.core.limits import Decided, Limit, decided
+from gatewaykit.core.limits import Decided, Limit, decided, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.core.window import Window
 from gatewaykit.errors import ConfigError, Problem, StoreError, words_of
+from gatewaykit.stores.resilient import ResilientThrottleStore
 
-__all__ = ["LimitsStore", "storage_at"]
+__all__ = ["SCHEMES", "LimitsStore", "limits_store"]
+
+SCHEMES: Final = frozenset(
+    scheme
+    for module in (limits.storage, async_storages)
+    for kind in vars(module).values()
+    if isinstance(kind, type)
+    for scheme in getattr(kind, "STORAGE_SCHEME", None) or ()
+)
+"""What the address of a storage begins with."""
 
 _LONGEST_KEY: Final = 128
+_PASSWORD: Final = re.compile(r"://\S*@")
 _STRATEGIES: Final = {
     "fixed": "FixedWindowRateLimiter",
     "moving": "MovingWindowRateLimiter",
@@ -52,16 +65,19 @@ Steps: TypeAlias = "Generator[Any, Any, Taken]"
 class LimitsStore:
     """A ThrottleStore of windows alone, over a storage of `limits.storage` or `limits.aio.storage`.
 
-    A storage that is not asynchronous is asked in a thread; the one in memory, which never waits, at once.
+    A storage that is not asynchronous is asked in a thread; the one in memory, which never waits, at once. It belongs
+    to whoever made it, unless it is said to be `owned`.
     """
 
-    def __init__(self, storage: Storage | async_storages.Storage, *, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self, storage: Storage | async_storages.Storage, *, clock: Clock = SYSTEM, owned: bool = False
+    ) -> None:
         if not isinstance(storage, (Storage, async_storages.Storage)):
             raise ConfigError(Problem(where="store", what=f"{storage!r} is no storage of limits"))
-        self._storage, self._wall, self._look_only = storage, clock.wall, False
+        self._storage, self._wall, self._look_only, self._owned = storage, clock.wall, False, owned
         given: Any = storage.base_exceptions
-        failing: tuple[type[Exception], ...] = given if isinstance(given, tuple) else (given,)
-        self._failing = (*failing, StorageError, ConcurrentUpdateError, OSError)
+        failing = given if isinstance(given, tuple) else (given,)
+        self._failing: tuple[type[Exception], ...] = (*failing, StorageError, ConcurrentUpdateError, OSError)
 
     def bucket(self, name: str, bucket: Bucket) -> NoReturn:
         """Raises ConfigError: such a storage has none."""
@@ -76,11 +92,11 @@ class LimitsStore:
         decide = self._deciding(name, window)
         return lambda key: decide(key, 1)
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Decided | Awaitable[Decided]]:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Decided | Awaitable[Decided]]:
         """The verb for a list with one window in it. Raises ConfigError for any other."""
         if len(limits) != 1 or not isinstance(limits[0], Window):
             self._cannot("several limits, all or none", "one throttle with a window for each")
-        decide = self._deciding(name, limits[0])
+        decide = self._deciding(names_of(name, limits)[0], limits[0])
 
         def take(keys: Sequence[str | None], cost: int = 1) -> Decided | Awaitable[Decided]:
             (key,) = keys
@@ -92,7 +108,7 @@ class LimitsStore:
 
         return take
 
-    def charge(self, name: str, limits: Sequence[Limit]) -> NoReturn:
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> NoReturn:
         """Raises ConfigError: what a request has cost must be known when it comes."""
         self._cannot("costs that are known at the end", "a cost that the request shows")
 
@@ -100,8 +116,14 @@ class LimitsStore:
         """The same windows, with verbs that look and take nothing."""
         store = object.__new__(LimitsStore)
         store._storage, store._wall, store._failing = self._storage, self._wall, self._failing
-        store._look_only = True
+        store._look_only, store._owned = True, False
         return store
+
+    def usage(self, *_: object) -> NoReturn:
+        """Raises ConfigError: where no quotas are, nobody has used any."""
+        self._cannot("usage", "a usage plan in another store")
+
+    extend = usage
 
     async def ping(self) -> None:
         """Whether the storage answers. Raises StoreError."""
@@ -116,7 +138,14 @@ class LimitsStore:
             raise StoreError("the storage of limits is not well")
 
     async def aclose(self) -> None:
-        """Nothing: the storage belongs to whoever made it."""
+        """Close an owned storage's connections; they open again when needed. `limits` itself has no words for it."""
+        storage: Any = self._storage
+        client = storage.bridge.get_connection() if hasattr(storage, "bridge") else getattr(storage, "storage", None)
+        close = getattr(client, "aclose", getattr(client, "close", None))
+        if self._owned and close is not None:
+            closing = close()
+            if isinstance(closing, Awaitable):
+                await closing
 
     def _deciding(self, name: str, window: Window) -> Callable[[str, int], Taken | Awaitable[Taken]]:
         item, limiter = _item(window), self._limiter(window)
@@ -168,15 +197,20 @@ class LimitsStore:
             raise StoreError(words_of(error)) from error
 
 
-def storage_at(address: str) -> Storage | async_storages.Storage:
-    """The storage at an address as `limits` takes it, such as `async+redis://HOST:6379`. Raises ConfigError."""
+def limits_store(address: str, clock: Clock = SYSTEM) -> LimitsStore | ResilientThrottleStore:
+    """A store at an address as `limits` takes it, such as `async+redis://HOST:6379`. Raises ConfigError.
+
+    Where it can fail, throttles go on in this process then.
+    """
     scheme = address.partition("://")[0]
     options = {"implementation": "redispy", "max_connections": 1000} if scheme.startswith("async+redis") else {}
     try:
-        return storage_from_string(address, **options)  # type: ignore[arg-type]  # its options are texts and numbers
-    except (ConfigurationError, ImportError) as error:  # their words may have the address in them, with its password
-        text = str(error).replace(address, f"{scheme}://…")
+        storage = storage_from_string(address, **options)  # type: ignore[arg-type]  # its options are texts and numbers
+    except (ConfigurationError, ImportError, ValueError) as error:
+        text = _PASSWORD.sub("://…@", str(error))
         raise ConfigError(Problem(where="store", what=f"limits cannot open it: {text}")) from None
+    store: Any = LimitsStore(storage, clock=clock, owned=True)
+    return store if isinstance(storage, MemoryStorage) else ResilientThrottleStore(store, clock=clock)
 
 
 class _Asked:

@@ -20,7 +20,7 @@ from typing import Final
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core import throttle as throttle_step
-from gatewaykit.core.limits import Decided, Limit
+from gatewaykit.core.limits import Decided, Limit, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
 from gatewaykit.core.window import Window
@@ -66,14 +66,14 @@ class MemoryThrottleStore:
         keys = self._window_keys(name, window)
         return keys.look if self._look_only else keys.take
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Decided]:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Decided]:
         """The verb that takes a number of tokens (one if not said) of each limit, or none of any."""
-        tables = [self._keys(name, limit) for limit in limits]
+        tables = [self._keys(each, limit) for each, limit in zip(names_of(name, limits), limits)]
         return limits_verb(limits, tables, self._clock.monotonic, self._clock.wall, look_only=self._look_only)
 
-    def charge(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], None]:
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], None]:
         """The verb that takes tokens of each limit that may not be there, or gives some back."""
-        tables = [self._keys(name, limit) for limit in limits]
+        tables = [self._keys(each, limit) for each, limit in zip(names_of(name, limits), limits)]
 
         def charge(keys: Sequence[str | None], amount: int) -> None:
             if self._look_only:

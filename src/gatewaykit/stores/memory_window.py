@@ -107,7 +107,7 @@ class CountedKeys:
             used = young.get(key)
             if used is None:
                 key, used = admit(key)
-            left = limit - used - 1
+            left = free = limit - used - 1
             reset_s = end_s - now
             if is_fixed:
                 if left < 0:
@@ -118,7 +118,11 @@ class CountedKeys:
                 exactly = left - before[key] * reset_s / length_s
                 left = floor(exactly + TOLERANCE)
             if left < 0:
-                return self.asked(key, now, False)[1]
+                if free >= 0:
+                    wait_s = reset_s - length_s * free / before[key]
+                else:
+                    wait_s = reset_s + length_s * max(0.0, 1 - (limit - 1) / used)
+                return new(Taken, (False, 0, wait_s, reset_s + length_s if used else reset_s))
             young[key] = used + 1
             return new(Taken, (True, left, 0.0, reset_s + length_s))
 
@@ -127,7 +131,8 @@ class CountedKeys:
     def _turn(self, now: float) -> None:
         """The next window begins."""
         length = length_us(self.limit)
-        number = round((now + self._since_s) * 1e6) // length
+        # Rounding could find the number of the window that ends: it would be counted anew.
+        number = max(self._number + 1, round((now + self._since_s) * 1e6) // length)
         follows = number == self._number + 1 and self.limit.kind == "sliding"
         self.old, self.young, self._before = self.young if follows else {}, {}, {}
         self._number, self._end_s = number, (number + 1) * length / 1e6 - self._since_s
@@ -151,7 +156,17 @@ class LoggedKeys:
     Those that no longer count go when they are more than half, so a key has at most twice `limit` of them.
     """
 
-    __slots__ = ("_max_keys", "_monotonic", "_rotate_at_s", "_rotation_s", "_sweep_at_s", "limit", "old", "young")
+    __slots__ = (
+        "_max_keys",
+        "_monotonic",
+        "_rotate_at_s",
+        "_rotation_s",
+        "_sweep_at_s",
+        "limit",
+        "old",
+        "take",
+        "young",
+    )
 
     def __init__(self, window: Window, max_keys: int, clock: Clock) -> None:
         self.limit, self._max_keys, self._monotonic = window, max_keys, clock.monotonic
@@ -160,22 +175,39 @@ class LoggedKeys:
         self._rotation_s = max(_LEAST_ROTATION_S, window.window_s)
         self._sweep_at_s = clock.monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s
+        self.take: Callable[[str], Taken] = self._fast_take() if window.limit else self._plain_take
 
     def __len__(self) -> int:
         return len(self.young) + len(self.old)
 
-    def take(self, key: str) -> Taken:
-        """Count one request."""
-        now = self._monotonic()
-        log = self.young.get(key)
-        if log is None:
-            key, log = self._admit(key, now)
-        taken = self._answer(log, now, 1)
-        if taken[0]:
-            log.append(now)
-            if len(log) == 1:
+    def _plain_take(self, key: str) -> Taken:
+        """A limit of 0 writes nothing."""
+        return self.asked(key, self._monotonic(), False)[1]
+
+    def _fast_take(self) -> Callable[[str], Taken]:
+        limit, length_s, monotonic, new = self.limit.limit, self.limit.window_s, self._monotonic, tuple.__new__
+
+        def take(key: str) -> Taken:
+            now = monotonic()
+            log = self.young.get(key)
+            if log is None:
+                key, log = self._admit(key, now)
+            if not log:
+                log.append(now)
                 self.young[key] = log
-        return taken
+                return new(Taken, (True, limit - 1, 0.0, length_s))
+            edge, count, gone = now - length_s, len(log), 0
+            if log[0] <= edge:
+                gone = bisect_right(log, edge)
+            left = limit - count + gone - 1
+            if left < 0:
+                return new(Taken, (False, 0, log[gone - left - 1] - edge, log[-1] - edge))
+            if gone * 2 > count:
+                del log[:gone]
+            log.append(now)
+            return new(Taken, (True, left, 0.0, length_s))
+
+        return take
 
     def look(self, key: str) -> Taken:
         """What `take` would answer."""

@@ -25,7 +25,7 @@ from importlib.resources import files
 from math import inf
 from typing import Any, Final
 
-from gatewaykit.core.limits import Decided, Limit, decided
+from gatewaykit.core.limits import Decided, Limit, decided, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed, interval_s, refused
 from gatewaykit.core.usage import PLAN
@@ -72,10 +72,10 @@ class RedisThrottleStore:
         """The verb that counts one request of a key in its window."""
         return self._single(name, window)
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]:
         """The verb that takes a number of tokens (one if not said) of each limit, or none of any: one round trip."""
         limits = tuple(limits)
-        kept = [_Kept(self._prefix, name, limit) for limit in limits]
+        kept = [_Kept(self._prefix, each, limit) for each, limit in zip(names_of(name, limits), limits)]
         script, _ = _script()
         here, again, many, all_apply = self._connections.here, self._connections.again, len(kept), (True,) * len(kept)
         may_repeat = len({(each.head, each.settings) for each in kept}) < many
@@ -119,9 +119,11 @@ class RedisThrottleStore:
 
         return take
 
-    def charge(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], Awaitable[None]]:
+    def charge(
+        self, name: str | Sequence[str], limits: Sequence[Limit]
+    ) -> Callable[[Sequence[str | None], int], Awaitable[None]]:
         """The verb that takes tokens of each limit that may not be there, or gives some back: one round trip."""
-        kept = [_Kept(self._prefix, name, limit) for limit in limits]
+        kept = [_Kept(self._prefix, each, limit) for each, limit in zip(names_of(name, limits), limits)]
 
         async def charge(keys: Sequence[str | None], amount: int) -> None:
             names, arguments, _ = _asked(kept, keys)

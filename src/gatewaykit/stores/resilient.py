@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
-from gatewaykit.core.limits import Decided, Limit, decided
+from gatewaykit.core.limits import Decided, Limit, decided, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed
 from gatewaykit.core.window import Window
@@ -59,8 +59,10 @@ class RemoteThrottleStore(Protocol):
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]: ...
     def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]: ...
     def window(self, name: str, window: Window) -> Callable[[str], Awaitable[Taken]]: ...
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]: ...
-    def charge(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], Awaitable[None]]: ...
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]: ...
+    def charge(
+        self, name: str | Sequence[str], limits: Sequence[Limit]
+    ) -> Callable[[Sequence[str | None], int], Awaitable[None]]: ...
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
     ) -> Awaitable[dict[str, list[tuple[int, int]]]]: ...
@@ -114,12 +116,14 @@ class ResilientThrottleStore:
         """The verb that counts one request of a key in its window."""
         return self._guarded(self._store.window(name, window), self._alone(name, window), self._throttles.answer)
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> LimitsVerb:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> LimitsVerb:
         """The verb that takes tokens of each limit, or none of any. Without the store it denies where one denies."""
         limits = tuple(limits)
         answers: list[str] = [self._rule(limit).answer for limit in limits]
         local, parts = self._of_this_process(limits)
-        count, ask = self._local.limits(name, parts), self._store.limits(name, limits)
+        names = names_of(name, limits)
+        count = self._local.limits([names[place] for place in local], parts)
+        ask = self._store.limits(names, limits)
 
         def without(keys: Sequence[str | None], cost: int = 1) -> Decided:
             if any(answer == "deny" and key is not None for answer, key in zip(answers, keys)):
@@ -137,10 +141,12 @@ class ResilientThrottleStore:
 
         return self._guarded(ask, without, answer_for(answers))
 
-    def charge(self, name: str, limits: Sequence[Limit]) -> ChargeVerb:
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> ChargeVerb:
         """The verb that settles. Without the store, what this process counts is settled."""
         local, parts = self._of_this_process(limits)
-        here, ask = self._local.charge(name, parts), self._store.charge(name, limits)
+        names = names_of(name, limits)
+        here = self._local.charge([names[place] for place in local], parts)
+        ask = self._store.charge(names, limits)
 
         def without(keys: Sequence[str | None], amount: int) -> None:
             here([keys[place] for place in local], amount)

@@ -326,10 +326,10 @@ class _BrokenStore:
     def window(self, name: str, window: Window) -> Any:
         return self._fail
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Any:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Any:
         return self._fail
 
-    def charge(self, name: str, limits: Sequence[Limit]) -> Any:
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Any:
         return self._fail
 
     def looking(self) -> _BrokenStore:
