@@ -51,7 +51,7 @@ covered: $(DEV) programs
 	@$(PYTEST) --cov=gatewaykit.core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 exact: $(DEV) programs
-	@GATEWAYKIT_EXACT_RUNS=$${GATEWAYKIT_EXACT_RUNS:-20} GATEWAYKIT_EXACT_SECONDS=$${GATEWAYKIT_EXACT_SECONDS:-10} $(PY) -m pytest tests/stores/test_redis_exactness.py
+	@GATEWAYKIT_EXACT_RUNS=$${GATEWAYKIT_EXACT_RUNS:-20} GATEWAYKIT_EXACT_SECONDS=$${GATEWAYKIT_EXACT_SECONDS:-10} $(PY) -m pytest -s tests/stores/test_redis_exactness.py
 
 bench: $(DEV) bench-programs
 	@$(PY) -m benchmarks

@@ -195,11 +195,20 @@ GARBAGE: dict[str, Callable[[bytes], bytes]] = {
     "http": lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "nothing but ok": lambda said: b"+OK\r\n" * said.count(b"*"),
     "errors": lambda said: b"-ERR no\r\n" * said.count(b"*"),
-    "wrong shapes": lambda said: b"+OK\r\n+OK\r\n+OK\r\n" if b"SELECT" in said else b"*1\r\n$1\r\nx\r\n",
-    "too many": lambda _: b"+OK\r\n+OK\r\n+OK\r\n" + b"*2\r\n:1\r\n:0\r\n" * 50,
+    "wrong shapes": lambda said: greeted(said) or b"*1\r\n$1\r\nx\r\n",
+    "too many": lambda said: greeted(said) + b"*2\r\n:1\r\n:0\r\n" * 50,
     "nulls": lambda _: b"\0" * 100,
-    "half a reply": lambda said: b"+OK\r\n" * 3 + b"*2\r\n:1",
+    "half a reply": lambda said: greeted(said) or b"*2\r\n:1",
+    "a fraction": lambda said: greeted(said) or b"*2\r\n$3\r\n0.5\r\n:0\r\n",
+    "moved": lambda said: greeted(said) or b"-MOVED 1 127.0.0.1:1\r\n",
+    "readonly": lambda said: greeted(said) or b"-READONLY You can't write against a read only replica.\r\n",
+    "loading": lambda said: b"-LOADING Redis is loading the dataset in memory\r\n" * said.count(b"*"),
 }
+
+
+def greeted(said: bytes) -> bytes:
+    """What the commands of a greeting are answered."""
+    return b"+OK\r\n" * (said.count(b"$6\r\nCLIENT\r\n") + 2) if b"SELECT" in said else b""
 
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())

@@ -21,7 +21,7 @@ from io import BufferedReader, FileIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, cast
 
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.clock import SYSTEM
 from gatewaykit.core.log_lines import LogLine, read_line
 from gatewaykit.policies.by import address_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gatewaykit.clock import SYSTEM, Clock
+from gatewaykit.deploy.redis_servers import SCHEMES
 from gatewaykit.deploy.throttle_stores import gateway_name, redis_address, throttle_store_problems
 from gatewaykit.errors import ConfigError, Problem
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["idempotency_store", "opening_idempotency"]
 
 _SQLITE: Final = "sqlite:///"
-_REDIS: Final = ("redis://", "rediss://", "unix://")
+_REDIS: Final = tuple(f"{scheme}://" for scheme in SCHEMES)
 _FORMS: Final = f"Write 'memory://', '{_SQLITE}keys.db', 'redis://HOST:6379/0', 'rediss://…' or 'unix:///PATH'"
 
 

@@ -56,14 +56,17 @@ end
 local writes, answers, all = {}, {}, true
 
 local function bucket(key, interval, burst)
-  local owed = 0
+  local owed, at = 0, now
   local kept = redis.call('GET', key)
   if kept then
-    local at, owing = two(kept)
-    owed = max(0, owing - max(0, now - at))
+    at, owed = two(kept)
+    owed = max(0, owed - max(0, now - at))
   end
   local left = burst - cost - owed / interval
   if left < -TOLERANCE and not forced then
+    if now < at and taking then -- the clock was set back: that gives nothing, and nobody waits until it is there again
+      redis.call('SET', key, format('%.0f %.17g', now, owed), 'PX', min(ceil(owed / 1000) + spare, 315360000000))
+    end
     if cost > burst then return NEVER, 0 end
     return min(-1, -ceil(-left * interval)), 0
   end

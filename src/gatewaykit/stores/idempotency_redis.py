@@ -5,6 +5,7 @@ Keys begin with `gatewaykit:{GATEWAY}:idempotency:`. Each has a time to live, wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
@@ -13,7 +14,7 @@ from typing import Any
 from gatewaykit.core.idempotency import NEW, Begun, Verdict
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
-from gatewaykit.stores.resp import ReplyError, command
+from gatewaykit.stores.resp import command
 
 __all__ = ["RedisIdempotencyStore"]
 
@@ -23,8 +24,9 @@ class RedisIdempotencyStore:
 
     def __init__(self, address: RedisAddress, *, gateway: str = "default") -> None:
         script, _ = _script()
-        self._connections = RedisConnections(address, [command([b"SCRIPT", b"LOAD", script])])
-        self._prefix = b"gatewaykit:{%b}:idempotency:" % gateway.encode()
+        self._prefix = prefix = b"gatewaykit:{%b}:idempotency:" % gateway.encode()
+        address = replace(address, client_name=f"{address.client_name}:{gateway}:idempotency")
+        self._connections = RedisConnections(address, [command([b"SCRIPT", b"LOAD", script])], key=prefix)
 
     async def begin(self, key: bytes, request: bytes, holder: bytes, hold_s: float) -> Begun:
         return self._begun(await self._call(key, b"begin", request, holder, _milliseconds(hold_s)))
@@ -45,13 +47,7 @@ class RedisIdempotencyStore:
     async def _call(self, key: bytes, *arguments: bytes) -> Any:
         script, digest = _script()
         rest = [b"1", self._prefix + key.hex().encode(), *arguments]
-        connection = self._connections.here()
-        try:
-            return await connection.call(command([b"EVALSHA", digest, *rest]))
-        except ReplyError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-        return await connection.call(command([b"EVAL", script, *rest]))
+        return await self._connections.call(command([b"EVALSHA", digest, *rest]), script)
 
     def _begun(self, reply: Any) -> Begun:
         match reply:

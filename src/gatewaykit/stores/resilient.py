@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 _LOG_EVERY_S: Final = 10.0
 
 A = TypeVar("A")
-K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +125,7 @@ class ResilientThrottleStore:
         count = self._local.limits([names[place] for place in local], parts)
         ask = self._store.limits(names, limits)
 
-        def without(asked_for: tuple[Sequence[str | None], int]) -> Decided:
-            keys, cost = asked_for
+        def without(keys: Sequence[str | None], cost: int = 1) -> Decided:
             if any(answer == "deny" and key is not None for answer, key in zip(answers, keys)):
                 raise StoreError(_WITHOUT)
             asked = [None if key is None else _free(limit) for limit, key in zip(limits, keys)]
@@ -141,8 +139,7 @@ class ResilientThrottleStore:
         def answer_for(answers: list[str]) -> str:
             return next((answer for answer in ("deny", "local") if answer in answers), "allow")
 
-        verb = self._guarded(lambda asked_for: ask(*asked_for), without, answer_for(answers))
-        return lambda keys, cost=1: verb((keys, cost))
+        return self._guarded(ask, without, answer_for(answers))
 
     def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> ChargeVerb:
         """The verb that settles. Without the store, what this process counts is settled."""
@@ -151,12 +148,10 @@ class ResilientThrottleStore:
         here = self._local.charge([names[place] for place in local], parts)
         ask = self._store.charge(names, limits)
 
-        def without(asked_for: tuple[Sequence[str | None], int]) -> None:
-            keys, amount = asked_for
+        def without(keys: Sequence[str | None], amount: int) -> None:
             here([keys[place] for place in local], amount)
 
-        verb = self._guarded(lambda asked_for: ask(*asked_for), without, "settled here")
-        return lambda keys, amount: verb((keys, amount))
+        return self._guarded(ask, without, "settled here")
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -199,28 +194,28 @@ class ResilientThrottleStore:
         return self._local.quota(name, part) if isinstance(part, Quota) else self._local.window(name, part)
 
     def _guarded(
-        self, ask: Callable[[K], Awaitable[A]], without: Callable[[K], A], answer: str
-    ) -> Callable[[K], A | Awaitable[A]]:
+        self, ask: Callable[..., Awaitable[A]], without: Callable[..., A], answer: str
+    ) -> Callable[..., A | Awaitable[A]]:
         breaker = self._breaker
 
-        def decide(key: K) -> A | Awaitable[A]:
+        def decide(*asked: Any) -> A | Awaitable[A]:
             if breaker.is_open:
                 breaker.look()
-                return degraded(key)
-            return later(key)
+                return degraded(*asked)
+            return later(*asked)
 
-        async def later(key: K) -> A:
+        async def later(*asked: Any) -> A:
             try:
-                answered = await ask(key)
+                answered = await ask(*asked)
             except StoreError as error:
                 breaker.failure(error)
-                return degraded(key)
+                return degraded(*asked)
             breaker.in_a_row = 0
             return answered
 
-        def degraded(key: K) -> A:
+        def degraded(*asked: Any) -> A:
             breaker.count(answer)
-            return without(key)
+            return without(*asked)
 
         return decide
 
