@@ -262,7 +262,7 @@ def _gateway(store: str) -> Any:
         "throttle": {"rate": 2 * _ACCOUNT_RATE, "burst": _ACCOUNT_BURST},
         "quota": {"limit": 10**9, "period": "MONTH"},
         "keys": ["partner"],
-        "stages": [{}],
+        "stages": [{"stage": "prod"}],
     }
     return Gateway.from_openapi(
         _document(),
