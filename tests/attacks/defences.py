@@ -419,13 +419,6 @@ DEFENCES = (
     ),
     # ------------------------------------------------------------------------------------------------- limits in Redis
     _one(
-        "long names that begin alike",
-        "stores/redis.py",
-        "blake2b(text, digest_size=32).hexdigest().encode()",
-        "text[:64]",
-        "test_limits_in_redis.py::test_no_name_shares_the_limit_of_another_however_it_is_written",
-    ),
-    _one(
         "a flood of names",
         "stores/decide.lua",
         "redis.call('SET', write[1], write[2], 'PX', format('%.0f', write[3]))",
