@@ -454,4 +454,19 @@ DEFENCES = (
         "if False:",
         "test_idempotency.py::test_a_flood_of_keys_takes_bounded_memory_and_no_key_that_is_under_way",
     ),
+    # ------------------------------------------------------------------------------------------------- access logs
+    _one(
+        "a forged line of the access log",
+        "core/access_log.py",
+        "        f\"    if foreign.isascii() and foreign.isprintable() and {' and '.join(clean)}:\",",
+        '        "    if True:",',
+        "test_access_logs.py::test_a_client_forges_no_request_of_another",
+    ),
+    _one(
+        "a name in a log that steers the terminal",
+        "cli/advise.py",
+        "text = text if text.isprintable() else repr(text)[1:-1]",
+        "text = text[:]",
+        "test_access_logs.py::test_a_name_in_a_log_does_not_steer_the_terminal",
+    ),
 )

@@ -301,14 +301,24 @@ def test_a_refused_newcomer_leaves_no_trace_in_a_window(kind: str) -> None:
 LIMITS = st.one_of(BUCKETS, st.builds(Quota, st.integers(0, 6), st.sampled_from(PERIODS), st.integers(0, 2)), WINDOWS)
 ASKED = st.lists(
     st.tuples(
-        st.lists(st.sampled_from(["a", "b", None]), min_size=3, max_size=3),
+        st.lists(st.sampled_from(["a", "b", None]), min_size=6, max_size=6),
         GRID_S,
     ),
     max_size=60,
 )
+QUOTAS = st.builds(Quota, st.integers(0, 6), st.sampled_from(PERIODS), st.integers(0, 2))
 
 
-@given(st.lists(LIMITS, min_size=3, max_size=3), ASKED)
+@st.composite
+def hierarchies(draw: st.DrawFn) -> list[Limit]:
+    """One to four buckets, and perhaps a quota at any place."""
+    limits: list[Limit] = [*draw(st.lists(BUCKETS, min_size=1, max_size=4))]
+    for quota in draw(st.lists(QUOTAS, max_size=1)):
+        limits.insert(draw(st.integers(0, len(limits))), quota)
+    return limits
+
+
+@given(st.lists(LIMITS, min_size=1, max_size=6) | hierarchies(), ASKED)
 def test_several_limits_answer_as_the_pure_step(
     limits: list[Limit], asked: list[tuple[list[str | None], float]]
 ) -> None:
@@ -318,7 +328,8 @@ def test_several_limits_answer_as_the_pure_step(
     states: dict[tuple[Limit | str, str | None], State] = {}
     shared = [each.period if isinstance(each, Quota) else each for each in limits]  # quotas of a period share a count
 
-    for keys, pause_s in asked:
+    for all_keys, pause_s in asked:
+        keys = all_keys[: len(limits)]
         clock.advance(pause_s)
         rows = [
             None if key is None else Row(limit, states.get((whose, key)), since)

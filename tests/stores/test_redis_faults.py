@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gatewaykit.core.limits import Limit
+from gatewaykit.core.limits import Decided, Limit
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.core.window import KINDS, Window
@@ -183,7 +183,7 @@ async def test_several_limits_without_a_store_are_taken_all_or_none() -> None:
     refused = []
     for _ in range(5):
         answer = verb(("a", "b", "c"))
-        refused.append((answer if isinstance(answer, tuple) else await answer).refused)
+        refused.append((answer if isinstance(answer, Decided) else await answer).refused)
     left = await taken(store.bucket("l", Bucket(1e-3, 3))("a"))
 
     await store.aclose()

@@ -67,7 +67,7 @@ class AsgiRequest(Request):
         # As `forget_facts`, without the call: this runs for every request.
         self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
         self.context = self.reached = self.integration = self.kept = None
-        self.limits = []
+        self._limits = self.untold = None
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING
         self.received_s = self.received_monotonic_s = 0.0

@@ -7,6 +7,7 @@ answers. A request that one of them refuses must cost the others nothing, so all
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from gatewaykit.core import quota as quotas
@@ -40,8 +41,11 @@ class Row(NamedTuple):
     first_window_s: float = 0.0
 
 
-class Decided(NamedTuple):
+@dataclass(slots=True)
+class Decided:
     """The answer of several limits. `refused` is the place of the first that has no token left; None: all gave one.
+
+    Nobody changes one. It is no tuple, and not frozen, since a verb in memory makes one for each request.
 
     `numbers(state)` gives what each limit says; most requests never ask, so it is worked out when they do.
     """

@@ -28,6 +28,7 @@ from gatewaykit.deploy.usage_plan_settings import account_limit as read_account_
 from gatewaykit.deploy.usage_plan_settings import read_method_settings, read_usage_plans
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.gateway.requests import Certificate, Headers, make_request
+from gatewaykit.gateway.usage import extend_usage, read_usage
 from gatewaykit.pipeline.chain import collect
 from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_setting
@@ -257,6 +258,28 @@ class Gateway:
     def usage_plans(self) -> tuple[UsagePlan, ...]:
         """Every usage plan that was given, whether it holds this stage or not."""
         return self._deployment.usage_plans
+
+    async def usage(
+        self, plan_id: str, *, key_id: str | None = None, start_date: str | None = None, end_date: str | None = None,
+        limit: int | None = None, position: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What keys have used of a plan's quota, and had left, on each day (UTC): the shape of GetUsage.
+
+        `{"usagePlanId", "startDate", "endDate", "items": {key: [[used, remaining], …]}}`. Dates are as `"2026-01-31"`;
+        without them it is the last 30 days. `limit` and `position` page through the keys. Raises ValueError for a plan,
+        key or date that is not there, StoreError where the store does not answer.
+        """
+        return await read_usage(
+            self.usage_plans, self._deployment.runtime, plan_id, key_id=key_id, start_date=start_date,
+            end_date=end_date, limit=limit, position=position,
+        )  # fmt: skip
+
+    async def extend_usage(self, plan_id: str, key_id: str, remaining: int) -> dict[str, Any]:
+        """Leave a key so many requests in the period that is running, as UpdateUsage does; what it used stays counted.
+
+        The answer and the errors are those of `usage`, for today.
+        """
+        return await extend_usage(self.usage_plans, self._deployment.runtime, plan_id, key_id, remaining)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

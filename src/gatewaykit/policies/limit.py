@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
     from gatewaykit.ports import Answer
 
-__all__ = ["WITHOUT_KEY", "Answers", "Limit", "limit_text", "limiting", "named", "new_name", "option_problems"]
+__all__ = [
+    "WITHOUT_KEY", "Answers", "BoundLimit", "Limit", "limit_text", "limiting", "named", "new_name", "option_problems",
+]  # fmt: skip
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
 _COROUTINE_FLAGS: Final = 0x80 | 0x100 | 0x200  # inspect's CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
@@ -104,8 +106,16 @@ def new_name(what: str) -> str:
     return f"{what}-{next(_NUMBERS)}"
 
 
-def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> Bound:
-    """The hooks of a limit that takes one token a request."""
+class BoundLimit(Bound):
+    """A limit whose store never waits, and that adds no fields to responses: all there is to it is in plain sight."""
+
+    def __init__(self, limit: Limit, take: Callable[[str], Taken], on_request: Callable[[Request], Answer]) -> None:
+        super().__init__(limit.name, on_request=on_request)
+        self.key_of, self.size, self.take = limit.key, limit.size, take
+
+
+def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]], *, never_waits: bool = False) -> Bound:
+    """The hooks of a limit that takes one token a request. `never_waits` is what the store says of its verbs."""
     name, size, key_of = limit.name, limit.size, limit.key
     answers = Answers(limit)
     refuse, shares = answers.refuse, limit.without_key == "share"
@@ -136,6 +146,8 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> B
         request.limits.append(LimitState(name, size, taken.remaining, taken.reset_s))
         return request if taken.allowed else refuse(taken)
 
+    if never_waits and not limit.headers:
+        return BoundLimit(limit, cast("Callable[[str], Taken]", take), cast("Callable[[Request], Answer]", on_request))
     return Bound(name, on_request=on_request, on_head=answers.on_head if limit.headers else None)
 
 

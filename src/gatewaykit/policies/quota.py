@@ -41,7 +41,8 @@ class QuotaPolicy(Policy):
         limit = named(self.name, self.quota, self.key, without_key=self.without_key, headers=self.headers)
         if self.cost != 1:
             return limiting_by_cost(limit, self.quota, self.cost, runtime)
-        return limiting(limit, runtime.throttles.quota(self.name, self.quota))
+        never_waits = getattr(runtime.throttles, "never_waits", False)
+        return limiting(limit, runtime.throttles.quota(self.name, self.quota), never_waits=never_waits)
 
 
 def quota(

@@ -49,9 +49,10 @@ class Throttle(Policy):
         limited = named(self.name, limit, self.key, without_key=self.without_key, headers=self.headers)
         if self.cost != 1:
             return limiting_by_cost(limited, limit, self.cost, runtime)
+        never_waits = getattr(runtime.throttles, "never_waits", False)
         if isinstance(limit, Window):
-            return limiting(limited, runtime.throttles.window(self.name, limit))
-        return limiting(limited, runtime.throttles.bucket(self.name, limit))
+            return limiting(limited, runtime.throttles.window(self.name, limit), never_waits=never_waits)
+        return limiting(limited, runtime.throttles.bucket(self.name, limit), never_waits=never_waits)
 
 
 def throttle(

@@ -71,21 +71,25 @@ class _Bound(Bound):
         self._config = config
         of_plans = {each.plan.id: _Group(each.levels, runtime, each.plan.headers) for each in config.plans()}
         shared = _Group(config.levels, runtime, False)
-        by_key = None if config.by_key is None else {key: of_plans[each.plan.id] for key, each in config.by_key.items()}
+        by_key = None
+        if config.by_key is not None:  # each key's group, and the keys that its limits are asked with
+            groups = {key: of_plans[each.plan.id] for key, each in config.by_key.items()}
+            by_key = {key: (group, group.keys(key)) for key, group in groups.items()}
+        shared_keys, refused = shared.keys(_ALL), self._refused
         told = [answers for group in of_plans.values() if group.headers for answers in group.answers]
 
         def on_request(request: Request) -> Answer | Awaitable[Answer]:
             if by_key is None:
-                return shared.ask(request, _ALL, self._refused)
+                return shared.ask(request, shared_keys, refused)
             key = request.api_key
-            group = by_key.get(key.id) if key is not None else None
-            if group is None:
+            found = by_key.get(key.id) if key is not None else None
+            if found is None:
                 detail = f"the key is in no usage plan that holds the stage {config.api_stage}"
                 return Refusal(Reason.API_KEY_NOT_IN_PLAN, detail)
             if request.events is not None:
                 request.note("usage_plan", f"Usage Plan check succeeded for API Key {key.id} and API Stage "
                              f"{config.api_stage}")  # fmt: skip
-            return group.ask(request, key.id, self._refused)
+            return found[0].ask(request, found[1], refused)
 
         def on_head(request: Request, head: Head) -> None:
             for answers in told:
@@ -114,17 +118,23 @@ class _Group:
         self.limits = [named(level.name, level.limit, by.everyone, headers=headers) for level in levels]
         self.answers = [Answers(limit) for limit in self.limits]
         self._of_key = sum(level.per_key for level in levels)  # these stand first
-        self._rest = (_ALL,) * (len(levels) - self._of_key)
         self._take: Any = None
+        self._told = self._states  # bound once
         if levels:
             names, limits = [level.store_name for level in levels], [level.limit for level in levels]
             self._take = runtime.throttles.limits(names, limits)
 
-    def ask(self, request: Request, key: str, refused: Callable[[Request, Level], None]) -> Answer | Awaitable[Answer]:
+    def keys(self, key: str) -> tuple[str, ...]:
+        """What the limits are asked with, for a caller's key."""
+        return (key,) * self._of_key + (_ALL,) * (len(self.levels) - self._of_key)
+
+    def ask(
+        self, request: Request, keys: tuple[str, ...], refused: Callable[[Request, Level], None]
+    ) -> Answer | Awaitable[Answer]:
         """Take a token of each."""
         if self._take is None:
             return request
-        decided = self._take((key,) * self._of_key + self._rest)
+        decided = self._take(keys)
         if isinstance(decided, Decided):
             return self._judge(request, decided, refused)
         return self._later(request, decided, refused)
@@ -136,15 +146,24 @@ class _Group:
 
     def _judge(self, request: Request, decided: Decided, refused: Callable[[Request, Level], None]) -> Answer:
         place = decided.refused
-        if place is None and not self._of_key and request.events is None:
-            return request  # nobody is told of limits that all callers share
-        numbers = decided.taken
-        for limit, taken in zip(self.limits, numbers):
-            if taken is not None:
-                request.limits.append(LimitState(limit.name, limit.size, taken.remaining, taken.reset_s))
+        if place is None and request.events is None:
+            if not self._of_key:
+                return request  # nobody is told of limits that all callers share
+            if request.untold is None and request._limits is None:
+                request.untold = (self._told, decided)  # what is left is worked out where somebody asks
+                return request
+        request.limits.extend(self._told(decided))
         if place is None:
             return request
         refused(request, self.levels[place])
-        taken = numbers[place]
+        taken = decided.taken[place]
         assert taken is not None  # it refused
         return self.answers[place].refuse(taken)
+
+    def _states(self, decided: Decided) -> list[LimitState]:
+        """What each limit has left."""
+        return [
+            LimitState(limit.name, limit.size, taken.remaining, taken.reset_s)
+            for limit, taken in zip(self.limits, decided.taken)
+            if taken is not None
+        ]

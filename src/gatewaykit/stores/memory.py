@@ -41,6 +41,9 @@ class MemoryThrottleStore:
 
     __slots__ = ("_answers", "_buckets", "_clock", "_counts", "_look_only", "_max_keys", "_quotas", "_windows")
 
+    never_waits: Final = True
+    """No verb gives an awaitable: a policy may rely on it."""
+
     def __init__(self, clock: Clock = SYSTEM, *, max_keys: int = 1_000_000) -> None:
         if max_keys < 1:
             raise ValueError(f"max_keys is 1 or more, not {max_keys!r}")

@@ -14,6 +14,7 @@ from gatewaykit.core import throttle as throttle_step
 from gatewaykit.core.limits import Decided, Limit, decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import TOLERANCE, Bucket, Taken, interval_s
+from gatewaykit.stores.memory_limits_straight import straight_verb
 from gatewaykit.stores.memory_window import CountedKeys, LoggedKeys
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def limits_verb(
     rows = [(table, *_step(table.limit)) for table in plain]
     simple = not look_only and len(plain) == len(tables)
     simple = simple and all(isinstance(table.limit, Quota) or table.limit.burst for table in plain)
-    new, many = tuple.__new__, len(tables)
+    many = len(tables)
 
     def take(keys: Sequence[str | None], cost: int = 1) -> Decided:
         if len(keys) != many:
@@ -70,7 +71,7 @@ def limits_verb(
             return slowly(keys, now, at)
         for key, row, value in zip(keys, rows, after):
             row[0].young[key] = value  # type: ignore[index]  # as above
-        return new(Decided, (None, numbers, (after, now, at)))
+        return Decided(None, numbers, (after, now, at))
 
     def slowly(keys: Sequence[str | None], now: float, at: float, cost: int = 1) -> Decided:
         writes: list[Callable[[], None]] = []
@@ -97,6 +98,11 @@ def limits_verb(
         )
 
     if simple:
+        numbered = list(enumerate(tables))
+        buckets = [(place, table) for place, table in numbered if isinstance(table.limit, Bucket)]
+        if 0 < len(buckets) <= 4 and len(quotas) <= 1:
+            quota = next(((place, table) for place, table in numbered if isinstance(table.limit, Quota)), None)
+            return straight_verb(many, buckets, quota, monotonic, wall, slowly, numbers)
         return take
 
     def take_slowly(keys: Sequence[str | None], cost: int = 1) -> Decided:
