@@ -19,6 +19,7 @@ TASKS_ALLOWED = {
     "asgi/front.py": "the watcher that notices a client leaving while its request waits for an upstream",
     "asgi/lifespan.py": "the lifespan of an inner app stays open between start-up and shutdown",
     "upstream/functions.py": "an asynchronous invocation (type Event): nobody waits for it",
+    "stores/redis_topology.py": "the seeds of a cluster are asked at once, when a connection is made",
     "testing/": "an app under test runs beside the test that feeds it",
     "waiting.py": "one call that many requests wait for belongs to none of them",
     "upstream/connection.py": "a request body that is streamed goes out while the response is awaited",

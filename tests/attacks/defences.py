@@ -417,6 +417,21 @@ DEFENCES = (
         "self.limit, self._max_keys, self._monotonic = window, max_keys, clock.wall\n        self._since_s",
         "test_windows.py::test_a_clock_that_is_set_gives_nothing_and_takes_nothing",
     ),
+    # ------------------------------------------------------------------------------------------------- limits in Redis
+    _one(
+        "a flood of names",
+        "stores/decide.lua",
+        "redis.call('SET', write[1], write[2], 'PX', format('%.0f', write[3]))",
+        "redis.call('SET', write[1], write[2])",
+        "test_limits_in_redis.py::test_a_flood_of_names_leaves_no_key_that_stays",
+    ),
+    _one(
+        "clients that leave before the answer",
+        "stores/redis_connection.py",
+        "future, _ = self._waiting.popleft()",
+        "future = next(each for each in iter(lambda: self._waiting.popleft()[0], None) if not each.done())",
+        "test_limits_in_redis.py::test_clients_that_leave_before_the_answer_give_it_to_nobody_else",
+    ),
     # ------------------------------------------------------------------------------------------------- idempotency
     _one(
         "another caller's idempotency key",

@@ -121,20 +121,24 @@ async def test_a_slot_that_moves_under_load_costs_no_request_and_gives_no_token_
     store = clustered(*nodes.masters, gateway=gateway)
     one = store.bucket("one", Bucket(1e-5, burst))
     both = store.limits("both", (Bucket(1e-5, burst), Quota(burst, "MONTH")))
-    keys, answers = [f"key-{number}" for number in range(5)], list[tuple[str, str]]()
+    keys, answers, asked = [f"key-{number}" for number in range(5)], list[tuple[str, str]](), list[None]()
     is_over = False
 
-    async def ask(key: str) -> None:
+    async def ask_one(key: str) -> None:
         while not is_over:
+            asked.append(None)
             if (await one(key)).allowed:
                 answers.append(("one", key))
+
+    async def ask_both(key: str) -> None:
+        while not is_over:
             if (await both((key, key))).refused is None:
                 answers.append(("both", key))
 
-    asking = [asyncio.create_task(ask(key)) for key in keys * 3]
+    asking = [asyncio.create_task(ask(key)) for key in keys * 2 for ask in (ask_one, ask_both)]
     moving = nodes.move(prefix, nodes.masters[1])
-    while await asyncio.to_thread(next, moving, ""):
-        await until_many(answers, min(len(answers) + 100, 3 * burst), asking)
+    while await asyncio.to_thread(next, moving, ""):  # decisions over two keys wait until both have moved
+        await until_many(asked, len(asked) + 100, asking)
     await until_many(answers, 10 * burst, asking)
     is_over = True
     await asyncio.gather(*asking)
