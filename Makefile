@@ -12,7 +12,7 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports covered exact bench docs defences fuzz clean programs \
+.PHONY: help demo test check format lint types imports covered exact bench load docs defences fuzz clean programs \
 	bench-programs
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make check   format, lint, types, import contracts, tests, coverage of core/: what CI runs'
 	@echo 'make exact   20 runs of many processes against one limit in Redis'
 	@echo 'make bench   run the benchmarks and write benchmarks/results/'
+	@echo 'make load    drive the whole gateway at the account limit, beside a bare server'
 	@echo 'make docs    build docs/_build/html'
 	@echo 'make defences  take one defence away at a time: does its attack test fail?'
 	@echo 'make fuzz    run the property tests with 100000 examples each'
@@ -50,10 +51,13 @@ covered: $(DEV) programs
 	@$(PYTEST) --cov=gatewaykit.core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 exact: $(DEV) programs
-	@GATEWAYKIT_EXACT_RUNS=$${GATEWAYKIT_EXACT_RUNS:-20} GATEWAYKIT_EXACT_SECONDS=$${GATEWAYKIT_EXACT_SECONDS:-10} $(PY) -m pytest tests/stores/test_redis_exactness.py
+	@GATEWAYKIT_EXACT_RUNS=$${GATEWAYKIT_EXACT_RUNS:-20} GATEWAYKIT_EXACT_SECONDS=$${GATEWAYKIT_EXACT_SECONDS:-10} $(PY) -m pytest -s tests/stores/test_redis_exactness.py
 
 bench: $(DEV) bench-programs
 	@$(PY) -m benchmarks
+
+load: $(DEV) bench-programs
+	@$(PY) -m benchmarks.load
 
 docs: $(DEV)
 	@$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
@@ -73,7 +77,7 @@ programs: $(DEV)
 	@tools/need_debian.sh $$($(PY) tests/needs.py)
 
 bench-programs: $(DEV)
-	@tools/need_debian.sh $$($(PY) tests/needs.py nginx caddy redis-server wrk)
+	@tools/need_debian.sh $$($(PY) tests/needs.py nginx caddy curl redis-server wrk)
 
 $(RUN): pyproject.toml
 	@tools/make_venv.sh $(VENV)

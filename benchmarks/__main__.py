@@ -23,7 +23,9 @@ SUITES: Final = {
     "templates": "mapping templates, against functions by hand and airspeed",
     "sigv4": "an AWS signature, against a straight line without checks and botocore",
     "import": "the cost of `import gatewaykit`",
+    "limits": "a throttle as a middleware, and the hierarchy of limits, against slowapi and a bucket in a dict",
     "stores": "limits in Redis, against a bare connection and limits.aio",
+    "windows": "fixed, moving and sliding windows, against the same strategies of limits",
     "proxy": "http_proxy, against nginx and Caddy",
 }
 

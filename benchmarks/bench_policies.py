@@ -25,7 +25,7 @@ from gatewaykit import PolicyMiddleware, cors
 from gatewaykit.core.throttle import Bucket
 from gatewaykit.stores.memory import MemoryThrottleStore
 
-__all__ = ["run"]
+__all__ = ["KEYS", "gcra", "run"]
 
 _ORIGIN: Final = b"https://shop.example"
 _METHODS: Final = ["GET", "POST"]
@@ -42,7 +42,7 @@ _SCOPES: Final = {
     ),
 }  # fmt: skip
 _TARGETS: Final = {"no Origin": 10, "a simple request": 5, "a preflight": 20}
-_KEYS: Final = [f"192.0.2.{number}" for number in range(256)]
+KEYS: Final = [f"192.0.2.{number}" for number in range(256)]
 _MANY: Final = 100_000
 
 
@@ -105,12 +105,12 @@ def _throttles(rounds: int) -> list[Line]:
         times = measure(
             {
                 "ours": _all_keys(MemoryThrottleStore().bucket("bench", Bucket(rate, burst))),
-                "dict": _all_keys(_gcra(rate, burst)),
+                "dict": _all_keys(gcra(rate, burst)),
                 "limits": _all_keys(_fixed_window(burst if rate < 1 else 1_000_000)),
             },
             rounds=rounds,
         )
-        each = [nanoseconds / len(_KEYS) / 1000 for nanoseconds in times.rounds["ours"]]
+        each = [nanoseconds / len(KEYS) / 1000 for nanoseconds in times.rounds["ours"]]
         peer = times.ratios("limits", "ours")
         lines += [
             line("policies", f"throttle, {what}: one decision", each, unit="us"),
@@ -122,13 +122,13 @@ def _throttles(rounds: int) -> list[Line]:
 
 def _all_keys(take: Callable[[str], object]) -> Callable[[], None]:
     def case() -> None:
-        for key in _KEYS:
+        for key in KEYS:
             take(key)
 
     return case
 
 
-def _gcra(rate: float, burst: int) -> Callable[[str], bool]:
+def gcra(rate: float, burst: int) -> Callable[[str], bool]:
     """The least that is a token bucket: allowed or not, and nothing about what is left. Keys are kept for ever."""
     full_at: dict[str, float] = {}
     interval, room = 1 / rate, burst / rate

@@ -87,4 +87,5 @@ if __name__ == "__main__":
     from gatewaykit import Gateway
     from gatewaykit.server.run import serve
 
-    serve(Gateway.from_openapi(document(int(os.environ["BENCH_BACK_END"]))), port=int(os.environ["BENCH_PORT"]))
+    gateway = Gateway.from_openapi(document(int(os.environ["BENCH_BACK_END"])), account_limit=False)
+    serve(gateway, port=int(os.environ["BENCH_PORT"]))

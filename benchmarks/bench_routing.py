@@ -94,7 +94,9 @@ def _miss(size: int) -> dict[str, Any]:
 
 def _gateway(size: int, profile: str) -> Gateway:
     operation = {"x-gatewaykit": {"app": "bare"}, "responses": {"200": {"description": "ok"}}}
-    return Gateway.from_openapi(_document(size, operation), profile=profile, apps={"bare": facts.bare})
+    return Gateway.from_openapi(
+        _document(size, operation), profile=profile, apps={"bare": facts.bare}, account_limit=False
+    )
 
 
 def _mocks(size: int) -> Gateway:
@@ -106,7 +108,7 @@ def _mocks(size: int) -> Gateway:
             "responses": {"default": {"statusCode": "200"}},
         },
     }
-    return Gateway.from_openapi(_document(size, operation))
+    return Gateway.from_openapi(_document(size, operation), account_limit=False)
 
 
 def _document(size: int, operation: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,9 @@ from tests.peers.redis import RedisServer, running
 __all__ = ["run"]
 
 _BUCKET: Final = Bucket(1e6, 1000)
+_FIVE: Final = (_BUCKET, Bucket(1e6, 999), Bucket(1e6, 998), Bucket(1e6, 997), Quota(10**9, "MONTH"))
+"""Those of the throttling hierarchy: account, stage, method, plan, and the plan's quota."""
+
 _CALLERS: Final = 32
 
 
@@ -41,7 +44,7 @@ def run(quick: bool) -> list[Line]:
 def _lines(server: RedisServer, rounds: int) -> list[Line]:
     store = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s")
     ours = store.bucket("bench", _BUCKET)
-    several = store.limits("bench", (_BUCKET, Bucket(1e6, 999), Quota(10**9, "DAY"), Quota(10**9, "MONTH")))
+    several = store.limits("bench", _FIVE)
     bare = _Bare(server.port)
     limiter = FixedWindowRateLimiter(
         RedisStorage(f"async+redis://127.0.0.1:{server.port}", implementation="redispy", max_connections=64)
@@ -52,7 +55,7 @@ def _lines(server: RedisServer, rounds: int) -> list[Line]:
         return await ours("key")  # type: ignore[misc]  # the store waits
 
     async def our_several() -> Any:
-        return await several(("key",) * 4)  # type: ignore[misc]  # the store waits
+        return await several(("key",) * 5)  # type: ignore[misc]  # the store waits
 
     async def peer() -> Any:
         return await limiter.hit(item, "key")
@@ -67,33 +70,41 @@ def _lines(server: RedisServer, rounds: int) -> list[Line]:
 
         return all_at_once
 
-    one = {"ours": our, "bare": bare.take, "four": our_several, "limits": peer}
+    one = {"ours": our, "bare": bare.take, "five": our_several, "bare five": bare.take_five, "limits": peer}
     alone = measure(one, rounds=rounds)
     store, bare.transport = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s"), None
-    ours = store.bucket("bench", _BUCKET)
+    ours, several = store.bucket("bench", _BUCKET), store.limits("bench", _FIVE)
     limiter = FixedWindowRateLimiter(
         RedisStorage(f"async+redis://127.0.0.1:{server.port}", implementation="redispy", max_connections=64)
     )
-    many = measure({name: crowd(case) for name, case in one.items() if name != "four"}, rounds=rounds)
+    many = measure({name: crowd(case) for name, case in one.items()}, rounds=rounds)
     return [
         line("stores", "CPU of a decision / a bare connection", alone.ratios("ours", "bare"), at_most(1.3)),
         line("stores", "the same, 32 at once", many.ratios("ours", "bare"), at_most(1.3)),
+        line(
+            "stores",
+            "CPU of the five of a hierarchy / a bare connection",
+            alone.ratios("five", "bare five"),
+            at_most(1.3),
+        ),
+        line("stores", "the same, 32 at once", many.ratios("five", "bare five"), at_most(1.3)),
         line("stores", "CPU of limits.aio / ours, 32 at once", many.ratios("limits", "ours"), at_least(3.5)),
-        line("stores", "four limits / one", alone.ratios("four", "ours"), note="one round trip each"),
-        line("stores", "round trips of a decision of four limits", [_round_trips(server)], at_most(1), unit=""),
+        line("stores", "CPU of limits.aio for one limit / ours for five, 32 at once", many.ratios("limits", "five")),
+        line("stores", "five limits / one", alone.ratios("five", "ours"), note="one round trip each"),
+        line("stores", "round trips of a decision of five limits", [_round_trips(server)], at_most(1), unit=""),
     ]
 
 
 def _round_trips(server: RedisServer) -> float:
-    """Commands that one decision of four limits makes, counted by the server."""
+    """Commands that one decision of five limits makes, counted by the server."""
     store = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s")
-    verb = store.limits("count", (_BUCKET, Bucket(1.0, 9), Quota(10**9, "DAY"), Quota(10**9, "MONTH")))
+    verb = store.limits("count", _FIVE)
 
     async def count() -> float:
-        await verb(("key",) * 4)  # type: ignore[misc]  # the store waits
+        await verb(("key",) * 5)  # type: ignore[misc]  # the store waits
         server.say("CONFIG", "RESETSTAT")
         for _ in range(100):
-            await verb(("key",) * 4)  # type: ignore[misc]  # the store waits
+            await verb(("key",) * 5)  # type: ignore[misc]  # the store waits
         stats = server.say("INFO", "commandstats").decode()
         await store.aclose()
         return int(stats.split("cmdstat_evalsha:calls=")[1].split(",")[0]) / 100
@@ -112,25 +123,37 @@ class _Bare(asyncio.Protocol):
         self.waiting: deque[asyncio.Future[Any]] = deque()
         self.out: list[bytes] = []
         self.script, self.digest = _script()
-        self.tail = b"$1\r\n1\r\n$0\r\n\r\n$6\r\nBUCKET\r\n$3\r\n1.0\r\n$4\r\n1000\r\n"
+        how, bucket = b"$1\r\n1\r\n$0\r\n\r\n$1\r\n1\r\n", b"$6\r\nBUCKET\r\n$3\r\n1.0\r\n$4\r\n1000\r\n"
+        self.tail = how + bucket
+        self.tail_of_five = how + bucket * 4 + b"$5\r\nMONTH\r\n$10\r\n1000000000\r\n$1\r\n0\r\n"
 
     async def take(self) -> tuple[bool, int]:
+        key = b"gatewaykit:{bare}:key"
+        left, _ = await self.call(
+            b"*10\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n1\r\n$%d\r\n%b\r\n%b" % (self.digest, len(key), key, self.tail)
+        )
+        return left >= 0, left
+
+    async def take_five(self) -> tuple[bool, list[int]]:
+        keys = [b"gatewaykit:{bare}:%d:key" % number for number in range(5)]
+        reply = await self.call(
+            b"*26\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n5\r\n%b%b"
+            % (self.digest, b"".join([b"$%d\r\n%b\r\n" % (len(key), key) for key in keys]), self.tail_of_five)
+        )
+        return min(reply[::2]) >= 0, reply
+
+    async def call(self, wire: bytes) -> Any:
+        loop = asyncio.get_running_loop()
         if self.transport is None:
             self.reader = type(self.reader)()
             self.waiting.clear()
-            loop = asyncio.get_running_loop()
             self.transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self.port)
-        key = b"gatewaykit:{bare}:key"
-        loop = asyncio.get_running_loop()
         future = loop.create_future()
         self.waiting.append(future)
         if not self.out:
             loop.call_soon(self.flush)
-        self.out.append(
-            b"*9\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n1\r\n$%d\r\n%b\r\n%b" % (self.digest, len(key), key, self.tail)
-        )
-        left, _ = await future
-        return left >= 0, left
+        self.out.append(wire)
+        return await future
 
     def flush(self) -> None:
         self.transport.write(b"".join(self.out))

@@ -243,7 +243,7 @@ if __name__ == "__main__":
     from gatewaykit.server.run import serve
 
     if os.environ["BENCH_SIDE"] == "gateway":
-        serve(Gateway.from_openapi(document(), stage="prod"), port=int(os.environ[_PORT]))
+        serve(Gateway.from_openapi(document(), stage="prod", account_limit=False), port=int(os.environ[_PORT]))
     else:
         import uvicorn
 

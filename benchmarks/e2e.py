@@ -28,7 +28,18 @@ from types import TracebackType
 
 from benchmarks.inproc import Timings
 
-__all__ = ["Row", "Server", "compare", "cpu_per_request", "free_port", "program", "table"]
+__all__ = [
+    "Row",
+    "Server",
+    "compare",
+    "cpu_per_request",
+    "cpu_of",
+    "found",
+    "free_port",
+    "milliseconds",
+    "program",
+    "table",
+]
 
 _CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, LOAD_CPU = str(_CPUS[0]), str(_CPUS[-1])
@@ -81,7 +92,7 @@ class Server:
 
     def cpu_s(self) -> float:
         """User and system time of the process and its descendants so far."""
-        return sum(map(_cpu_s, _tree(self._process.pid)))
+        return sum(map(cpu_of, _tree(self._process.pid)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +199,10 @@ def put_load(server: Server, seconds: int, connections: int = CONNECTIONS) -> Lo
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     failures = re.findall(r"(Non-2xx or 3xx responses: \d+|Socket errors: .*)", output)
     return Load(
-        requests=int(_found(r"(\d+) requests in", output)),
-        rps=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
-        p50_ms=_milliseconds(_found(r"\n\s+50%\s+(\S+)", output)),
-        p99_ms=_milliseconds(_found(r"\n\s+99%\s+(\S+)", output)),
+        requests=int(found(r"(\d+) requests in", output)),
+        rps=float(found(r"Requests/sec:\s+([\d.]+)", output)),
+        p50_ms=milliseconds(found(r"\n\s+50%\s+(\S+)", output)),
+        p99_ms=milliseconds(found(r"\n\s+99%\s+(\S+)", output)),
         failures=", ".join(failures),
     )
 
@@ -220,14 +231,16 @@ def _answers_alike(servers: Sequence[Server]) -> None:
         raise RuntimeError(f"the servers do not give the same answer: {bodies!r:.500}")
 
 
-def _found(pattern: str, text: str) -> str:
+def found(pattern: str, text: str) -> str:
+    """What a pattern's group is in wrk's report. Raises RuntimeError where it is not there."""
     match = re.search(pattern, text)
     if match is None:
         raise RuntimeError(f"wrk did not report {pattern!r}: {text[-500:]}")
     return match[1]
 
 
-def _milliseconds(text: str) -> float:
+def milliseconds(text: str) -> float:
+    """A time as wrk writes it."""
     number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()  # type: ignore[union-attr]  # wrk's own format
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
 
@@ -243,7 +256,8 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """User and system time of one process so far."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

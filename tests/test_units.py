@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.units import parse_duration, parse_instant, parse_rate
+from gatewaykit.units import duration_text, parse_count, parse_duration, parse_instant, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,8 @@ def test_what_is_no_duration_is_refused(written: Any) -> None:
         ("100/s", 100),
         ("1 per hour", 1 / 3600),
         ("2/days", 2 / 86400),
+        ("100/15 minutes", 100 / 900),
+        ("5 per 2s", 2.5),
         (10, 10),
         (0.5, 0.5),
         (0, 0),
@@ -52,8 +54,32 @@ def test_a_rate_is(written: Any, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "count"),
+    [("5/minute", (5, 60)), ("100/15 minutes", (100, 900)), ("1.5/s", (1.5, 1)), ("3/250ms", (3, 0.25)), (10, (10, 1))],
+)
+def test_a_rate_is_a_count_in_a_period(written: Any, count: tuple[float, float]) -> None:
+    assert parse_count(written) == count
+
+
+@pytest.mark.parametrize(
     "written",
-    ["", "5", "5/", "/s", "5/week", "-5/s", "5/1s", "9" * 400 + "/s", -1, False, None, float("inf"), 10**400],
+    [
+        "",
+        "5",
+        "5/",
+        "/s",
+        "5/week",
+        "-5/s",
+        "5/0s",
+        "5/1.5s",
+        "5/-1s",
+        "9" * 400 + "/s",
+        -1,
+        False,
+        None,
+        float("inf"),
+        10**400,
+    ],
     ids=lambda written: repr(written)[:12],
 )
 def test_what_is_no_rate_is_refused(written: Any) -> None:
@@ -87,3 +113,14 @@ def test_anything_gives_seconds_or_a_value_error(written: Any) -> None:
             assert 0 <= parse(written) < 1e16
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0002, "0.0002 s"), (12, "12 s"), (119.4, "119 s"), (300, "5 min"), (5400, "90 min"), (7200, "2 h"),
+        (42600, "11 h 50 min"), (86400, "24 h"), (3 * 86400 + 4 * 3600 + 59, "3 days 4 h"), (31 * 86400, "31 days"),
+    ],
+)  # fmt: skip
+def test_a_duration_for_people(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

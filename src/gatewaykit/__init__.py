@@ -13,9 +13,10 @@ _HOME = {
     "BufferedSink": "observe.access_log", "access_log": "observe.access_log",
     "address_filter": "policies.address_filter", "api_key": "policies.api_key",
     "authenticate": "policies.authenticate", "by": "policies.by", "cognito": "policies.cognito",
-    "cors": "policies.cors", "credentials_env": "policies.credentials", "credentials_lookup": "policies.credentials",
+    "cors": "policies.cors", "cost": "policies.cost", "credentials_env": "policies.credentials",
+    "credentials_lookup": "policies.credentials",
     "credentials_file": "policies.credentials_file", "forward_auth": "policies.forward_auth", "iam": "policies.iam",
-    "introspection": "policies.introspection", "jwt": "policies.jwt",
+    "idempotency": "policies.idempotency", "introspection": "policies.introspection", "jwt": "policies.jwt",
     "lambda_authorizer": "policies.lambda_authorizer", "mtls": "policies.mtls",
     "preauth_throttle": "policies.preauth_throttle", "quota": "policies.quota",
     "resource_policy": "policies.resource_policy", "saml_bearer": "policies.saml_bearer", "steps": "policies.steps",
@@ -26,7 +27,8 @@ _HOME = {
     "AddressFilterMiddleware": "gateway.middleware", "ApiKeyMiddleware": "gateway.middleware",
     "AuthenticateMiddleware": "gateway.middleware", "CognitoMiddleware": "gateway.middleware",
     "CorsMiddleware": "gateway.middleware", "ForwardAuthMiddleware": "gateway.middleware",
-    "IamMiddleware": "gateway.middleware", "IntrospectionMiddleware": "gateway.middleware",
+    "IamMiddleware": "gateway.middleware", "IdempotencyMiddleware": "gateway.middleware",
+    "IntrospectionMiddleware": "gateway.middleware",
     "JwtMiddleware": "gateway.middleware", "LambdaAuthorizerMiddleware": "gateway.middleware",
     "MtlsMiddleware": "gateway.middleware", "PolicyMiddleware": "gateway.middleware",
     "PreauthThrottleMiddleware": "gateway.middleware", "QuotaMiddleware": "gateway.middleware",
@@ -46,7 +48,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     home = import_module(f"gatewaykit.{_HOME[name]}")
-    value = home if name in ("by", "steps") else getattr(home, name)
+    value = home if name in ("by", "cost", "steps") else getattr(home, name)
     globals()[name] = value
     return value
 

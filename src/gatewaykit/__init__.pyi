@@ -27,6 +27,7 @@ from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import ForwardAuthMiddleware as ForwardAuthMiddleware
 from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
+from gatewaykit.gateway.middleware import IdempotencyMiddleware as IdempotencyMiddleware
 from gatewaykit.gateway.middleware import IntrospectionMiddleware as IntrospectionMiddleware
 from gatewaykit.gateway.middleware import JwtMiddleware as JwtMiddleware
 from gatewaykit.gateway.middleware import LambdaAuthorizerMiddleware as LambdaAuthorizerMiddleware
@@ -44,6 +45,7 @@ from gatewaykit.observe.access_log import BufferedSink as BufferedSink
 from gatewaykit.observe.access_log import access_log as access_log
 from gatewaykit.pipeline.decision import Decision as Decision
 from gatewaykit.policies import by as by
+from gatewaykit.policies import cost as cost
 from gatewaykit.policies import steps as steps
 from gatewaykit.policies.address_filter import address_filter as address_filter
 from gatewaykit.policies.api_key import api_key as api_key
@@ -55,6 +57,7 @@ from gatewaykit.policies.credentials import credentials_lookup as credentials_lo
 from gatewaykit.policies.credentials_file import credentials_file as credentials_file
 from gatewaykit.policies.forward_auth import forward_auth as forward_auth
 from gatewaykit.policies.iam import iam as iam
+from gatewaykit.policies.idempotency import idempotency as idempotency
 from gatewaykit.policies.introspection import introspection as introspection
 from gatewaykit.policies.jwt import jwt as jwt
 from gatewaykit.policies.lambda_authorizer import lambda_authorizer as lambda_authorizer

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gatewaykit.core.context import ApiFacts
+from gatewaykit.core.idempotency import Begun
 from gatewaykit.core.limits import Decided
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
+from gatewaykit.core.window import Window
 
 if TYPE_CHECKING:
     from gatewaykit.clock import Clock
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint", "KeyStore",
-    "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest",
-    "UpstreamResponse", "UsageStore",
+    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint",
+    "IdempotencyStore", "KeyStore", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport",
+    "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -36,7 +38,7 @@ class BodyWrapper(Protocol):
 
     A Refusal in place of bytes ends the response: it is what the client gets, or, where the head is out already, a
     broken connection. A wrapper with a true attribute `holds_head` keeps the head back until it gives a byte, or the
-    body is over.
+    body is over. One with a true attribute `observes` gives back what it is given, so a Content-Length still holds.
     """
 
     def __call__(self, chunk: bytes, more: bool, /) -> bytes | Refusal: ...
@@ -102,6 +104,18 @@ class BodySource(Protocol):
 # ---------------------------------------------------------------------------------------------------- limits
 
 
+class LimitsVerb(Protocol):
+    """Takes `cost` tokens of each limit whose key is given, or none of any."""
+
+    def __call__(self, keys: Sequence[str | None], cost: int = 1, /) -> Decided | Awaitable[Decided]: ...
+
+
+class ChargeVerb(Protocol):
+    """Takes `amount` tokens of each limit whose key is given, whatever is there; under 0, it gives them back."""
+
+    def __call__(self, keys: Sequence[str | None], amount: int, /) -> Awaitable[None] | None: ...
+
+
 class ThrottleStore(Protocol):
     """Limits. A verb is bound once, at start-up; each call of it is one atomic step (one round trip where remote)."""
 
@@ -111,14 +125,24 @@ class ThrottleStore(Protocol):
     def quota(self, name: str, quota: Quota) -> Callable[[str], Taken | Awaitable[Taken]]:
         """A verb that counts one request of a key against its quota."""
 
-    def limits(
-        self, name: str, limits: Sequence[Bucket | Quota]
-    ) -> Callable[[Sequence[str | None]], Decided | Awaitable[Decided]]:
-        """A verb that takes one token of every limit, or none of any; it is given a key for each, in order.
+    def window(self, name: str, window: Window) -> Callable[[str], Taken | Awaitable[Taken]]:
+        """A verb that counts one request of a key in its window."""
+
+    def limits(self, name: str | Sequence[str], limits: Sequence[Bucket | Quota | Window]) -> LimitsVerb:
+        """A verb that takes tokens of every limit, or none of any; it is given a key for each, in order.
+
+        The limits have one name, or each its own.
 
         A limit whose key is None does not apply. All are asked before any is taken from: a refusal leaves every one as
-        it was. Each is the very limit that `bucket` or `quota` gives for this name, so lists of one name share those
-        they have in common. Places with the same limit and the same key are one limit, and count once.
+        it was. Each is the very limit that `bucket`, `quota` or `window` gives for this name, so lists of one name
+        share those they have in common. Places with the same limit and the same key are one limit, and count once.
+        """
+
+    def charge(self, name: str | Sequence[str], limits: Sequence[Bucket | Quota | Window]) -> ChargeVerb:
+        """A verb that settles what a request has really cost, where that was not known when `limits` was asked.
+
+        More than 0 is taken although it may not be there: a bucket may then owe tokens, a quota be over its limit. Less
+        than 0 is given back; no limit holds more than it can.
         """
 
     def looking(self) -> ThrottleStore:
@@ -148,6 +172,32 @@ class CredentialsProvider(Protocol):
     @property
     def find(self) -> Callable[[str], Credentials | Awaitable[Credentials | None] | None]:
         """Gives the credentials of an access key; None for one that nobody has. What it raises refuses the request."""
+
+
+# ---------------------------------------------------------------------------------------------------- idempotency
+
+
+class IdempotencyStore(Protocol):
+    """Idempotency keys: which are under way, and what was answered. Each verb is one atomic step.
+
+    Keys and the requests they came with are digests of 32 bytes, a holder is 16 random ones. Raises StoreError where it
+    cannot answer.
+    """
+
+    def begin(self, key: bytes, request: bytes, holder: bytes, hold_s: float) -> Begun | Awaitable[Begun]:
+        """A request comes with a key. Where it is the first, it is this holder's for `hold_s` seconds."""
+
+    def look(self, key: bytes, request: bytes) -> Begun | Awaitable[Begun]:
+        """What `begin` would say. Nothing is written."""
+
+    def finish(self, key: bytes, holder: bytes, answer: bytes, keep_s: float) -> bool | Awaitable[bool]:
+        """Keep the answer for `keep_s` seconds. False, and nothing is kept, where the key is another's by now."""
+
+    def release(self, key: bytes, holder: bytes) -> Awaitable[None] | None:
+        """Forget a key that this holder has and did not use."""
+
+    async def aclose(self) -> None:
+        """Close what is open. It opens again when needed."""
 
 
 # ---------------------------------------------------------------------------------------------------- API keys
@@ -238,6 +288,7 @@ class Runtime:
     look_only: bool = False  # built for `explain`, by `looking`: nothing is taken, and nothing logged
     max_body_bytes: int = 10 * 1024 * 1024
     open_keys: Callable[[str], KeyStore] | None = None  # the store of API keys at a path or address; one for each
+    open_idempotency: Callable[[str], IdempotencyStore] | None = None  # that at an address; "" is where limits are kept
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks of peers whose headers about the client count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-__all__ = ["instant_text", "parse_duration", "parse_instant", "parse_rate"]
+__all__ = ["duration_text", "instant_text", "parse_count", "parse_duration", "parse_instant", "parse_rate"]
 
 _UNIT_S = {
     "ms": 0.001, "s": 1.0, "second": 1.0, "seconds": 1.0, "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0,
@@ -13,7 +13,7 @@ _UNIT_S = {
 }  # fmt: skip
 _MOST = 1e15  # seconds, or events a second: beyond it sums of floats lose whole ones
 _DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*")
-_RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/|per)\s*([a-z]+)\s*")
+_RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/|per)\s*([1-9][0-9]{0,8})?\s*([a-z]+)\s*")
 
 
 def parse_duration(value: str | float) -> float:
@@ -32,18 +32,27 @@ def parse_duration(value: str | float) -> float:
 
 
 def parse_rate(value: str | float) -> float:
-    """Events per second in `value`: a number, or text such as `"5/minute"`, `"100/s"`.
+    """Events per second in `value`: a number, or text such as `"5/minute"`, `"100/s"`, `"100/15 minutes"`.
 
     Raises ValueError for anything else, and for rates that are negative, not finite, or absurd.
     """
+    count, period_s = parse_count(value)
+    return count / period_s
+
+
+def parse_count(value: str | float) -> tuple[float, float]:
+    """How many events in how many seconds `value` says. A number is events in one second.
+
+    Raises ValueError for what is no rate.
+    """
     if isinstance(value, str):
         match = _RATE.fullmatch(value)
-        if match is None or match[2] not in _UNIT_S or (rate := float(match[1]) / _UNIT_S[match[2]]) >= _MOST:
+        if match is None or match[3] not in _UNIT_S or float(match[1]) / _UNIT_S[match[3]] >= _MOST:
             raise ValueError(f"{value!r} is not a rate; write events per second, or text such as '5/minute'")
-        return rate
+        return float(match[1]), int(match[2] or 1) * _UNIT_S[match[3]]
     if not _is_number(value):
         raise ValueError(f"{value!r} is not a rate; write events per second (0 or more), or text such as '5/minute'")
-    return float(value)
+    return float(value), 1.0
 
 
 def parse_instant(text: str) -> float:
@@ -53,6 +62,18 @@ def parse_instant(text: str) -> float:
     """
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def duration_text(seconds: float) -> str:
+    """A duration for people: `0.25 s`, `12 s`, `11 h 50 min`, `3 days 4 h`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    for size, name, part, part_name in ((1440, "days", 60, "h"), (60, "h", 1, "min")):
+        if minutes >= 2 * size:
+            whole, rest = divmod(minutes, size)
+            return f"{whole} {name}" + (f" {rest // part} {part_name}" if rest // part else "")
+    return f"{minutes} min"
 
 
 def instant_text(instant_s: float) -> str:

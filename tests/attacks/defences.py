@@ -381,4 +381,77 @@ DEFENCES = (
         "if False:\n            return peer",
         "test_addresses.py::test_a_forwarded_address_counts_only_where_a_trusted_proxy_vouches_for_it",
     ),
+    # ------------------------------------------------------------------------------------------------- windows
+    _one(
+        "twice a window's limit over an edge",
+        "stores/memory_window.py",
+        "self.old, self.young, self._before = self.young if follows else {}, {}, {}",
+        "self.old, self.young, self._before = {}, {}, {}",
+        "test_windows.py::test_an_edge_does_not_double_a_limit",
+    ),
+    _one(
+        "a flood of keys of counted windows",
+        "stores/memory_window.py",
+        "if before is None and len(self) >= self._max_keys:",
+        "if False:",
+        "test_windows.py::test_a_flood_of_names_neither_fills_memory_nor_frees_whoever_used_up_a_limit",
+    ),
+    _one(
+        "a flood of keys of moving windows",
+        "stores/memory_window.py",
+        "if log is None and len(self) >= self._max_keys and not self._sweep(now):",
+        "if False:",
+        "test_windows.py::test_a_flood_of_names_neither_fills_memory_nor_frees_whoever_used_up_a_limit",
+    ),
+    _one(
+        "requests in somebody's name, refused, that keep them out",
+        "stores/memory_window.py",
+        "return new(Taken, (False, 0, log[gone - left - 1] - edge",
+        "log.append(now)\n                return new(Taken, (False, 0, log[gone - left - 1] - edge",
+        "test_windows.py::test_refused_requests_keep_nobody_out_for_longer",
+    ),
+    _one(
+        "a clock that is set",
+        "stores/memory_window.py",
+        "self.limit, self._max_keys, self._monotonic = window, max_keys, clock.monotonic\n        self._since_s",
+        "self.limit, self._max_keys, self._monotonic = window, max_keys, clock.wall\n        self._since_s",
+        "test_windows.py::test_a_clock_that_is_set_gives_nothing_and_takes_nothing",
+    ),
+    # ------------------------------------------------------------------------------------------------- idempotency
+    _one(
+        "another caller's idempotency key",
+        "policies/idempotency.py",
+        'whose = self._config.caller(request) or "anonymous"',
+        'whose = "anyone"',
+        "test_idempotency.py::test_in_any_order_nobody_gets_the_answer_of_another_and_nothing_is_paid_twice",
+    ),
+    _one(
+        "an idempotency key with another body",
+        "core/idempotency.py",
+        "if record.request != request:",
+        "if False:",
+        "test_idempotency.py::test_in_any_order_nobody_gets_the_answer_of_another_and_nothing_is_paid_twice",
+    ),
+    _one(
+        "a request that is sent twice at once",
+        "core/idempotency.py",
+        "if record.holder:",
+        "if False:",
+        "test_idempotency.py::test_a_flood_of_keys_takes_bounded_memory_and_no_key_that_is_under_way",
+    ),
+    # ------------------------------------------------------------------------------------------------- access logs
+    _one(
+        "a forged line of the access log",
+        "core/access_log.py",
+        "        f\"    if foreign.isascii() and foreign.isprintable() and {' and '.join(clean)}:\",",
+        '        "    if True:",',
+        "test_access_logs.py::test_a_client_forges_no_request_of_another",
+    ),
+    _one(
+        "a name in a log that steers the terminal",
+        "cli/advise.py",
+        "text = text if text.isprintable() else repr(text)[1:-1]",
+        "text = text[:]",
+        "test_access_logs.py::test_a_name_in_a_log_does_not_steer_the_terminal",
+    ),
 )

@@ -85,7 +85,7 @@ async def test_a_connection_that_ends_before_an_answer(
 ) -> None:
     answer = await call(kind, behaviour, method="POST", body=b"{}")
 
-    is_answer(answer, 504, NETWORK, "INTEGRATION_UNREACHABLE", caplog)
+    is_answer(answer, 504, NETWORK, "INTEGRATION_BROKE_OFF", caplog)
 
 
 async def never_answers(peer: Peer) -> None:
@@ -149,9 +149,9 @@ def sends_then_resets(*parts: bytes) -> Behaviour:
 LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n"
 BROKEN_BODIES = [
-    pytest.param(sends(LONG), 504, NETWORK, "INTEGRATION_UNREACHABLE", id="closes in the body"),
-    pytest.param(sends_then_resets(LONG), 504, NETWORK, "INTEGRATION_UNREACHABLE", id="resets in the body"),
-    pytest.param(sends(CHUNKED), 504, NETWORK, "INTEGRATION_UNREACHABLE", id="closes between chunks"),
+    pytest.param(sends(LONG), 504, NETWORK, "INTEGRATION_BROKE_OFF", id="closes in the body"),
+    pytest.param(sends_then_resets(LONG), 504, NETWORK, "INTEGRATION_BROKE_OFF", id="resets in the body"),
+    pytest.param(sends(CHUNKED), 504, NETWORK, "INTEGRATION_BROKE_OFF", id="closes between chunks"),
     pytest.param(sends(CHUNKED + b"zz\r\n"), 502, ISE, "INTEGRATION_RESPONSE_INVALID", id="a chunk that is none"),
     pytest.param(stalls(LONG), 504, TIMED_OUT, "INTEGRATION_TIMEOUT", id="stalls in the body"),
 ]
@@ -220,7 +220,7 @@ async def test_a_back_end_that_comes_back_is_used_again(kind: str, caplog: pytes
         answers = [await client.post("/x", body=b"{}") for _ in range(3)]
 
     assert [answer.status for answer in answers] == [504, 200, 200]
-    assert failures(caplog) == ["INTEGRATION_UNREACHABLE"]
+    assert failures(caplog) == ["INTEGRATION_BROKE_OFF"]
 
 
 @KINDS

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from gatewaykit.core.limits import Decided, Limit, Row, State, decided, take_all
 from gatewaykit.core.quota import Quota, Use
 from gatewaykit.core.throttle import Bucket, Taken
+from gatewaykit.core.window import KINDS, Counted, Window
 
 LIMITS = st.one_of(
     st.builds(Bucket, st.sampled_from([0.0, 0.3, 2.0, 1e4]), st.integers(0, 4)),
     st.builds(Quota, st.integers(0, 4), st.sampled_from(["DAY", "WEEK", "MONTH"]), st.integers(0, 2)),
+    st.builds(Window, st.integers(0, 4), st.sampled_from([1.0, 3600.0]), st.sampled_from(KINDS)),
 )
 
 
@@ -62,6 +64,16 @@ def test_what_a_refusal_says_of_every_limit() -> None:
     assert states == (12.0, None, Use(0.0, 2), 11.0)
 
 
+def test_what_a_refusal_says_of_windows() -> None:
+    windows = [Window(3, 60.0, kind) for kind in KINDS]
+    states = (Counted(0, 1), (0,), Counted(0, 1))
+    after, answer = take_all([*map(Row, windows, states), Row(Bucket(1.0, 0))], 0.0, 0.0)
+
+    assert answer.refused == 3
+    assert [taken and taken[:2] for taken in answer.taken] == [(True, 2)] * 3 + [(False, 0)]
+    assert after == (*states, None)
+
+
 def test_no_limits_allow() -> None:
     assert decided([], []) == Decided(None, tuple, [])
 
@@ -69,6 +81,12 @@ def test_no_limits_allow() -> None:
 @pytest.mark.parametrize("state", [Use(0.0, 9), None], ids=["another kind of state", "none"])
 def test_a_bucket_takes_what_is_no_instant_for_a_full_one(state: State) -> None:
     assert take_all([Row(Bucket(1.0, 2), state)], 5.0, 5.0)[1].taken[0] == Taken(True, 1, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("state", [Use(0.0, 9), 7.0], ids=["a quota's", "a bucket's"])
+def test_a_window_takes_what_another_limit_keeps_for_nothing(kind: str, state: State) -> None:
+    assert take_all([Row(Window(2, 60.0, kind), state)], 5.0, 5.0)[1].refused is None
 
 
 def test_a_quota_takes_what_is_no_use_for_none() -> None:

@@ -18,11 +18,11 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "gateway.schema.json
 
 SETTINGS = (
     "apis, policies, keys, key_store, authorizers, credentials, issuers, functions, apps, trusted_proxies, "
-    "preauth_throttle, store and server"
+    "preauth_throttle, usage_plans, account_limit, store and server"
 )
 OF_AN_API = (
-    "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers "
-    "and timeout"
+    "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers, "
+    "method_settings and timeout"
 )
 
 WHOLE = """\

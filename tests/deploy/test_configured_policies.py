@@ -48,6 +48,14 @@ def test_a_rule_holds_for_its_route_only() -> None:
     assert gateway.decide("GET", "/login").allowed
 
 
+def test_a_window_is_written_with_its_period() -> None:
+    gateway = middleware([{"throttle": {"rate": "2/minute", "key": "address", "algorithm": "sliding_window"}}])
+
+    verdicts = [gateway.decide("GET", "/").allowed for _ in range(3)]
+
+    assert verdicts == [True, True, False]
+
+
 def test_a_function_is_named_where_the_file_may_name_code() -> None:
     entry = {"authenticate": {"authorizer": f"{__name__}:nobody", "challenge": "Bearer"}}
 

@@ -8,10 +8,13 @@ import pytest
 
 from gatewaykit import ConfigError, Gateway, PolicyMiddleware, by, quota, throttle
 from gatewaykit.deploy.config import read_config
-from gatewaykit.deploy.throttle_stores import throttle_store, throttle_store_problems
+from gatewaykit.deploy.idempotency_stores import idempotency_store
+from gatewaykit.deploy.throttle_stores import redis_address, throttle_store, throttle_store_problems
+from gatewaykit.stores.idempotency_redis import RedisIdempotencyStore
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.stores.resilient import OnStoreError, ResilientThrottleStore
 from gatewaykit.testing import Client
+from tests.peers.certificates import issue
 from tests.peers.redis import running
 
 
@@ -47,6 +50,48 @@ def test_an_address_is_read(spec: str, host: str, port: int, path: str, database
     assert "p/w" not in repr(address)
 
 
+TOPOLOGIES = [
+    ("redis+cluster://a,b:7000", "cluster", (("a", 6379), ("b", 7000)), "", 0, False),
+    ("redis+cluster://u%40x:p%2Fw@[::1]:7,[::2]/0", "cluster", (("::1", 7), ("::2", 6379)), "", 0, False),
+    ("rediss+cluster://a", "cluster", (("a", 6379),), "", 0, True),
+    ("redis+sentinel://s1,s2:7000/mymaster", "sentinel", (("s1", 26379), ("s2", 7000)), "mymaster", 0, False),
+    ("redis+sentinel://u%40x:p%2Fw@s1/my%20master/3", "sentinel", (("s1", 26379),), "my master", 3, False),
+    ("rediss+sentinel://s1/m?db=2", "sentinel", (("s1", 26379),), "m", 2, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("spec", "topology", "seeds", "master", "database", "tls"), TOPOLOGIES, ids=[one[0] for one in TOPOLOGIES]
+)
+def test_an_address_of_several_servers_is_read(
+    spec: str, topology: str, seeds: tuple[tuple[str, int], ...], master: str, database: int, tls: bool
+) -> None:
+    address = redis_address(spec)
+
+    assert (address.topology, address.seeds, address.master) == (topology, seeds, master)
+    assert (address.database, address.tls) == (database, tls)
+    assert (address.user, address.password) == (("u@x", "p/w") if "@" in spec else ("", ""))
+    assert throttle_store_problems(spec) == []
+
+
+def test_options_of_a_connection_are_in_the_address(tmp_path: Path) -> None:
+    certificate, key = issue("CN=client").files(tmp_path, "client")
+    files = f"ca_file={certificate}&cert_file={certificate}&key_file={key}"
+    spec = f"rediss+sentinel://s/m?max_waiting=7&sentinel_user=u&sentinel_password=p%26&{files}"
+
+    address = redis_address(spec)
+
+    assert throttle_store_problems(spec) == []
+    assert (address.max_waiting, address.sentinel_user, address.sentinel_password) == (7, "u", "p&")
+    assert (address.ca_file, address.cert_file, address.key_file) == (str(certificate), str(certificate), str(key))
+    assert "p&" not in repr(address)
+
+
+def test_idempotency_keys_are_kept_in_every_kind_of_redis() -> None:
+    for spec in ("redis+cluster://a,b", "redis+sentinel://a,b/m"):
+        assert isinstance(idempotency_store(spec), RedisIdempotencyStore)
+
+
 ANSWERS = [
     ("", OnStoreError("local"), OnStoreError("deny")),
     ("?on_store_error=allow", OnStoreError("allow"), OnStoreError("allow")),
@@ -73,6 +118,21 @@ WRONG = [
     ("redis://x/one", "'/one' is no number of a database", ""),
     ("unix://", "the address names no socket", ""),
     ("redis://x/0#b", "the address has a '#' in it", ""),
+    ("redis://u:secret@x:1,y:2", "the address names several servers", ""),
+    ("redis+cluser://x", "'redis+cluser' is no kind of store", "redis+cluster://"),
+    ("redis+cluster://", "the address names no server", ""),
+    ("redis+cluster://u:secret@x,,y", "the address names no server", ""),
+    ("redis+cluster://u:secret@x:port", "the address cannot be read", ""),
+    ("redis+cluster://x/1", "'/1' is no database of a cluster", ""),
+    ("redis+cluster://x?db=1", "db: a cluster has only the database 0", ""),
+    ("redis+sentinel://x", "'' names no master", ""),
+    ("redis+sentinel://x/m/one", "'/m/one' names no master", ""),
+    ("redis://x?sentinel_password=secret", "sentinel_password is for sentinels", ""),
+    ("redis://x?ca_file=/ca.pem", "ca_file is for TLS", ""),
+    ("rediss://x?key_file=/key.pem", "key_file has no cert_file beside it", ""),
+    ("rediss://x?ca_file=/no/such.pem", "ca_file: '/no/such.pem' cannot be read: No such file or directory", ""),
+    (f"rediss://x?ca_file={__file__}", "ca_file cannot be used", ""),
+    ("redis://x?max_waiting=0", "max_waiting: '0' is not between 1 and 999999", ""),
     ("redis://x?time_out=1s", "has an option 'time_out'", "timeout"),
     ("redis://x?timeout=0s", "timeout: '0s' is not between 1ms and 60s", ""),
     ("redis://x?gateway=a}b", "gateway: 'a}b' is no name: up to 64 letters, digits and . _ -", ""),
@@ -89,6 +149,16 @@ def test_a_mistake_in_an_address_is_named(spec: str, what: str, near: str) -> No
     assert "secret" not in str(problem)
     with pytest.raises(ConfigError):
         PolicyMiddleware(app, policies=[], store=spec)
+
+
+def test_all_mistakes_of_an_address_are_named_at_once() -> None:
+    spec = "redis+cluster://a,,b/7?timeout=1h&quota=deny&ca_file=x&sentinel_user=u"
+
+    problems = throttle_store_problems(spec)
+
+    assert [problem.what.partition(":")[0].partition(" is")[0] for problem in problems] == [
+        "the address names no server", "'/7'", "timeout", "has an option 'quota'", "sentinel_user", "ca_file",
+    ]  # fmt: skip
 
 
 def test_the_store_of_a_configuration_is_looked_at_when_it_is_read(tmp_path: Path) -> None:

@@ -207,8 +207,9 @@ FAILURES = [
     pytest.param("timeout", Reason.INTEGRATION_TIMEOUT, 504, "Endpoint request timed out", id="timeout"),
     *(
         pytest.param(kind, Reason.INTEGRATION_UNREACHABLE, 504, "Network error communicating with endpoint", id=kind)
-        for kind in ("refused", "unresolved", "unreachable", "tls", "reset", "connect_timeout")
+        for kind in ("refused", "unresolved", "unreachable", "tls", "connect_timeout")
     ),
+    pytest.param("reset", Reason.INTEGRATION_BROKE_OFF, 504, "Network error communicating with endpoint", id="reset"),
     pytest.param("invalid", Reason.INTEGRATION_RESPONSE_INVALID, 502, "Internal server error", id="invalid"),
     pytest.param("too_large", Reason.INTEGRATION_RESPONSE_TOO_LARGE, 500, "Internal server error", id="too large"),
     pytest.param("address", Reason.ENDPOINT_INVALID, 500, "Internal server error", id="address"),

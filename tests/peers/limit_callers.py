@@ -1,15 +1,19 @@
-"""One process of many that ask one limit at once, as fast as they are answered: run by the exactness tests.
+"""One process of many that ask some limits at once, as fast as they are answered: run by the exactness tests.
 
-    python -m tests.peers.limit_callers PORT GATEWAY RATE BURST QUOTA TASKS SECONDS
+    python -m tests.peers.limit_callers '{"port": 6379, "gateway": "g", "rate": 100, "burst": 5, …}'
 
-It prints one JSON object: what was admitted by the bucket and by the quota, and when, on the server's clock.
+It prints one JSON object: what was admitted by each limit, and when, on the server's clock. Four of five requests have
+the key `hot`; the rest are spread over ten keys.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from gatewaykit.core.quota import Quota
@@ -18,33 +22,58 @@ from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
 from gatewaykit.stores.resp import command
 
+__all__ = ["Demand"]
 
-async def main(port: int, gateway: str, rate: float, burst: int, limit: int, tasks: int, seconds: float) -> None:
-    address = RedisAddress(port=port, timeout_s=30)
-    store, clock = RedisThrottleStore(address, gateway=gateway), RedisConnections(address)
-    bucket, quota = store.bucket("exact", Bucket(rate, burst)), store.quota("exact", Quota(limit, "MONTH"))
-    admitted = {"bucket": 0, "quota": 0, "asked": 0}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What one process asks for: `tasks` callers, for so many seconds, of limits with these settings."""
+
+    port: int
+    gateway: str
+    seed: int
+    rate: float
+    burst: int
+    quota: int
+    once: int  # the burst of a bucket that never refills
+    tasks: int
+    seconds: float
+
+
+async def main(demand: Demand) -> None:
+    address = RedisAddress(port=demand.port, timeout_s=30)
+    store, clock = RedisThrottleStore(address, gateway=demand.gateway), RedisConnections(address)
+    rate = Bucket(demand.rate, demand.burst)
+    bucket, quota = store.bucket("exact", rate), store.quota("exact", Quota(demand.quota, "MONTH"))
+    once = store.bucket("once", Bucket(0.0, demand.once))
+    several = store.limits("several", (rate, Quota(demand.quota, "MONTH"), Bucket(0.0, demand.once)))
+    admitted, chance = Counter[str](), random.Random(demand.seed)
 
     async def server_us() -> int:
-        time: Any = await clock.here().call(command([b"TIME"]))
+        time: Any = await clock.call(command([b"TIME"]))
         return int(time[0]) * 10**6 + int(time[1])
 
-    began = await server_us()
-    end = asyncio.get_running_loop().time() + seconds
+    loop, began = asyncio.get_running_loop(), await server_us()
+    end = loop.time() + demand.seconds
 
     async def ask() -> None:
-        while asyncio.get_running_loop().time() < end:
-            one, other = await bucket("key"), await quota("key")
-            admitted["bucket"] += one.allowed
-            admitted["quota"] += other.allowed
-            admitted["asked"] += 1
+        while loop.time() < end:
+            key = "hot" if chance.random() < 0.8 else f"cold-{chance.randrange(10)}"
+            answer = await bucket(key)
+            admitted[f"bucket {key}"] += answer.allowed
+            admitted[f"asked {key}"] += 1
+            answer = await quota("key")
+            admitted["quota"] += answer.allowed
+            answer = await once("key")
+            admitted["once"] += answer.allowed
+            decided = await several(("key", "key", "key"))
+            admitted["several"] += decided.refused is None
 
-    await asyncio.gather(*(ask() for _ in range(tasks)))
-    print(json.dumps({"began_us": began, "ended_us": await server_us(), **admitted}))
+    await asyncio.gather(*(ask() for _ in range(demand.tasks)))
+    print(json.dumps({"began_us": began, "ended_us": await server_us(), "admitted": admitted}))
     await store.aclose()
     await clock.aclose()
 
 
 if __name__ == "__main__":
-    port, gateway, rate, burst, limit, tasks, seconds = sys.argv[1:]
-    asyncio.run(main(int(port), gateway, float(rate), int(burst), int(limit), int(tasks), float(seconds)))
+    asyncio.run(main(Demand(**json.loads(sys.argv[1]))))

@@ -14,8 +14,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gatewaykit.clock import VirtualClock
+from gatewaykit.core.limits import Decided, Limit, Row, State, charged, take_all
 from gatewaykit.core.quota import PERIODS, Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, TOLERANCE, Bucket, Taken, interval_s, take
+from gatewaykit.core.window import KINDS, Window, WindowState
+from gatewaykit.core.window import take as take_window
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress
 from gatewaykit.testing.usage_store_contract import UsageStoreContract
@@ -97,6 +100,112 @@ def test_the_script_answers_for_a_quota_as_the_step_in_core_does(
     assert [answer[2:] for answer in answers] == [pytest.approx(answer[2:], rel=1e-9, abs=1e-5) for answer in expected]
 
 
+@given(
+    st.builds(
+        Window,
+        st.one_of(st.integers(0, 6), st.just(10**9)),
+        st.sampled_from([0.001, 0.5, 60.0, 3600.0]),
+        st.sampled_from(KINDS),
+    ),
+    st.integers(0, 4 * 10**15),
+    st.lists(
+        st.one_of(
+            st.just(0), st.integers(0, 3000), st.integers(-(10**6), 10**6), st.integers(0, 10**8), st.just(6 * 10**7)
+        ),
+        max_size=40,
+    ),
+)
+def test_the_script_answers_for_a_window_as_the_step_in_core_does(
+    server: RedisServer, window: Window, start_us: int, steps: list[int]
+) -> None:
+    times = [max(0, now_us) for now_us in itertools.accumulate(steps, initial=start_us)]
+    state: WindowState = None
+    expected = []
+    for now_us in times:
+        after, taken = take_window(state, now_us / 1e6, window)
+        state = after if taken.allowed else state  # a refusal writes nothing
+        expected.append(taken)
+
+    answers = asyncio.run(answers_of(server, window, times))
+
+    assert [answer[:2] for answer in answers] == [answer[:2] for answer in expected]
+    assert [answer[2:] for answer in answers] == [pytest.approx(answer[2:], rel=1e-9, abs=2e-6) for answer in expected]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            BUCKETS,
+            st.builds(Quota, st.integers(0, 9), st.sampled_from(PERIODS), st.integers(0, 3)),
+            st.builds(Window, st.integers(0, 9), st.sampled_from([0.5, 60.0]), st.sampled_from(KINDS)),
+        ),
+        min_size=1, max_size=3, unique_by=lambda limit: limit.period if isinstance(limit, Quota) else limit,
+    ),
+    st.lists(
+        st.tuples(st.one_of(st.just(0), st.integers(0, 10**7)), st.booleans(), st.integers(-9, 12)), max_size=20
+    ),
+)  # fmt: skip
+def test_the_script_takes_and_charges_costs_as_the_steps_in_core_do(
+    server: RedisServer, limits: list[Limit], steps: list[tuple[int, bool, int]]
+) -> None:
+    start_us = 0  # so that seconds in a float hold a token of a thousand million a second
+    states: tuple[State, ...] = (None,) * len(limits)
+    first = [window(each.period, start_us / 1e6)[0] if isinstance(each, Quota) else 0.0 for each in limits]
+    expected, at = list[Decided](), start_us
+    asked = []
+    for pause_us, charging, cost in steps:
+        at += pause_us
+        for limit, state in zip(limits, states):
+            if isinstance(limit, Bucket) and isinstance(state, float):
+                owed = max(state - at / 1e6, 0.0) / interval_s(limit) - TOLERANCE
+                assume(abs(owed - round(owed)) > 1e-5 or owed == -TOLERANCE)  # on the edge itself rounding decides
+        rows = [Row(*row) for row in zip(limits, states, first)]
+        if charging:
+            states = tuple(charged(row, at / 1e6, at / 1e6, cost) for row in rows)
+        else:
+            cost = max(0, cost)
+            states, answer = take_all(rows, at / 1e6, at / 1e6, cost)
+            expected.append(answer)
+        asked.append((at, charging, cost))
+
+    async def answers() -> list[Decided]:
+        clock = [start_us]
+        store = store_on(server, lambda: clock[0])
+        take, charge, keys = store.limits("costs", limits), store.charge("costs", limits), ["key"] * len(limits)
+        await store.looking().limits("costs", limits)(keys)
+        given = []
+        for clock[0], charging, cost in asked:
+            if charging:
+                await charge(keys, cost)
+            else:
+                given.append(await take(keys, cost))
+        await store.aclose()
+        return given
+
+    for answer, wanted in zip(asyncio.run(answers()), expected, strict=True):
+        assert answer.refused == wanted.refused
+        for one, other in zip(answer.taken, wanted.taken, strict=True):
+            assert one
+            assert other
+            assert one[:2] == other[:2]
+            assert one[2:] == pytest.approx(other[2:], rel=1e-6, abs=1e-4)
+
+
+async def test_a_moving_window_keeps_no_more_than_twice_its_limit_of_instants(server: RedisServer) -> None:
+    clock = [0]
+    store = store_on(server, lambda: clock[0])
+    verb, longest = store.window("m", Window(10, 1.0, "moving")), 0
+    for clock[0] in range(0, 25_000_000, 50_000):
+        await verb("key")
+        if clock[0] % 250_000 == 0:
+            keys = f"{store._prefix.decode()}*"
+            said = server.say("EVAL", f"return redis.call('STRLEN', redis.call('KEYS', '{keys}')[1])", "0")
+            longest = max(longest, int(said[1:]))
+
+    await store.aclose()
+    assert 80 <= longest <= 160
+
+
 CALENDAR = [
     "1970-01-01T00:00:00", "1999-12-31T23:59:59", "2000-02-29T12:00:00", "2024-02-28T23:59:59", "2024-02-29T00:00:00",
     "2026-03-29T01:30:00", "2026-10-25T01:30:00", "2026-01-31T23:59:59", "2026-12-31T23:59:59", "2027-01-01T00:00:00",
@@ -114,10 +223,13 @@ def test_calendar_windows_end_where_they_do_in_core(server: RedisServer, period:
     assert answer.reset_s == window(period, at)[1] - at
 
 
-async def answers_of(server: RedisServer, limit: Bucket | Quota, times_us: list[int]) -> list[Taken]:
+async def answers_of(server: RedisServer, limit: Limit, times_us: list[int]) -> list[Taken]:
     clock = [0]
     store = store_on(server, lambda: clock[0])
-    verb = store.quota("q", limit) if isinstance(limit, Quota) else store.bucket("b", limit)
+    if isinstance(limit, Window):
+        verb = store.window("w", limit)
+    else:
+        verb = store.quota("q", limit) if isinstance(limit, Quota) else store.bucket("b", limit)
     answers = []
     for clock[0] in times_us:
         answers.append(await verb("key"))
@@ -153,7 +265,9 @@ async def test_odd_keys_and_names_each_have_a_bucket_of_their_own(server: RedisS
 async def test_a_flood_of_keys_vanishes_by_itself(server: RedisServer) -> None:
     store = store_on(server)
     verb, day = store.bucket("flood", Bucket(1e6, 5)), store.quota("flood", Quota(5, "DAY", offset=1))
-    await asyncio.gather(*(verb(f"key-{number}") for number in range(2000)), day("key"))
+    windows = [store.window("flood", Window(5, 0.5, kind)) for kind in KINDS]
+    await asyncio.gather(*(each(f"key-{number}") for number in range(2000) for each in (verb, *windows)), day("key"))
+    await asyncio.gather(*(each(f"key-{number}") for number in range(9) for each in windows))
     prefix = store._prefix.decode()
 
     keys = server.say("EVAL", f"local all, bare = redis.call('KEYS', '{prefix}*'), 0 "
@@ -179,13 +293,14 @@ async def test_scripts_that_are_gone_are_sent_again(server: RedisServer) -> None
 
 async def test_many_limits_are_one_command(server: RedisServer) -> None:
     store = store_on(server)
-    limits = (Bucket(1.0, 9), Bucket(2.0, 9), Quota(9, "DAY"), Quota(9, "MONTH", offset=1), Bucket(3.0, 9))
+    windows = [Window(9, 60.0, kind) for kind in KINDS]
+    limits = (Bucket(1.0, 9), Bucket(2.0, 9), Quota(9, "DAY"), Quota(9, "MONTH", offset=1), Bucket(3.0, 9), *windows)
     verb = store.limits("all", limits)
-    await verb(["key"] * 5)
+    await verb(["key"] * len(limits))
     before = _commands(server)
 
     for _ in range(3):
-        await verb(["key"] * 5)
+        await verb(["key"] * len(limits))
 
     await store.aclose()
     assert _commands(server) - before == 3

@@ -1,4 +1,4 @@
-"""Many processes and one limit: never one over, and at least 99 % of what it allows. `make exact` runs it for longer.
+"""Many processes and the same limits: never one over, and at least 99 % of what they allow. `make exact` runs longer.
 
 GATEWAYKIT_EXACT_RUNS and GATEWAYKIT_EXACT_SECONDS say how often and how long.
 """
@@ -10,11 +10,13 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.peers.limit_callers import Demand
 from tests.peers.redis import running
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,27 +28,33 @@ PROCESSES = 3
 @pytest.mark.needs("redis-server")
 @pytest.mark.timeout(120 + 4 * SECONDS)
 @pytest.mark.parametrize("seed", range(RUNS))
-def test_processes_together_get_what_the_limit_allows_and_never_one_more(seed: int) -> None:
+def test_processes_together_get_what_the_limits_allow_and_never_one_more(seed: int) -> None:
     chance = random.Random(seed)
-    rate, burst, limit = chance.choice([20.0, 100.0, 333.3]), chance.randint(1, 100), chance.randint(1, 300)
-    tasks = chance.randint(2, 24)
+    rate, burst = chance.choice([0.0, 20.0, 100.0, 333.3]), chance.randint(1, 100)
+    quota, once, tasks = chance.randint(1, 300), chance.randint(0, 200), chance.randint(2, 24)
     with running() as server:
-        command = [sys.executable, "-m", "tests.peers.limit_callers", str(server.port), f"seed-{seed}"]
-        options = [str(value) for value in (rate, burst, limit, tasks, SECONDS)]
         callers = [
-            subprocess.Popen([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-            for _ in range(PROCESSES)
-        ]
+            subprocess.Popen([sys.executable, "-m", "tests.peers.limit_callers", json.dumps(asdict(demand))],
+                             cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            for demand in (
+                Demand(port=server.port, gateway="exact", seed=1000 * seed + number, rate=rate, burst=burst,
+                       quota=quota, once=once, tasks=tasks, seconds=SECONDS)
+                for number in range(PROCESSES)
+            )
+        ]  # fmt: skip
         said = [json.loads(caller.communicate()[0]) for caller in callers]
 
-    whole_s = (max(_each(said, "ended_us")) - min(_each(said, "began_us"))) / 1e6
-    crowded_s = max(0.0, (min(_each(said, "ended_us")) - max(_each(said, "began_us"))) / 1e6)
-    admitted = sum(_each(said, "bucket"))
-    assert sum(_each(said, "asked")) > 2 * admitted  # demand was over the limit
-    assert admitted <= burst + rate * whole_s + 0.01
-    assert admitted >= 0.99 * (burst + rate * crowded_s) - 1  # a token that is not whole yet is nobody's
-    assert sum(_each(said, "quota")) == limit
-
-
-def _each(said: list[dict[str, Any]], name: str) -> list[int]:
-    return [int(one[name]) for one in said]
+    began, ended = [one["began_us"] for one in said], [one["ended_us"] for one in said]
+    whole_s, crowded_s = (max(ended) - min(began)) / 1e6, max(0.0, (min(ended) - max(began)) / 1e6)
+    admitted = sum((Counter(one["admitted"]) for one in said), Counter[str]())
+    at_most, at_least = burst + rate * whole_s + 0.01, 0.99 * (burst + rate * crowded_s) - 1
+    cold = {key: admitted[f"bucket {key}"] for key in (f"cold-{number}" for number in range(10))}
+    print(f"seed {seed}: rate {rate} burst {burst} quota {quota} once {once} tasks {tasks} in {crowded_s:.2f} s:",
+          f"{admitted['bucket hot']} of {at_most:.1f}, asked {admitted['asked hot']}")  # fmt: skip
+    assert admitted["asked hot"] > 2 * admitted["bucket hot"]  # demand was over the limit
+    assert at_least <= admitted["bucket hot"] <= at_most  # a token that is not whole yet is nobody's
+    assert all(count <= at_most for count in cold.values())
+    assert all(count >= min(admitted[f"asked {key}"], burst) for key, count in cold.items())
+    assert admitted["quota"] == quota
+    assert admitted["once"] == once
+    assert min(at_least, quota, once) <= admitted["several"] <= min(at_most, quota, once)

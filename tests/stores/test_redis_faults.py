@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from gatewaykit.core.limits import Decided, Limit
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
+from gatewaykit.core.window import KINDS, Window
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
@@ -138,12 +140,17 @@ async def test_a_dead_server_is_not_asked_after_a_few_failures_and_asked_again_w
     [(OnStoreError("allow"), 20), (OnStoreError("local"), 8), (OnStoreError("local", 0.25), 2)],
     ids=["allow", "local", "a quarter"],
 )
-@pytest.mark.parametrize("limit", [Bucket(1e-3, 8), Quota(8, "MONTH")], ids=["throttle", "quota"])
-async def test_without_a_store_limits_do_what_was_declared(
-    rule: OnStoreError, allowed: int, limit: Bucket | Quota
-) -> None:
+@pytest.mark.parametrize(
+    "limit",
+    [Bucket(1e-3, 8), Quota(8, "MONTH"), *(Window(8, 86400.0, kind) for kind in KINDS)],
+    ids=["throttle", "quota", *KINDS],
+)
+async def test_without_a_store_limits_do_what_was_declared(rule: OnStoreError, allowed: int, limit: Limit) -> None:
     store = resilient(DEAD_PORT, throttles=rule, quotas=rule)
-    verb = store.bucket("l", limit) if isinstance(limit, Bucket) else store.quota("l", limit)
+    if isinstance(limit, Window):
+        verb = store.window("l", limit)
+    else:
+        verb = store.bucket("l", limit) if isinstance(limit, Bucket) else store.quota("l", limit)
 
     answers = [await taken(verb("key")) for _ in range(20)]
 
@@ -176,7 +183,7 @@ async def test_several_limits_without_a_store_are_taken_all_or_none() -> None:
     refused = []
     for _ in range(5):
         answer = verb(("a", "b", "c"))
-        refused.append((answer if isinstance(answer, tuple) else await answer).refused)
+        refused.append((answer if isinstance(answer, Decided) else await answer).refused)
     left = await taken(store.bucket("l", Bucket(1e-3, 3))("a"))
 
     await store.aclose()
@@ -188,11 +195,20 @@ GARBAGE: dict[str, Callable[[bytes], bytes]] = {
     "http": lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "nothing but ok": lambda said: b"+OK\r\n" * said.count(b"*"),
     "errors": lambda said: b"-ERR no\r\n" * said.count(b"*"),
-    "wrong shapes": lambda said: b"+OK\r\n+OK\r\n+OK\r\n" if b"SELECT" in said else b"*1\r\n$1\r\nx\r\n",
-    "too many": lambda _: b"+OK\r\n+OK\r\n+OK\r\n" + b"*2\r\n:1\r\n:0\r\n" * 50,
+    "wrong shapes": lambda said: greeted(said) or b"*1\r\n$1\r\nx\r\n",
+    "too many": lambda said: greeted(said) + b"*2\r\n:1\r\n:0\r\n" * 50,
     "nulls": lambda _: b"\0" * 100,
-    "half a reply": lambda said: b"+OK\r\n" * 3 + b"*2\r\n:1",
+    "half a reply": lambda said: greeted(said) or b"*2\r\n:1",
+    "a fraction": lambda said: greeted(said) or b"*2\r\n$3\r\n0.5\r\n:0\r\n",
+    "moved": lambda said: greeted(said) or b"-MOVED 1 127.0.0.1:1\r\n",
+    "readonly": lambda said: greeted(said) or b"-READONLY You can't write against a read only replica.\r\n",
+    "loading": lambda said: b"-LOADING Redis is loading the dataset in memory\r\n" * said.count(b"*"),
 }
+
+
+def greeted(said: bytes) -> bytes:
+    """What the commands of a greeting are answered."""
+    return b"+OK\r\n" * (said.count(b"$6\r\nCLIENT\r\n") + 2) if b"SELECT" in said else b""
 
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())

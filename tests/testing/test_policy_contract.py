@@ -84,6 +84,11 @@ class TestThrottle(PolicyContract):
         return throttle(rate=1, burst=1, key=by.address)
 
 
+class TestWindow(PolicyContract):
+    def make_policy(self) -> Policy:
+        return throttle(rate="1/minute", algorithm="sliding_window", key=by.address)
+
+
 class TestQuota(PolicyContract):
     def make_policy(self) -> Policy:
         return quota(limit=5, period="DAY", key=by.address)

@@ -66,8 +66,8 @@ class AsgiRequest(Request):
         self._query_string = self._root_path = self._scheme = self._source = self._tls = self._wire_path = None
         # As `forget_facts`, without the call: this runs for every request.
         self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
-        self.context = self.reached = self.integration = None
-        self.limits = []
+        self.context = self.reached = self.integration = self.kept = None
+        self._limits = self.untold = None
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING
         self.received_s = self.received_monotonic_s = 0.0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from gatewaykit.asgi.body import replay
 from gatewaykit.asgi.cors_lane import CorsLane
 from gatewaykit.asgi.lifespan import pass_lifespan
+from gatewaykit.asgi.limit_lane import limit_lane
 from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, rewritten, view_of
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.body import BodyRefused
@@ -51,7 +52,8 @@ class Shell:
         self._cors: CorsLane | None = None
         if rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
             self._cors = CorsLane(alone[0].screen)
-        self._direct = rules is None and self._cors is None and bool(alone)
+        self._admit = limit_lane(alone[0]) if rules is None and len(alone) == 1 else None
+        self._direct = rules is None and self._cors is None and self._admit is None and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
         """Serve a scope. A gateway gives the `request` it has routed already."""
@@ -72,6 +74,15 @@ class Shell:
                         await fail(chain, AsgiRequest(scope, receive), error, not pending, send)
                         raise
                     return
+            if (admit := self._admit) is not None and request is None and (admitted := admit(scope, send)) is not None:
+                try:
+                    await app(scope, receive, admitted.send)
+                except Exception as error:
+                    await fail(chain, AsgiRequest(scope, receive), error, admitted.started, send)
+                    raise
+                finally:
+                    scope["state"].pop(STATE_KEY, None)
+                return
             if self._rules is not None:
                 request = request or AsgiRequest(scope, receive)
                 chain = self._rules.chain(request)
@@ -173,7 +184,8 @@ def _transforming(chain: Chain, request: Request, send: Send) -> Send:
             for wrap in way.wraps:
                 if (wrapper := wrap(request, head)) is not None:
                     wrappers.append(wrapper)
-                    drop_content_length(head)
+                    if not getattr(wrapper, "observes", False):
+                        drop_content_length(head)
             message = {**message, "status": head.status, "headers": head.headers}
             if any(getattr(wrapper, "holds_head", False) for wrapper in wrappers):
                 held = message

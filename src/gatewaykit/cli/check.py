@@ -11,6 +11,7 @@ from gatewaykit.cli.output import Output
 from gatewaykit.cli.sources import add_json, add_source, open_source
 
 if TYPE_CHECKING:
+    from gatewaykit.cli.sources import Opened
     from gatewaykit.definition.ledger import Entry
 
 __all__ = ["add", "counted", "findings", "run", "shown"]
@@ -30,9 +31,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     opened = open_source(arguments, unbound=True, unenforced=True, reads=True)
     entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
     wrong = findings(entries, arguments.accept)
+    limits = _limits(opened)
     if output.as_json:
-        output.json({"counts": counted(entries), "findings": len(wrong), "keys": [_plain(entry) for entry in entries]})
+        keys = [_plain(entry) for entry in entries]
+        output.json({"counts": counted(entries), "findings": len(wrong), "keys": keys, "limits": limits})
         return 1 if wrong else 0
+    _show_limits(output, limits)
     lines = [entry for entry in entries if entry.status != "enforced" and not entry.harmless]
     shown(output, lines, arguments.accept)
     if lines:
@@ -49,6 +53,27 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     else:
         output.line("\nNothing is ignored")
     return 1 if wrong else 0
+
+
+def _limits(opened: Opened) -> list[dict[str, Any]]:
+    """The limits of every method, for each plan."""
+    return [
+        {"verb": route.verb, "resource": mount.rstrip("/") + route.resource, "plan": each.plan or None,
+         "limits": list(each.limits)}
+        for mount, gateway in opened.gateways.items()
+        for route in gateway.routes
+        for each in route.limits
+    ]  # fmt: skip
+
+
+def _show_limits(output: Output, limits: list[dict[str, Any]]) -> None:
+    """A table, where there is more to say than the account's limit; methods of a plan that none holds are told of."""
+    if not any(each["plan"] or len(each["limits"]) > 1 for each in limits):
+        return
+    heading = [output.style("bold", name) for name in ("METHOD", "PATH", "PLAN", "LIMITS, IN ORDER")]
+    rows = [[each["verb"], each["resource"], each["plan"] or "-", "; ".join(each["limits"]) or "-"] for each in limits]
+    output.table([heading, *rows], 0)
+    output.line()
 
 
 def counted(entries: Iterable[Entry]) -> dict[str, int]:

@@ -19,7 +19,11 @@ __all__ = ["add", "run"]
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser("explain", help="say what would happen to a request, and why")
+    parser = commands.add_parser(
+        "explain",
+        help="say what would happen to a request, and why",
+        epilog="--key VALUE, without a name, is the API key that the request carries.",
+    )
     add_source(parser)
     add_request(parser)
     add_json(parser)
@@ -29,8 +33,12 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     import asyncio
 
+    request = request_of(arguments)
+    sent = [key for key in arguments.key if "=" not in key]  # NAME=VALUE gives the gateway a key, as everywhere
+    arguments.key = [key for key in arguments.key if "=" in key]
+    request["headers"] += [("x-api-key", key) for key in sent]
     gateway, path = open_source(arguments, unbound=True, reads=True).find(arguments.path)
-    explanation = asyncio.run(_explained(gateway, arguments.method, path, request_of(arguments)))
+    explanation = asyncio.run(_explained(gateway, arguments.method, path, request))
     decision = explanation.decision
     if output.as_json:
         output.json(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewaykit.cli.sources import add_json
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 
 if TYPE_CHECKING:
     from gatewaykit.cli.output import Output

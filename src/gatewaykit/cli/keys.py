@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.cli.sources import add_json
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.clock import SYSTEM
 from gatewaykit.errors import ConfigError, StoreError
 

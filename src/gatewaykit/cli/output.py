@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO
 
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.errors import Problem
 
 __all__ = ["Output", "discard_stdout", "ensure_streams", "printable"]

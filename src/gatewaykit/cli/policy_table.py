@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
 

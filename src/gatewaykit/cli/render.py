@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.cli.sources import add_json
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:

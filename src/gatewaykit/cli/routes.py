@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
                     "verb": route.verb, "resource": _path(mount, route.resource), "integration": route.integration,
                     "policies": list(route.policies), "api_key_required": route.api_key_required,
                     "authorizer": route.authorizer,
+                    "limits": [{"plan": each.plan or None, "limits": list(each.limits)} for each in route.limits],
                 }
                 for mount, gateway in opened.gateways.items()
                 for route in gateway.routes

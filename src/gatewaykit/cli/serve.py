@@ -15,7 +15,7 @@ from gatewaykit.cli.output import discard_stdout
 from gatewaykit.cli.routes import route_rows
 from gatewaykit.cli.server_tls import add_tls, tls_of
 from gatewaykit.cli.sources import add_json, add_source, open_source
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 
 if TYPE_CHECKING:
     import ssl

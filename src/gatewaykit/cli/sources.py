@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewaykit.cli.server_tls import client_certificates
-from gatewaykit.cli.usage import UsageError
+from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ def _definition(
         accept=_EVERY_KEY if unenforced else arguments.accept,
         authorizers=config.authorizers if config else {}, issuers=config.issuers if config else {},
         credentials=arguments.credentials or (config.credentials if config else None),
+        usage_plans=config.usage_plans if config else (), account_limit=config.account_limit if config else None,
     )  # fmt: skip
     called = _called_functions(gateway)
     _check_that_it_serves(options, arguments.keys, arguments.credentials, gateway, called)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["execution_log", "java_map", "last_four", "masked"]
 
 _SECRET = frozenset((b"authorization", b"x-api-key", b"cookie", b"proxy-authorization", b"x-amz-security-token"))
-_BEFORE = frozenset(("policy", "credential", "authorization", "authorizer"))
+_BEFORE = frozenset(("policy", "credential", "authorization", "authorizer", "usage_plan"))
 """Phases that are over when the execution starts; API Gateway's log has only lines of the last."""
 
 _EVENT_BYTES = 1024  # of a log event; what is over is cut (reference 01 section 2)
@@ -35,6 +35,7 @@ def execution_log(
                 f"API Key  authorized because method '{request.method} {request.resource}' does not require API Key. "
                 "Request will not contribute to throttle or quota limits"
             )
+        lines += [text for phase, text in request.events or () if phase == "usage_plan"]
         lines += [
             f"Starting execution for request: {request.id}",
             f"HTTP Method: {request.method}, Resource Path: {request.resource}",

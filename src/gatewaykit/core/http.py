@@ -95,12 +95,12 @@ class Request:
 
     __slots__ = (
         "address", "api_key", "body", "client", "client_cert", "context", "events", "headers", "http_version",
-        "identity", "integration", "limits", "method", "path", "path_parameters", "raw_path", "reached",
+        "identity", "integration", "kept", "method", "path", "path_parameters", "raw_path", "reached",
         "received_monotonic_s", "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables",
-        "status", "trace_id", "vpc_endpoint",
+        "status", "trace_id", "untold", "vpc_endpoint",
         # behind the facts that are derived on first use; None until then
-        "_extended_id", "_header_list", "_id", "_kind", "_query", "_query_string", "_root_path", "_scheme", "_source",
-        "_tls", "_wire_path",
+        "_extended_id", "_header_list", "_id", "_kind", "_limits", "_query", "_query_string", "_root_path", "_scheme",
+        "_source", "_tls", "_wire_path",
     )  # fmt: skip
 
     method: str  # as sent, upper case by custom
@@ -129,7 +129,9 @@ class Request:
     vpc_endpoint: Any  # a core.iam.access.VpcEndpoint; writer: the vpc_endpoint policy
     identity: Identity | None  # writer: the authenticating policy
     api_key: Any  # a core.identity.api_key.ApiKey; writer: the api_key policy
-    limits: list[LimitState]  # writer: throttle, quota
+    kept: dict[Any, Any] | None  # what a policy keeps from one of its hooks to the next, each under itself
+    limits: _Derived[list[LimitState]]  # writer: throttle, quota
+    untold: tuple[Callable[[Any], list[LimitState]], Any] | None  # what gives `limits` when somebody asks, and of what
     path_parameters: Mapping[str, str]  # writer: the router
     resource: str  # "/pets/{id}"; writer: the router
     stage: str
@@ -172,8 +174,8 @@ class Request:
     def forget_facts(self) -> None:
         """Nothing is known yet of what routing and policies write."""
         self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
-        self.context = self.reached = self.integration = None
-        self.limits = []
+        self.context = self.reached = self.integration = self.kept = None
+        self._limits = self.untold = None
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING
         self.received_s = self.received_monotonic_s = 0.0
@@ -272,6 +274,7 @@ Request.first_use = {
     "header_list": lambda request: [],
     "id": lambda request: "",
     "kind": lambda request: "http",
+    "limits": lambda request: [] if request.untold is None else request.untold[0](request.untold[1]),
     "query": lambda request: parse_query(request.query_string),
     "query_string": lambda request: b"",
     "root_path": lambda request: "",

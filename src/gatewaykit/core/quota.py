@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from math import inf
 from typing import Final, NamedTuple
 
 from gatewaykit.core.throttle import Taken
 
-__all__ = ["PERIODS", "Quota", "Use", "count", "look", "window"]
+__all__ = ["PERIODS", "Quota", "Use", "charge", "count", "look", "window"]
 
 PERIODS: Final = ("DAY", "WEEK", "MONTH")
 
@@ -59,8 +60,8 @@ def window(period: str, wall_s: float) -> tuple[float, float]:
     return first.timestamp(), following.timestamp()
 
 
-def count(use: Use | None, wall_s: float, quota: Quota, first_window_s: float) -> tuple[Use, Taken]:
-    """Count one request at `wall_s`: what the key has used now, and the answer. A refused request does not count.
+def count(use: Use | None, wall_s: float, quota: Quota, first_window_s: float, cost: int = 1) -> tuple[Use, Taken]:
+    """Count `cost` requests at `wall_s`, all or none: what the key has used now, and the answer.
 
     `first_window_s` is the start of the window in which the quota began to run: the offset counts there. A clock that
     is set back stays in the window it had reached.
@@ -70,11 +71,19 @@ def count(use: Use | None, wall_s: float, quota: Quota, first_window_s: float) -
         use = Use(start, 0)
     limit = max(0, quota.limit - quota.offset) if use.window_s == first_window_s else quota.limit
     reset = max(0.0, window(quota.period, use.window_s)[1] - wall_s)
-    if use.used >= limit:
-        return use, Taken(False, 0, reset, reset)
-    return Use(use.window_s, use.used + 1), Taken(True, limit - use.used - 1, 0.0, reset)
+    if use.used + cost > limit:
+        return use, Taken(False, 0, reset if cost <= quota.limit else inf, reset)
+    return Use(use.window_s, use.used + cost), Taken(True, limit - use.used - cost, 0.0, reset)
 
 
-def look(use: Use | None, wall_s: float, quota: Quota, first_window_s: float) -> Taken:
+def look(use: Use | None, wall_s: float, quota: Quota, first_window_s: float, cost: int = 1) -> Taken:
     """What `count` would answer."""
-    return count(use, wall_s, quota, first_window_s)[1]
+    return count(use, wall_s, quota, first_window_s, cost)[1]
+
+
+def charge(use: Use | None, wall_s: float, quota: Quota, amount: int) -> Use:
+    """Count requests although they may be over the limit, or, where `amount` is less than 0, take some back."""
+    start, _ = window(quota.period, wall_s)
+    if use is None or start > use.window_s:
+        use = Use(start, 0)
+    return Use(use.window_s, max(min(0, use.used), use.used + amount))  # an extension may have left less than 0

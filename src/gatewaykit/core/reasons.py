@@ -133,11 +133,26 @@ class Reason(Enum):
     BODY_TOO_LARGE = ("the body is over the limit", _T.REQUEST_TOO_LARGE)
     BODY_CODING_UNUSABLE = ("the body's content coding is unknown or broken", _T.UNSUPPORTED_MEDIA_TYPE)
     MEDIA_TYPE_UNSUPPORTED = ("no mapping template for this media type", _T.UNSUPPORTED_MEDIA_TYPE)
+    IDEMPOTENCY_KEY_MISSING = ("no idempotency key was sent", _T.DEFAULT_4XX, 400, "Idempotency-Key header required")
+    IDEMPOTENCY_KEY_INVALID = ("the idempotency key cannot be read", _T.DEFAULT_4XX, 400, "Invalid Idempotency-Key")
+    IDEMPOTENCY_KEY_REUSED = (
+        "the idempotency key came with another request", _T.DEFAULT_4XX, 422,
+        "This Idempotency-Key was used for another request", "IdempotentParameterMismatchException",
+    )  # fmt: skip
+    REQUEST_IN_PROGRESS = (
+        "a request with this idempotency key is under way", _T.DEFAULT_4XX, 409,
+        "A request with this Idempotency-Key is in progress", "ConflictException",
+    )  # fmt: skip
+    ANSWER_NOT_KEPT = (
+        "the request was carried out, and its answer was too large to keep", _T.DEFAULT_4XX, 409,
+        "The request was carried out before; its answer is not available", "ConflictException",
+    )  # fmt: skip
     CORS_REFUSED = ("the cross-origin rules do not allow this request", _T.ACCESS_DENIED)
     CLIENT_GONE = ("the client closed the connection", _T.DEFAULT_4XX, 499)  # for logs: nobody reads an answer
 
     INTEGRATION_TIMEOUT = ("the back end did not answer in time", _T.INTEGRATION_TIMEOUT)
     INTEGRATION_UNREACHABLE = ("the back end could not be reached", _T.INTEGRATION_FAILURE)
+    INTEGRATION_BROKE_OFF = ("the back end closed the connection before its answer was whole", _T.INTEGRATION_FAILURE)
     INTEGRATION_RESPONSE_INVALID = (
         "the back end's response is not usable",
         _T.INTEGRATION_FAILURE,

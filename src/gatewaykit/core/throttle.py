@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import floor, inf
 from typing import Final, NamedTuple
 
-__all__ = ["FULL", "NEVER_S", "Bucket", "Taken", "interval_s", "look", "take"]
+__all__ = ["FULL", "NEVER_S", "Bucket", "Taken", "charge", "interval_s", "look", "take"]
 
 FULL: Final = -inf
 """The arrival time of a bucket that nobody has used."""
@@ -57,19 +57,32 @@ def interval_s(bucket: Bucket) -> float:
     return min(1 / bucket.rate, NEVER_S) if bucket.rate > 1 / NEVER_S else NEVER_S
 
 
-def take(full_at_s: float, now_s: float, bucket: Bucket) -> tuple[float, Taken]:
-    """Take one token at `now_s` from a bucket that is full at `full_at_s`: when it is full now, and the answer."""
+def take(full_at_s: float, now_s: float, bucket: Bucket, cost: int = 1) -> tuple[float, Taken]:
+    """Take `cost` tokens at `now_s` from a bucket that is full at `full_at_s`: when it is full now, and the answer.
+
+    All of them or none. More than the burst never come; none are there for nothing while a bucket is in debt.
+    """
     interval = interval_s(bucket)
     owed_s = max(full_at_s - now_s, 0.0)
-    left = bucket.burst - 1 - owed_s / interval
+    left = bucket.burst - cost - owed_s / interval
     if left < -TOLERANCE:
-        return full_at_s, refused(-left * interval, bucket)
-    return max(full_at_s, now_s) + interval, allowed(floor(left + TOLERANCE), bucket)
+        return full_at_s, refused(-left * interval if cost <= bucket.burst else inf, bucket)
+    after_s = max(full_at_s, now_s) + cost * interval if cost else full_at_s
+    return after_s, allowed(floor(left + TOLERANCE), bucket)
 
 
-def look(full_at_s: float, now_s: float, bucket: Bucket) -> Taken:
+def look(full_at_s: float, now_s: float, bucket: Bucket, cost: int = 1) -> Taken:
     """What `take` would answer."""
-    return take(full_at_s, now_s, bucket)[1]
+    return take(full_at_s, now_s, bucket, cost)[1]
+
+
+def charge(full_at_s: float, now_s: float, bucket: Bucket, amount: int) -> float:
+    """Take tokens although they may not be there, or, where `amount` is less than 0, give some back.
+
+    A bucket may owe more than it holds; it is never more than full.
+    """
+    owed_s = max(full_at_s - now_s, 0.0) + amount * interval_s(bucket)
+    return now_s + owed_s if owed_s > 0 else FULL
 
 
 def allowed(remaining: int, bucket: Bucket) -> Taken:

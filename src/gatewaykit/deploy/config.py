@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
+from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.configured_policies import (
     KeySettings,
@@ -23,11 +24,14 @@ from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
 from gatewaykit.deploy.sqlite_store import sqlite_store_beside
 from gatewaykit.deploy.throttle_stores import throttle_store_problems
+from gatewaykit.deploy.usage_plan_settings import LimitSettings, UsagePlanSettings, method_limits, plans_of_settings
 from gatewaykit.errors import ConfigError
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_throttle
 
 if TYPE_CHECKING:
     from gatewaykit.core.identity.api_key import ApiKey
+    from gatewaykit.core.throttle import Bucket
+    from gatewaykit.core.usage_plan import UsagePlan
     from gatewaykit.deploy.rules import Rule
     from gatewaykit.ports import Policy
 
@@ -80,12 +84,15 @@ class ApiSettings:
     authorizers: Authorizers = setting(
         "Policies that stand in for security schemes, by the schemes' names", factory=dict
     )
+    method_settings: Mapping[str, LimitSettings] = setting(
+        "Limits of methods for all callers, by names such as /pets/GET or */*", factory=dict
+    )
     timeout: Duration = setting("How long the upstream may take to answer", 29.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole file. `keys` and `policies` are built already."""
+    """The whole file. `keys`, `policies`, `usage_plans` and `method_settings` are built already."""
 
     apis: Mapping[str, ApiSettings] = setting("The APIs, by names of your choice", factory=dict)
     policies: Policies = setting("Policies of every API, in the order they are listed", ())
@@ -106,12 +113,18 @@ class Config:
     preauth_throttle: bool | PreauthThrottleSettings | None = setting(
         "How often an address may fail to authenticate, or false; on under the web profile", None
     )
+    usage_plans: Mapping[str, UsagePlanSettings] = setting(
+        "Usage plans by ids of your choice: their throttle, quota, stages and keys", factory=dict
+    )
+    account_limit: bool | LimitSettings | None = setting(
+        "The limit of all APIs together, or false; that of an AWS account under the aws profile", None
+    )
     store: str = setting("Where limits are kept: memory://, redis://HOST:6379/0 or sqlite:///limits.db", "memory://")
     server: ServerSettings = setting("Where to listen", factory=ServerSettings)
 
 
 _UPSTREAM_ONLY: Final = ("timeout",)
-_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept", "authorizers")
+_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept", "authorizers", "method_settings")
 
 
 def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
@@ -139,6 +152,15 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
             _check_api(reading, api, path)
             own[str(name)] = _built(reading, "policies", api, build, path) or []
             stand_ins[str(name)] = _built(reading, "authorizers", api, stand_in, path) or {}
+    plans: tuple[UsagePlan, ...] = ()
+    methods: dict[str, dict[str, Bucket]] = {}
+    if config is not None:
+        plans = plans_of_settings(config.usage_plans, reading, ("usage_plans",))
+        _check_plans_apis(reading, plans, config)
+        methods = {
+            name: method_limits(api.method_settings, reading, ("apis", name, "method_settings"))
+            for name, api in config.apis.items()
+        }
     preauth = _built(reading, "preauth_throttle", {"preauth_throttle": config and config.preauth_throttle}, _preauth)
     if config is not None:
         _check_paths(reading, config)
@@ -152,6 +174,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
         keys=tuple(keys or ()),
         key_store=key_store,
         store=sqlite_store_beside(config.store, directory),
+        usage_plans=cast(Any, plans),
         preauth_throttle=preauth,
         policies=tuple(policies or ()),
         server=replace(config.server, tls=_within(directory, config.server.tls)),
@@ -162,6 +185,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
                 api,
                 policies=tuple(own[name]),
                 authorizers=stand_ins[name],
+                method_settings=cast(Any, methods[name]),
                 definition=None if api.definition is None else str(directory / api.definition),
             )
             for name, api in config.apis.items()
@@ -259,6 +283,20 @@ def _check_paths(reading: Reading, config: Config) -> None:
             reading.problem(
                 path, f"the APIs {first!r} and {name!r} are both at {api.path}", mend="Give each its own path"
             )
+
+
+def _check_plans_apis(reading: Reading, plans: Sequence[UsagePlan], config: Config) -> None:
+    for plan in plans:
+        for position, at in enumerate(plan.stages):
+            if at.api_id and at.api_id not in config.apis:
+                path: Path = ("usage_plans", plan.id, "stages", position, "api")
+                reading.problem(path, f"there is no API {at.api_id!r}", near=near_miss(at.api_id, config.apis))
+            elif at.stage and not any(
+                api.stage == at.stage for name, api in config.apis.items() if at.api_id in ("", name)
+            ):
+                stages = [api.stage for api in config.apis.values()]
+                path = ("usage_plans", plan.id, "stages", position)
+                reading.problem(path, f"no API here has the stage {at.stage!r}", near=near_miss(at.stage, stages))
 
 
 def _check_keys_are_asked_for(reading: Reading, config: Config, listed: list[Policy | Rule]) -> None:

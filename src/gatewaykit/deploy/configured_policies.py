@@ -17,9 +17,12 @@ from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
+from gatewaykit.deploy.costing import CostOf
 from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.iam_settings import IamSettings
+from gatewaykit.deploy.idempotency_settings import IdempotencySettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
+from gatewaykit.deploy.key_stores import key_store_beside
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
 from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
@@ -89,11 +92,15 @@ class AuthenticateSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleSettings:
     rate: Rate = setting('Requests a second, or text such as "5/minute"')
-    burst: int = setting("How many requests may come at once")
+    burst: int = setting("How many requests may come at once; for a token bucket alone, which needs it", None)
     key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    algorithm: Literal["token_bucket", "fixed_window", "moving_window", "sliding_window"] = setting(
+        "How it is counted", "token_bucket"
+    )
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +118,7 @@ class QuotaSettings:
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +146,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "cognito": CognitoSettings,
     "cors": CorsSettings,
     "iam": IamSettings,
+    "idempotency": IdempotencySettings,
     "forward_auth": ForwardAuthSettings,
     "introspection": IntrospectionSettings,
     "jwt": JwtSettings,
@@ -158,6 +167,7 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
     "iam": ("credentials",),
+    "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),
     "lambda_authorizer": ("function", "endpoint"),
     "mtls": ("truststore", "crl"),
@@ -168,11 +178,12 @@ anywhere, so it may not."""
 
 _READ_FROM: Final[dict[str, tuple[str, ...]]] = {
     "iam": ("credentials",),
+    "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),
     "mtls": ("truststore", "crl"),
     "saml_bearer": ("idp_metadata",),
 }
-"""Options that name files to read."""
+"""Options that name files to read, or an address which may be that of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +326,7 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         return
     given = {key: getattr(settings, key) for key in _given(settings, options)}
     files = [key for key in _READ_FROM.get(name, ()) if isinstance(given.get(key), str)]
-    given |= {key: str(source.directory / given[key]) for key in files}
+    given |= {key: _beside(given[key], source.directory) for key in files}
     try:
         if name == "api_key":
             yield key_policy(source.api_keys or (), source.key_store, **given)
@@ -325,6 +336,13 @@ def _policy(reading: Reading, name: str, options: object, path: Path, source: _S
         for problem in error.problems:
             at = (*path, *_inside(options, problem.where))
             reading.problems.append(problem.moved(reading.locate(at)))
+
+
+def _beside(place: str, directory: FilePath) -> str:
+    """A path that is relative to a directory, or an address, which is so where it is that of a SQLite database."""
+    if not place or ("://" in place and not place.startswith("sqlite:///")):
+        return place
+    return key_store_beside(place, directory)
 
 
 def _given(settings: Any, options: object) -> list[str]:

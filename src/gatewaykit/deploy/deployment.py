@@ -12,12 +12,14 @@ from gatewaykit.core.context import path_text
 from gatewaykit.core.iam.signature_parts import incomplete_signature
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import ANY_VERBS, Router
+from gatewaykit.deploy.hierarchy import EffectiveLimits
 from gatewaykit.deploy.rules import Listed, RuleChains
 from gatewaykit.ports import Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.core.http import Request
+    from gatewaykit.core.usage_plan import UsagePlan
     from gatewaykit.pipeline.chain import Chain
 
 __all__ = ["Deployment", "Leaf", "Missing", "RouteSummary"]
@@ -35,6 +37,7 @@ class RouteSummary:
     policies: tuple[str, ...]
     api_key_required: bool
     authorizer: str = ""  # the security scheme, its kind, and the function it asks
+    limits: tuple[EffectiveLimits, ...] = ()
 
 
 class Leaf:
@@ -85,6 +88,7 @@ class Deployment:
     may_be_bare: bool  # nothing but the verb and the path decides, so a leaf may be called without a Request
     client_may_choose: bool  # its request id and its verb, by headers of its own
     context: Callable[[Request], Mapping[str, Any]] | None = None
+    usage_plans: tuple[UsagePlan, ...] = ()
 
     def route(self, request: Request) -> Leaf:
         """The leaf of a request, with what routing knows written into it."""

@@ -18,11 +18,13 @@ from gatewaykit.core.gateway_response import Customised, Renderer, compile_rende
 from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
+from gatewaykit.core.usage_plan import ACCOUNT
 from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizers import Authorizers, Sources, is_private
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
+from gatewaykit.deploy.hierarchy import Hierarchy, HierarchyOptions, read_hierarchy
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
@@ -60,6 +62,7 @@ REST_ORDER: Final = (
     "resource_policy",  # where it alone decides
     "authenticate",  # each authorizer combines itself with the resource policy
     "api_key",
+    "usage_plan",  # the hierarchy: plan, stage and account, decided at once
     "throttle",
     "quota",
     "",  # every policy that is none of these, in its listed order
@@ -71,7 +74,7 @@ REST_ORDER: Final = (
 _ALWAYS: Final = ("envelope", "decompress", "preauth_passed")  # the phases of policies that nobody configured
 _ON_A_MISS: Final = ("access_log", "mtls", "address", "cors")
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
-_OWN: Final = ("keys", "policies", "stage_variables")  # of the document's x-gatewaykit
+_OWN: Final = ("keys", "method_settings", "policies", "stage_variables", "usage_plans")  # of x-gatewaykit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,7 @@ class RestOptions:
     stage_prefix: bool = False
     facts: ApiFacts = field(default_factory=ApiFacts)
     sources: Sources = field(default_factory=Sources)
+    hierarchy: HierarchyOptions = field(default_factory=HierarchyOptions)
     built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
     authorizers: dict[Any, Policy] = field(default_factory=dict)
 
@@ -151,6 +155,7 @@ class _Compiler:
         options, runtime = self._options, self._runtime
         self._collect(self._read_extensions)
         self._collect(self._read_options)
+        self._hierarchy = self._read_hierarchy()
         router: Router[Leaf] = Router()
         routes = []
         for method in self._api.methods:
@@ -173,6 +178,7 @@ class _Compiler:
             client_may_choose=runtime.profile == "aws",
             may_be_bare=not options.trusted_proxies and not options.stage_prefix and not self._recorded,
             context=partial(context_of, facts=self._deps.facts),
+            usage_plans=self._hierarchy.plans,
         )
 
     def _collect(self, make: Callable[[], T]) -> T | None:
@@ -221,6 +227,17 @@ class _Compiler:
             self._key_policy = bind_policy(keyed, runtime)
         self._listed += bind_listed(options.policies, runtime)
 
+    def _read_hierarchy(self) -> Hierarchy:
+        """The usage plans and the limits of methods, those of the document's own `x-gatewaykit` among them."""
+        origin, options = self._api.origin, self._options
+        found = read_hierarchy(
+            self._api.extensions, partial(_locating, origin), options.hierarchy, facts=self._deps.facts,
+            methods=[f"{method.verb} {method.path}" for method in self._api.methods],
+            keys=None if options.key_store is not None else [key.id for key in self._keys],
+        )  # fmt: skip
+        self._problems += found.problems
+        return found
+
     def _leaf(self, method: Method) -> Leaf:
         own, listed = [*self._before], self._listed
         if method.policies:
@@ -231,6 +248,10 @@ class _Compiler:
         own += map(self._once_bound, authorizers)
         if required and self._key_policy is not None:
             own.append(self._key_policy)
+        named = f"{method.verb} {method.path}"
+        limits = self._hierarchy.policy(named, method.verb, method.path, needs_key=required)
+        if limits is not None:
+            own.append(bind_policy(limits, self._runtime))
         if not required:
             listed = [
                 (target, tuple(each for each in policies if not each.counts_by_api_key)) for target, policies in listed
@@ -248,9 +269,10 @@ class _Compiler:
             verb=method.verb,
             resource=method.path,
             integration=integration,
-            policies=tuple(policy.name for policy in shown if policy.phase not in _ALWAYS),
+            policies=tuple(policy.name for policy in shown if policy.phase not in _ALWAYS and policy.name != ACCOUNT),
             api_key_required=required,
             authorizer=self._authorizers.shown(method),
+            limits=self._hierarchy.shown(named, needs_key=required),
         )
         return Leaf(summary, listed, compile_chain, app)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.deploy.idempotency_stores import opening_idempotency
 from gatewaykit.deploy.throttle_stores import FORMS, throttle_store, throttle_store_problems
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.ports import Runtime, ThrottleStore, Transport
@@ -15,15 +16,29 @@ from gatewaykit.ports import Runtime, ThrottleStore, Transport
 if TYPE_CHECKING:
     from gatewaykit.ports import KeyStore, UpstreamRequest, UpstreamResponse
 
-__all__ = ["PROFILES", "make_runtime"]
+__all__ = ["PROFILES", "SharedStore", "make_runtime"]
 
 PROFILES = ("aws", "web")
-_VERBS = ("bucket", "quota", "limits", "looking", "aclose")
+_VERBS = ("bucket", "quota", "window", "limits", "charge", "looking", "aclose")
+
+
+class SharedStore(NamedTuple):
+    """A store of limits that several runtimes share, and its address."""
+
+    address: str
+    throttles: ThrottleStore
+
+    @classmethod
+    def at(cls, store: str | ThrottleStore, clock: Clock | None) -> SharedStore:
+        """The store at an address, or one that is there. Raises ConfigError."""
+        if isinstance(store, str):
+            return cls(store, throttle_store(store, SYSTEM if clock is None else clock))
+        return cls("memory://", store)
 
 
 def make_runtime(
     *,
-    store: str | ThrottleStore = "memory://",
+    store: str | ThrottleStore | SharedStore = "memory://",
     transport: Transport | None = None,
     clock: Clock | None = None,
     profile: str = "web",
@@ -32,6 +47,9 @@ def make_runtime(
 ) -> Runtime:
     """A runtime. Raises ConfigError, with all problems, for a store or profile that does not exist."""
     problems = []
+    limits = store if isinstance(store, str) else "memory://"
+    if isinstance(store, SharedStore):
+        limits, store = store
     if profile not in PROFILES:
         problems.append(Problem(where="profile", what=f"is {profile!r}", mend="Write 'aws' or 'web'."))
     if isinstance(max_body_bytes, bool) or not isinstance(max_body_bytes, int) or max_body_bytes < 0:
@@ -60,6 +78,7 @@ def make_runtime(
         max_body_bytes=max_body_bytes,
         trusted_proxies=tuple(trusted_proxies),
         open_keys=_opening_keys(clock),
+        open_idempotency=opening_idempotency(clock, limits),
     )
 
 

@@ -43,7 +43,13 @@ class Raw:
     schema: str
 
 
-Rate = Annotated[float, Scalar(parse_rate, {"type": ["number", "string"], "examples": ["5/minute", 100]})]
+def _rate(value: Any) -> Any:
+    """A rate as it is written: its period may matter."""
+    parse_rate(value)
+    return value
+
+
+Rate = Annotated[Any, Scalar(_rate, {"type": ["number", "string"], "examples": ["5/minute", 100]})]
 Duration = Annotated[float, Scalar(parse_duration, {"type": ["number", "string"], "examples": ["30s", "250ms", 5]})]
 
 

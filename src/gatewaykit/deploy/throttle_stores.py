@@ -1,5 +1,7 @@
 """Where limits are kept, as people write it: `memory://`, `redis://host:6379/0`, `rediss://…`, `unix:///path?db=0`,
-`sqlite:///limits.db`.
+`redis+cluster://a:6379,b:6379`, `redis+sentinel://a:26379,b:26379/mymaster/0`, `sqlite:///limits.db`.
+
+`limits+` and an address of the library `limits` is one of its storages, for windows: `limits+async+redis://host:6379`.
 """
 
 from __future__ import annotations
@@ -7,22 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.definition.near import near_miss
+from gatewaykit.deploy.redis_servers import SCHEMES, servers, servers_problems, tls_problems
 from gatewaykit.deploy.sqlite_store import SQLITE, sqlite_store, sqlite_store_problems
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.units import parse_duration
 
 if TYPE_CHECKING:
     from gatewaykit.ports import ThrottleStore
+    from gatewaykit.stores.redis_address import RedisAddress
 
-__all__ = ["FORMS", "throttle_store", "throttle_store_problems"]
+__all__ = ["FORMS", "gateway_name", "redis_address", "throttle_store", "throttle_store_problems"]
 
-FORMS: Final = "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0', 'unix:///PATH' or 'sqlite:///FILE'"
+FORMS: Final = (
+    "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0', 'redis+cluster://HOST,HOST', "
+    "'redis+sentinel://HOST,HOST/MASTER', 'unix:///PATH' or 'sqlite:///FILE'"
+)
 
-_SCHEMES: Final = ("redis", "rediss", "unix")
+_OF_LIMITS: Final = "limits+"
 _ANSWER: Final = re.compile(r"allow|deny|local(?:\((0\.\d*[1-9]\d*|1(?:\.0+)?)\))?")
 
 
@@ -39,24 +46,33 @@ def throttle_store(spec: str, clock: Clock = SYSTEM, *, reads: bool = False) -> 
         from gatewaykit.stores.memory import MemoryThrottleStore
 
         return MemoryThrottleStore(clock)
+    if spec.startswith(_OF_LIMITS):
+        from gatewaykit.stores.limits_storage import limits_store
+
+        return limits_store(spec.removeprefix(_OF_LIMITS), clock)
     from gatewaykit.stores.redis import RedisThrottleStore
-    from gatewaykit.stores.redis_connection import RedisAddress
     from gatewaykit.stores.resilient import ResilientThrottleStore
 
-    url, options = urlsplit(spec), _options(spec)
-    of_address = {name: options[key] for key, name in _OF_ADDRESS.items() if key in options}
-    if url.scheme == "unix":
-        of_address |= {"path": unquote(url.path), "database": options.get("db", 0)}
-    else:
-        of_address |= {
-            "host": url.hostname or "127.0.0.1", "port": url.port or 6379, "tls": url.scheme == "rediss",
-            "database": int(url.path.strip("/") or options.get("db", 0)),
-        }  # fmt: skip
-    address = RedisAddress(user=unquote(url.username or ""), password=unquote(url.password or ""), **of_address)
+    options = _options(spec)
     both = {"throttles": options["on_store_error"], "quotas": options["on_store_error"]} if _both(options) else {}
     answers = both | {name: options[name] for name in ("throttles", "quotas") if name in options}
-    store = RedisThrottleStore(address, gateway=options.get("gateway", "default"))
+    store = RedisThrottleStore(redis_address(spec), gateway=gateway_name(spec))
     return ResilientThrottleStore(store, clock=clock, **answers)
+
+
+def redis_address(spec: str) -> RedisAddress:
+    """Where the server of an address without problems is."""
+    from gatewaykit.stores.redis_address import RedisAddress
+
+    options = _options(spec)
+    of_address = {name: options[key] for key, name in _OF_ADDRESS.items() if key in options}
+    return RedisAddress(**{"database": options.get("db", 0), **of_address, **servers(spec)})
+
+
+def gateway_name(spec: str) -> str:
+    """Whose keys are meant, where several gateways share a server."""
+    name: str = _options(spec).get("gateway", "default")
+    return name
 
 
 def throttle_store_problems(spec: str) -> list[Problem]:
@@ -70,25 +86,26 @@ def throttle_store_problems(spec: str) -> list[Problem]:
 
 def _wrong(spec: str) -> Iterator[tuple[str, str, str]]:
     scheme, separator, rest = spec.partition("://")
-    if scheme not in _SCHEMES:  # the text may have a password in it, so it is not repeated
-        close = near_miss(scheme, [*_SCHEMES, "memory", "sqlite"]) or ""
+    if spec.startswith(_OF_LIMITS):
+        from gatewaykit.stores.limits_storage import SCHEMES as STORAGES
+
+        if (kind := scheme.removeprefix(_OF_LIMITS)) not in STORAGES:
+            near = near_miss(kind, STORAGES)
+            yield f"the library limits has no storage {kind!r:.40}", f"{_OF_LIMITS}{near}://" if near else "", ""
+        return
+    if scheme not in SCHEMES:  # the text may have a password in it, so it is not repeated
+        close = near_miss(scheme, [*SCHEMES, "memory", "sqlite"]) or ""
         yield f"{scheme!r:.40} is no kind of store", f"{close}://" if close and rest else "", FORMS
         return
     if not separator:
         yield "names no server", "", FORMS
         return
+    wrong = [*servers_problems(spec)]
+    yield from ((what, "", mend) for what, mend in wrong)
     try:
         url = urlsplit(spec)
-        _ = url.port
-    except ValueError:  # its words may have a part of a password in them
-        yield "the address cannot be read", "", "Write a port up to 65535, and # / ? in a password as %23 %2F %3F"
+    except ValueError:  # is among what was found
         return
-    if scheme == "unix" and not url.path.strip("/"):
-        yield "the address names no socket", "", "Write 'unix:///run/redis/redis.sock'"
-    if scheme != "unix" and not re.fullmatch(r"/?\d{0,5}", url.path):
-        yield f"{url.path!r:.40} is no number of a database", "", "Write it as in 'redis://HOST:6379/0'"
-    if url.fragment:
-        yield "the address has a '#' in it", "", "Write %23 for it in a password"
     for key, value in parse_qsl(url.query, keep_blank_values=True):
         if key not in _OPTIONS:
             mend = "" if (near := near_miss(key, _OPTIONS) or "") else f"There are {', '.join(sorted(_OPTIONS))}"
@@ -98,6 +115,7 @@ def _wrong(spec: str) -> Iterator[tuple[str, str, str]]:
             _OPTIONS[key](value)
         except ValueError as error:
             yield f"{key}: {error}", "", ""
+    yield from ((what, "", mend) for what, mend in tls_problems(scheme, dict(parse_qsl(url.query))))
 
 
 def _options(spec: str) -> dict[str, Any]:
@@ -123,6 +141,12 @@ def _whole(value: str) -> int:
     return int(value)
 
 
+def _many(value: str) -> int:
+    if not 1 <= _whole(value) <= 999_999:
+        raise ValueError(f"{value!r:.40} is not between 1 and 999999")
+    return int(value)
+
+
 def _time(value: str) -> float:
     seconds = parse_duration(value)
     if not 0.001 <= seconds <= 60:
@@ -137,8 +161,13 @@ def _gateway(value: str) -> str:
 
 
 _OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
-    "ca_file": str, "connect_timeout": _time, "db": _whole, "gateway": _gateway, "on_store_error": _answer,
-    "quotas": _answer, "throttles": _answer, "timeout": _time,
+    "ca_file": str, "cert_file": str, "connect_timeout": _time, "db": _whole, "gateway": _gateway, "key_file": str,
+    "max_waiting": _many, "on_store_error": _answer, "quotas": _answer, "sentinel_password": str, "sentinel_user": str,
+    "throttles": _answer, "timeout": _time,
 }  # fmt: skip
 
-_OF_ADDRESS: Final = {"ca_file": "ca_file", "connect_timeout": "connect_timeout_s", "timeout": "timeout_s"}
+_OF_ADDRESS: Final = {
+    "ca_file": "ca_file", "cert_file": "cert_file", "connect_timeout": "connect_timeout_s", "key_file": "key_file",
+    "max_waiting": "max_waiting", "sentinel_password": "sentinel_password", "sentinel_user": "sentinel_user",
+    "timeout": "timeout_s",
+}  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewaykit.deploy.config import ApiSettings, Config, read_config
+from gatewaykit.deploy.runtime import SharedStore
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.gateway.gateway import Gateway
 from gatewaykit.openapi.document import Node, load
@@ -44,11 +45,12 @@ def build_gateways(config: Config, *, clock: Clock | None = None) -> dict[str, G
     """A gateway for each API, by the path it is mounted at. Raises ConfigError with the problems of all of them."""
     gateways: dict[str, Gateway] = {}
     problems: list[Problem] = []
+    store = SharedStore.at(config.store, clock)  # a plan's quota is one for all its stages, the account's limit for all
     if not config.apis:
         problems.append(Problem(where="apis", what="there is no API", mend="Give one a definition or an upstream"))
     for api in config.apis.values():
         try:
-            gateways[api.path] = build_gateway(config, api, clock=clock)
+            gateways[api.path] = build_gateway(config, api, clock=clock, store=store)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -56,14 +58,16 @@ def build_gateways(config: Config, *, clock: Clock | None = None) -> dict[str, G
     return gateways
 
 
-def build_gateway(config: Config, api: ApiSettings | None = None, *, clock: Clock | None = None) -> Gateway:
+def build_gateway(
+    config: Config, api: ApiSettings | None = None, *, clock: Clock | None = None, store: SharedStore | None = None
+) -> Gateway:
     """The gateway of one API; of the only one, where none is named."""
     if api is None:
         (api,) = config.apis.values()
     shared: dict[str, Any] = {
         "clock": clock,
         "policies": [*config.policies, *api.policies],
-        "store": config.store,
+        "store": store or config.store,
         "trusted_proxies": config.trusted_proxies,
         "preauth_throttle": config.preauth_throttle,
     }
@@ -75,8 +79,14 @@ def build_gateway(config: Config, api: ApiSettings | None = None, *, clock: Cloc
         Path(api.definition), stage=api.stage, stage_variables=variables, functions=config.functions,
         apps=config.apps, api_keys=config.keys or None, key_store=config.key_store, credentials=config.credentials,
         authorizers={**config.authorizers, **api.authorizers}, issuers=config.issuers, profile=api.profile or "aws",
-        accept=api.accept, stage_prefix=api.stage_prefix, **shared,
+        accept=api.accept, stage_prefix=api.stage_prefix, usage_plans=config.usage_plans,
+        method_settings=api.method_settings, account_limit=config.account_limit, api_name=_name_of(config, api),
+        **shared,
     )  # fmt: skip
+
+
+def _name_of(config: Config, api: ApiSettings) -> str:
+    return next((name for name, each in config.apis.items() if each is api), "")
 
 
 def _line_and_column(problem: Problem) -> tuple[int, ...]:

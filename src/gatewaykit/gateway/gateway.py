@@ -20,11 +20,15 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import NearMiss
 from gatewaykit.deploy.authorizers import Sources
 from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
+from gatewaykit.deploy.hierarchy import HierarchyOptions
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
-from gatewaykit.errors import ConfigError
+from gatewaykit.deploy.usage_plan_settings import account_limit as read_account_limit
+from gatewaykit.deploy.usage_plan_settings import read_method_settings, read_usage_plans
+from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.gateway.requests import Certificate, Headers, make_request
+from gatewaykit.gateway.usage import extend_usage, read_usage
 from gatewaykit.pipeline.chain import collect
 from gatewaykit.pipeline.decision import Decision, decide, decide_waiting
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, preauth_setting
@@ -34,8 +38,12 @@ if TYPE_CHECKING:
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
     from gatewaykit.core.identity.api_key import ApiKey
+    from gatewaykit.core.throttle import Bucket
+    from gatewaykit.core.usage_plan import UsagePlan
     from gatewaykit.definition.ledger import Report
     from gatewaykit.deploy.rules import Rule
+    from gatewaykit.deploy.runtime import SharedStore
+    from gatewaykit.deploy.usage_plan_settings import LimitSettings
     from gatewaykit.ports import CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Explanation", "Gateway", "Invocation", "Step"]
@@ -83,9 +91,10 @@ class Explanation:
         lines.append(f"  route      {where}")
         facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
         lines += [f"  {name:<10} {text}" for name, text in facts if text]
-        lines += [
-            f"  {step.verdict:<10} {step.policy}{f': {step.detail}' if step.detail else ''}" for step in self.steps
-        ]
+        for step in self.steps:
+            first, *more = step.detail.split("; ") if step.verdict == "passed" else [step.detail]
+            lines.append(f"  {step.verdict:<10} {step.policy}{f': {first}' if first else ''}")
+            lines += [f"{'':<13}{text}" for text in more]  # a line for each limit
         return "\n".join(lines)
 
 
@@ -130,9 +139,12 @@ class Gateway:
         credentials: CredentialsProvider | Mapping[str, Any] | str | None = None,
         issuers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
-        store: str | ThrottleStore = "memory://",
+        store: str | ThrottleStore | SharedStore = "memory://",
         trusted_proxies: Sequence[str] = (),
         preauth_throttle: PreauthThrottle | bool | None = None,
+        usage_plans: Mapping[str, Any] | Sequence[UsagePlan] = (),
+        method_settings: Mapping[str, Any] | None = None,
+        account_limit: Bucket | LimitSettings | Mapping[str, Any] | bool | None = None,
         profile: str = "aws",
         accept: Collection[str] = (),
         stage_prefix: bool = False,
@@ -141,6 +153,7 @@ class Gateway:
         region: str = "us-east-1",
         transport: Transport | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        api_name: str = "",
     ) -> Gateway:
         """A gateway from an OpenAPI 3 or Swagger 2 document: a path, its text, or the parsed mapping.
 
@@ -151,8 +164,17 @@ class Gateway:
         that operations give in `x-gatewaykit: {app: …}`. `stage_prefix` puts the API under `/{stage}`, as on the
         execute-api host; without it the stage is at the root, as behind a custom domain. `key_store` is where further
         API keys are kept: a path or address such as `"keys.json"`, as `api_key` takes it. `preauth_throttle` stands
-        before authorizers, by default under the web profile; it may be one's own, True or False. `account_id`, `api_id`
-        and `region` are what `$context` and Lambda events show. `accept` names security keys that may stay unenforced.
+        before authorizers, by default under the web profile; it may be one's own, True or False.
+
+        `usage_plans` maps ids to plans: `{"throttle": {"rate": 10, "burst": 20}, "quota": {"limit": 1000, "period":
+        "DAY"}, "keys": ["acme"], "stages": ["prod"]}`; where there are plans, a method that needs a key needs one of a
+        plan that holds this stage. `method_settings` limits methods for all callers, by names such as `"/pets/GET"` or
+        `"*/*"`. `account_limit` limits everything in the account and region together: API Gateway's 10 000 requests a
+        second with a burst of 5 000 under the aws profile, another `{"rate": …, "burst": …}`, or False.
+
+        `account_id`, `api_id` and `region` are what `$context` and Lambda events show. `accept` names security keys
+        that may stay unenforced.
+        `api_name` is how usage plans call this API, where that is not its id.
         Raises ConfigError with every problem of the document and the arguments.
         """
         from gatewaykit.openapi import read_definition
@@ -175,6 +197,7 @@ class Gateway:
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
+            hierarchy=_hierarchy(usage_plans, method_settings, account_limit, profile, api_name),
             sources=Sources(
                 functions=functions or {},
                 authorizers=authorizers or {},
@@ -200,7 +223,7 @@ class Gateway:
         *,
         policies: Sequence[Policy | Rule] = (),
         clock: Clock | None = None,
-        store: str | ThrottleStore = "memory://",
+        store: str | ThrottleStore | SharedStore = "memory://",
         trusted_proxies: Sequence[str] = (),
         preauth_throttle: PreauthThrottle | bool | None = None,
         profile: str = "web",
@@ -230,6 +253,33 @@ class Gateway:
     def routes(self) -> tuple[RouteSummary, ...]:
         """Every route, in the order of the document."""
         return self._deployment.routes
+
+    @property
+    def usage_plans(self) -> tuple[UsagePlan, ...]:
+        """Every usage plan that was given, whether it holds this stage or not."""
+        return self._deployment.usage_plans
+
+    async def usage(
+        self, plan_id: str, *, key_id: str | None = None, start_date: str | None = None, end_date: str | None = None,
+        limit: int | None = None, position: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What keys have used of a plan's quota, and had left, on each day (UTC): the shape of GetUsage.
+
+        `{"usagePlanId", "startDate", "endDate", "items": {key: [[used, remaining], …]}}`. Dates are as `"2026-01-31"`;
+        without them it is the last 30 days. `limit` and `position` page through the keys. Raises ValueError for a plan,
+        key or date that is not there, StoreError where the store does not answer.
+        """
+        return await read_usage(
+            self.usage_plans, self._deployment.runtime, plan_id, key_id=key_id, start_date=start_date,
+            end_date=end_date, limit=limit, position=position,
+        )  # fmt: skip
+
+    async def extend_usage(self, plan_id: str, key_id: str, remaining: int) -> dict[str, Any]:
+        """Leave a key so many requests in the period that is running, as UpdateUsage does; what it used stays counted.
+
+        The answer and the errors are those of `usage`, for today.
+        """
+        return await extend_usage(self.usage_plans, self._deployment.runtime, plan_id, key_id, remaining)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -379,6 +429,23 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+
+def _hierarchy(usage_plans: Any, method_settings: Any, limit: Any, profile: str, api_name: str) -> HierarchyOptions:
+    problems: list[Problem] = []
+    read: dict[str, Any] = {}
+    for name, make in (
+        ("usage_plans", lambda: read_usage_plans(usage_plans)),
+        ("method_settings", lambda: read_method_settings(method_settings)),
+        ("account_limit", lambda: read_account_limit(limit, profile)),
+    ):
+        try:
+            read[name] = make()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return HierarchyOptions(api_name=api_name, **read)
 
 
 def _step(text: str) -> Step:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "AddressFilterMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware",
-    "CognitoMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware", "IntrospectionMiddleware",
+    "CognitoMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware",
+    "IdempotencyMiddleware", "IntrospectionMiddleware",
     "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
     "PreauthThrottleMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware", "SamlBearerMiddleware",
     "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
@@ -202,6 +203,12 @@ class ForwardAuthMiddleware(_OnePolicy):
     """`forward_auth(...)` as a middleware."""
 
     policy = "forward_auth"
+
+
+class IdempotencyMiddleware(_OnePolicy):
+    """`idempotency(...)` as a middleware."""
+
+    policy = "idempotency"
 
 
 class IntrospectionMiddleware(_OnePolicy):

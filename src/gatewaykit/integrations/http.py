@@ -32,6 +32,7 @@ __all__ = ["Http", "HttpProxy", "compile_http", "compile_http_proxy", "forwarded
 
 _REASONS: Final = {
     "timeout": Reason.INTEGRATION_TIMEOUT,
+    "reset": Reason.INTEGRATION_BROKE_OFF,
     "invalid": Reason.INTEGRATION_RESPONSE_INVALID,
     "too_large": Reason.INTEGRATION_RESPONSE_TOO_LARGE,
     "address": Reason.ENDPOINT_INVALID,

@@ -198,7 +198,8 @@ class Chain:
             response = changed if type(changed) is Response else await cast("Awaitable[Response]", changed)
         for wrap in way.wraps:
             if (wrapper := wrap(request, response)) is not None:
-                drop_content_length(response)
+                if not getattr(wrapper, "observes", False):
+                    drop_content_length(response)
                 body = response.body
                 try:
                     if isinstance(body, bytes):

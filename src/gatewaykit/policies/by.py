@@ -37,6 +37,13 @@ def address(request: Request) -> str | None:
     text = request.address
     if ":" not in text:
         return text or None
+    return address_key(text)
+
+
+def address_key(text: str) -> str:
+    """What an address counts under."""
+    if ":" not in text:
+        return text
     try:
         packed = inet_pton(AF_INET6, text.partition("%")[0])
     except (OSError, ValueError):  # a server's own idea of an address; as good a key as any

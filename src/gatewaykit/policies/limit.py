@@ -10,12 +10,14 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Final, cast
 
 from gatewaykit.core.http import Head, LimitState, Request
+from gatewaykit.core.quota import Quota
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.throttle import Taken
+from gatewaykit.core.throttle import Bucket, Taken, interval_s
+from gatewaykit.core.window import Window
 from gatewaykit.errors import Problem
 from gatewaykit.policies import by
 from gatewaykit.policies.bound import Bound
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
     from gatewaykit.ports import Answer
 
-__all__ = ["Limit", "limiting", "new_name", "option_problems"]
+__all__ = [
+    "WITHOUT_KEY", "Answers", "BoundLimit", "Limit", "limit_text", "limiting", "named", "new_name", "option_problems",
+]  # fmt: skip
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
 _COROUTINE_FLAGS: Final = 0x80 | 0x100 | 0x200  # inspect's CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
-_WITHOUT_KEY: Final = "without a key"
+WITHOUT_KEY: Final = "without a key"
 _NUMBERS: Final = count(1)
+_PERIOD_S: Final = {"DAY": 86400.0, "WEEK": 7 * 86400.0, "MONTH": 31 * 86400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,32 @@ class Limit:
     key: KeyFunction
     without_key: str
     headers: bool
+
+
+def named(
+    name: str, limit: Bucket | Quota | Window, key: KeyFunction, *, without_key: str = "refuse", headers: bool = False
+) -> Limit:
+    """A limit of a store as its policy sees it."""
+    reason = Reason.THROTTLED
+    if isinstance(limit, Quota):
+        size, window_s, reason = limit.limit, _PERIOD_S[limit.period], Reason.QUOTA_EXCEEDED
+    elif isinstance(limit, Window):
+        size, window_s = limit.limit, limit.window_s
+    else:
+        size, window_s = limit.burst, limit.burst * interval_s(limit) if limit.rate else inf
+    return Limit(
+        name=name, size=size, window_s=window_s, reason=reason, text=limit_text(limit), key=key,
+        without_key=without_key, headers=headers,
+    )  # fmt: skip
+
+
+def limit_text(limit: Bucket | Quota | Window) -> str:
+    """A limit in words."""
+    if isinstance(limit, Quota):
+        return f"{limit.limit} requests a {limit.period.lower()}"
+    if isinstance(limit, Window):
+        return f"{limit.limit} requests in a {limit.kind} window of {limit.window_s:g} s"
+    return f"{limit.rate:.6g} requests a second with a burst of {limit.burst}"
 
 
 def option_problems(what: str, key: object, name: object, without_key: object) -> Iterator[Problem]:
@@ -75,9 +106,19 @@ def new_name(what: str) -> str:
     return f"{what}-{next(_NUMBERS)}"
 
 
-def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> Bound:
-    """The hooks of a limit."""
+class BoundLimit(Bound):
+    """A limit whose store never waits, and that adds no fields to responses: all there is to it is in plain sight."""
+
+    def __init__(self, limit: Limit, take: Callable[[str], Taken], on_request: Callable[[Request], Answer]) -> None:
+        super().__init__(limit.name, on_request=on_request)
+        self.key_of, self.size, self.take = limit.key, limit.size, take
+
+
+def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]], *, never_waits: bool = False) -> Bound:
+    """The hooks of a limit that takes one token a request. `never_waits` is what the store says of its verbs."""
     name, size, key_of = limit.name, limit.size, limit.key
+    answers = Answers(limit)
+    refuse, shares = answers.refuse, limit.without_key == "share"
     new = tuple.__new__  # a NamedTuple's own constructor costs as much again as all of this
     # A store in memory gives the same object for the same answer: most often that of a bucket that was full.
     last: tuple[Taken | None, LimitState] = None, LimitState(name, size, size, 0.0)
@@ -87,9 +128,9 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> B
         key = key_of(request)
         if type(key) is not str:
             if key is None and shares:
-                key = _WITHOUT_KEY
+                key = WITHOUT_KEY
             elif not isinstance(key, str):
-                return no_key(key)
+                return answers.no_key(key)
         taken = take(key)
         if type(taken) is not Taken:
             return later(request, cast("Awaitable[Taken]", taken))
@@ -100,40 +141,52 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]]) -> B
         request.limits.append(state)
         return request if taken[0] else refuse(taken)
 
-    shares = limit.without_key == "share"
-
     async def later(request: Request, answer: Awaitable[Taken]) -> Answer:
         taken = await answer
         request.limits.append(LimitState(name, size, taken.remaining, taken.reset_s))
         return request if taken.allowed else refuse(taken)
 
-    def no_key(key: object) -> Refusal:
+    if never_waits and not limit.headers:
+        return BoundLimit(limit, cast("Callable[[str], Taken]", take), cast("Callable[[Request], Answer]", on_request))
+    return Bound(name, on_request=on_request, on_head=answers.on_head if limit.headers else None)
+
+
+class Answers:
+    """What a limit says to a client: its refusals, and the RateLimit fields."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit, self._item = limit, f'"{limit.name}"'.encode()
+        window = _seconds(b"w", limit.window_s)
+        self._policy_field = (b"ratelimit-policy", b"%b;q=%d%b" % (self._item, limit.size, window))
+
+    def no_key(self, key: object) -> Refusal:
+        """The refusal of a request without a key."""
         if key is None:
-            detail = f"{name}: the key function gave None. Is the policy that proves the caller listed before this one?"
+            detail = "the key function gave None. Is the policy that proves the caller listed before this one?"
         else:
-            detail = f"{name}: the key function gave {type(key).__name__}, not a text"
-        return Refusal(Reason.LIMIT_KEY_MISSING, detail)
+            detail = f"the key function gave {type(key).__name__}, not a text"
+        return Refusal(Reason.LIMIT_KEY_MISSING, f"{self._limit.name}: {detail}")
 
-    item = f'"{name}"'.encode()
-    policy_field = (b"ratelimit-policy", b"%b;q=%d%b" % (item, size, _seconds(b"w", limit.window_s)))
-
-    def refuse(taken: Taken) -> Refusal:
-        fields = [policy_field, (b"ratelimit", b"%b;r=0%b" % (item, _seconds(b"t", taken.retry_after_s)))]
+    def refuse(self, taken: Taken, cost: int = 1) -> Refusal:
+        """The refusal of a limit that has not so much."""
+        limit = self._limit
+        fields = [self._policy_field, (b"ratelimit", b"%b;r=0%b" % (self._item, _seconds(b"t", taken.retry_after_s)))]
         if isfinite(taken.retry_after_s):
             fields.append((b"retry-after", b"%d" % max(1, _whole(taken.retry_after_s))))
         wait = f"next in {taken.retry_after_s:.3g} s" if isfinite(taken.retry_after_s) else "no more to come"
-        return Refusal(limit.reason, f"{name}: over {limit.text}; {wait}", headers=tuple(fields))
+        costs = f" at a cost of {cost}" if cost != 1 else ""
+        return Refusal(limit.reason, f"{limit.name}: over {limit.text}{costs}; {wait}", headers=tuple(fields))
 
-    def on_head(request: Request, head: Head) -> None:
+    def on_head(self, request: Request, head: Head) -> None:
+        """The RateLimit fields of any response."""
+        item, name = self._item, self._limit.name
         if any(field == b"ratelimit" and value.startswith(item) for field, value in head.headers):
             return  # this limit's own refusal, which says it already
         for state in request.limits:
             if state.name == name:
                 value = b"%b;r=%d%b" % (item, state.remaining, _seconds(b"t", state.reset_s))
-                head.headers += (policy_field, (b"ratelimit", value))
+                head.headers += (self._policy_field, (b"ratelimit", value))
                 return
-
-    return Bound(name, on_request=on_request, on_head=on_head if limit.headers else None)
 
 
 def _whole(seconds: float) -> int:

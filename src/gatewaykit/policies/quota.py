@@ -6,22 +6,22 @@ Developer guide, "Usage plans and API keys": a target maximum per period, with a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gatewaykit.core.quota import PERIODS, Quota
-from gatewaykit.core.reasons import Reason
 from gatewaykit.definition.near import near_miss
 from gatewaykit.errors import ConfigError, Problem
-from gatewaykit.policies.limit import Limit, limiting, new_name, option_problems
+from gatewaykit.policies.cost import cost_problems
+from gatewaykit.policies.limit import limiting, named, new_name, option_problems
+from gatewaykit.policies.limit_by_cost import limiting_by_cost
 from gatewaykit.ports import Policy
 
 if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
+    from gatewaykit.policies.cost import Cost
     from gatewaykit.ports import Runtime
 
 __all__ = ["QuotaPolicy", "quota"]
-
-_WINDOW_S: Final = {"DAY": 86400.0, "WEEK": 7 * 86400.0, "MONTH": 31 * 86400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +35,14 @@ class QuotaPolicy(Policy):
     name: str
     headers: bool = False
     without_key: str = "refuse"
+    cost: Cost = 1
 
     def bind(self, runtime: Runtime) -> Policy:
-        limit = Limit(
-            name=self.name, size=self.quota.limit, window_s=_WINDOW_S[self.quota.period], reason=Reason.QUOTA_EXCEEDED,
-            text=f"{self.quota.limit} requests a {self.quota.period.lower()}", key=self.key,
-            without_key=self.without_key, headers=self.headers,
-        )  # fmt: skip
-        return limiting(limit, runtime.throttles.quota(self.name, self.quota))
+        limit = named(self.name, self.quota, self.key, without_key=self.without_key, headers=self.headers)
+        if self.cost != 1:
+            return limiting_by_cost(limit, self.quota, self.cost, runtime)
+        never_waits = getattr(runtime.throttles, "never_waits", False)
+        return limiting(limit, runtime.throttles.quota(self.name, self.quota), never_waits=never_waits)
 
 
 def quota(
@@ -54,6 +54,7 @@ def quota(
     name: str = "",
     headers: bool = False,
     without_key: Literal["refuse", "share"] = "refuse",
+    cost: Cost = 1,
 ) -> QuotaPolicy:
     """Allow each key `limit` requests per calendar period: DAY, WEEK (from Monday) or MONTH, in UTC.
 
@@ -63,7 +64,7 @@ def quota(
     >>> from gatewaykit import by, quota
     >>> daily = quota(limit=1000, period="DAY", key=by.api_key)
     """
-    problems = list(option_problems("quota", key, name, without_key))
+    problems = [*option_problems("quota", key, name, without_key), *cost_problems("quota", cost)]
     if period not in PERIODS:
         near = near_miss(period, PERIODS) if isinstance(period, str) else ""
         what = f"{period!r} is no period; it is one of {', '.join(PERIODS)}"
@@ -75,5 +76,5 @@ def quota(
         raise ConfigError(problems)
     return QuotaPolicy(
         quota=Quota(limit, period, offset), key=key, name=name or new_name("quota"), headers=headers,
-        without_key=without_key,
+        without_key=without_key, cost=cost,
     )  # fmt: skip

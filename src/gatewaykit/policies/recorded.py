@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from math import inf
 from typing import TYPE_CHECKING
 
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Refusal
+from gatewaykit.core.usage_plan import ACCOUNT
 from gatewaykit.ports import Policy
+from gatewaykit.units import duration_text
 
 if TYPE_CHECKING:
-    from gatewaykit.core.http import Request
+    from gatewaykit.core.http import LimitState, Request
     from gatewaykit.ports import Answer
 
 __all__ = ["Recorded"]
@@ -42,12 +45,13 @@ class Recorded(Policy):
             return
 
         def on_request(request: Request) -> Answer | Awaitable[Answer]:
+            before = len(request.limits)
             answer = decide(request)
-            if answer is request and policy.phase in _ALWAYS_THERE:
+            if answer is request and (policy.phase in _ALWAYS_THERE or policy.name == ACCOUNT):
                 return request
             if answer is request or isinstance(answer, (Response, Refusal)):
-                return _note(request, name, answer)
-            return _noted(request, name, answer)
+                return _note(request, name, answer, before)
+            return _noted(request, name, answer, before)
 
         self.on_request = on_request
 
@@ -55,16 +59,22 @@ class Recorded(Policy):
         await self._close()
 
 
-async def _noted(request: Request, name: str, answer: object) -> Answer:
+async def _noted(request: Request, name: str, answer: object, before: int) -> Answer:
     waited: Answer = await answer  # type: ignore[misc]  # the chain says what is wrong with an answer of another kind
-    return _note(request, name, waited)
+    return _note(request, name, waited, before)
 
 
-def _note(request: Request, name: str, answer: Answer) -> Answer:
+def _note(request: Request, name: str, answer: Answer, before: int) -> Answer:
     if isinstance(answer, Refusal):
         request.note("policy", f"{name} refused: {answer.detail or answer.reason.text}")
     elif isinstance(answer, Response):
         request.note("policy", f"{name} answered: status {answer.status}")
     else:
-        request.note("policy", f"{name} passed: ")
+        request.note("policy", f"{name} passed: {'; '.join(map(_left, request.limits[before:]))}")
     return answer
+
+
+def _left(limit: LimitState) -> str:
+    """What a limit has left, and when it is whole again."""
+    whole = f", all again in {duration_text(limit.reset_s)}" if 0 < limit.reset_s < inf else ""
+    return f"{limit.name}: {limit.remaining} of {limit.limit} left{whole}"

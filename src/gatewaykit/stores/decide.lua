@@ -1,23 +1,28 @@
--- One decision over any number of limits, all or none, on the server's clock. The steps are those of core/throttle.py
--- and core/quota.py; a shared table of cases and a property test prove them equal.
+-- One decision over any number of limits, all or none, on the server's clock. The steps are those of core/throttle.py,
+-- core/quota.py and core/window.py; a shared table of cases and property tests prove them equal.
 --
 -- KEYS: for each limit its key, and after it, for a quota with an offset, the key of the window it began in.
--- ARGV: "1" to take or "0" to look; the time in whole microseconds, or "" for the server's; then for each limit
---       "BUCKET", microseconds between two tokens, burst    or    "DAY" | "WEEK" | "MONTH", limit, offset.
+-- ARGV: "1" to take, "0" to look, "2" to charge: to take what may not be there, or give back; the time in whole
+--       microseconds, or "" for the server's; how many tokens; then for each limit
+--       "BUCKET", microseconds between two tokens, burst    or    "DAY" | "WEEK" | "MONTH", limit, offset    or
+--       "fixed" | "moving" | "sliding", limit, microseconds of the window.
 -- Gives for each limit two integers: what is left after this request (0 or more), or, where it is refused, less than 0:
--- the microseconds to wait for a bucket, -1 for a quota; and the microseconds to the end of a quota's window.
+-- the microseconds to wait for a bucket or a window (NEVER: for ever), -1 for a quota; and the microseconds until a
+-- quota's period ends, or a window is all there again.
 --
 -- A bucket is kept as "time owed": at that time its tokens were this many microseconds from being all there. Time is
 -- whole microseconds; the interval need not be (three a second), and what is owed is small, so a double holds it.
+-- A moving window is kept as its instants, 8 bytes each, the oldest first. Those that count no longer are cut off when
+-- they are more than half, so a key has at most 16 bytes x limit, and a decision is a binary search.
 
 -- A quota is kept as a hash. Its field "now" is "start of the window, charged, day, forgiven on that day"; each earlier
 -- day on which the key came has a field of its number, "charged forgiven": what usage is read from. So counting on the
 -- same day is one read and one write. KEPT is that of core/usage.py.
 
-local TOLERANCE, DAY, LAST, FORGET, KEPT = 1e-3, 86400, 253370764800, 400 * 86400, 123
+local TOLERANCE, DAY, LAST, FORGET, KEPT, NEVER = 1e-3, 86400, 253370764800, 400 * 86400, 123, -9007199254740992
 local floor, ceil, max, min, format = math.floor, math.ceil, math.max, math.min, string.format
 
-local taking, now, spare = ARGV[1] == '1', tonumber(ARGV[2]), 3600000
+local taking, forced, now, spare, cost = ARGV[1] ~= '0', ARGV[1] == '2', tonumber(ARGV[2]), 3600000, tonumber(ARGV[3])
 if not now then
   local time = redis.call('TIME')
   now, spare = time[1] * 1000000 + time[2], 1000
@@ -51,20 +56,27 @@ end
 local writes, answers, all = {}, {}, true
 
 local function bucket(key, interval, burst)
-  local owed = 0
+  local owed, at = 0, now
   local kept = redis.call('GET', key)
   if kept then
-    local at, owing = two(kept)
-    owed = max(0, owing - max(0, now - at))
+    at, owed = two(kept)
+    owed = max(0, owed - max(0, now - at))
   end
-  local left = burst - 1 - owed / interval
-  if left < -TOLERANCE then return min(-1, -ceil(-left * interval)), 0 end
-  owed = owed + interval
+  local left = burst - cost - owed / interval
+  if left < -TOLERANCE and not forced then
+    if now < at and taking then -- the clock was set back: that gives nothing, and nobody waits until it is there again
+      redis.call('SET', key, format('%.0f %.17g', now, owed), 'PX', min(ceil(owed / 1000) + spare, 315360000000))
+    end
+    if cost > burst then return NEVER, 0 end
+    return min(-1, -ceil(-left * interval)), 0
+  end
+  owed = max(0, owed + cost * interval)
   writes[#writes + 1] = { key, format('%.0f %.17g', now, owed), min(ceil(owed / 1000) + spare, 315360000000) }
   return floor(left + TOLERANCE), 0
 end
 
 local function quota(key, first_key, period, limit, offset)
+  local whole = limit
   local seconds = floor(now / 1000000)
   local start, stop = window(period, seconds)
   local day, forgiven, used, over, expires = window('DAY', seconds) / DAY, 0, 0, nil, true
@@ -94,11 +106,83 @@ local function quota(key, first_key, period, limit, offset)
     if tonumber(first) == start then limit = max(0, limit - offset) end
   end
   local reset = max(0, stop * 1000000 - now)
-  if used >= limit then return -1, reset end
-  local text = format('%.0f %.0f %.0f %s', start, used + 1, day, forgiven)
+  if used + cost > limit and not forced then return cost > whole and NEVER or -1, reset end
+  used = max(min(0, used), used + cost)
+  local text = format('%.0f %.0f %.0f %s', start, used, day, forgiven)
   writes[#writes + 1] = { key, text, expires and ceil(reset / 1000) + spare, day, over }
-  return limit - used - 1, reset
+  return limit - used, reset
 end
+
+local function counted(key, length)
+  local number = floor(now / length)
+  local kept = redis.call('GET', key)
+  if not kept then return number, 0, 0 end
+  local at, used, before = string.match(kept, '^(%S+) (%S+) (%S+)$')
+  at, used, before = tonumber(at), tonumber(used), tonumber(before)
+  if number > at + 1 then return number, 0, 0 end
+  if number > at then return number, 0, used end
+  return at, used, before
+end
+
+local function fixed(key, limit, length)
+  local number, used = counted(key, length)
+  local reset = (number + 1) * length - now
+  if used + cost > limit and not forced then return cost > limit and NEVER or -reset, reset end
+  writes[#writes + 1] = { key, format('%.0f %.0f 0', number, max(0, used + cost)), ceil(reset / 1000) + spare }
+  return limit - used - cost, reset
+end
+
+local function sliding(key, limit, length)
+  local number, used, before = counted(key, length)
+  local ends = (number + 1) * length - now
+  local left = limit - cost - used - before * min(ends, length) / length
+  local allowed = left >= -TOLERANCE or forced
+  local after = allowed and max(0, used + cost) or used
+  local reset = after > 0 and ends + length or before > 0 and ends or 0
+  if allowed then
+    writes[#writes + 1] = { key, format('%.0f %.0f %.0f', number, after, before), ceil((ends + length) / 1000) + spare }
+    return floor(left + TOLERANCE), reset
+  end
+  if cost > limit then return NEVER, reset end
+  local free, wait = limit - cost - used
+  if free >= 0 then
+    wait = ends - length * free / before
+  else
+    wait = ends + length * max(0, 1 - (limit - cost) / used)
+  end
+  return min(-1, -ceil(wait)), reset
+end
+
+local function moving(key, limit, length)
+  local many = redis.call('STRLEN', key) / 8
+  local function instant(place) return (struct.unpack('>d', redis.call('GETRANGE', key, place * 8, place * 8 + 7))) end
+  local last = many > 0 and instant(many - 1) or now
+  local here = max(now, last)
+  local gone, high = 0, many
+  if many > 0 and instant(0) > here - length then high = 0 end
+  while gone < high do
+    local middle = floor((gone + high) / 2)
+    if instant(middle) <= here - length then gone = middle + 1 else high = middle end
+  end
+  local left = limit - (many - gone) - cost
+  if left < 0 and not forced then
+    local reset = many > gone and last + length - now or 0
+    if cost > limit then return NEVER, reset end
+    return min(-1, -(instant(gone - left - 1) + length - now)), reset
+  end
+  local more = string.rep(struct.pack('>d', here), max(0, min(cost, limit)))
+  local ttl = ceil((here - now + length) / 1000) + spare
+  if gone * 2 > many or cost < 0 then
+    local stop = many + min(0, cost)
+    local live = stop > gone and redis.call('GETRANGE', key, gone * 8, stop * 8 - 1) or ''
+    writes[#writes + 1] = { key, live .. more, ttl }
+  else
+    writes[#writes + 1] = { key, more, ttl, append = true }
+  end
+  return left, (cost > 0 and here or many > gone and last or now - length) + length - now
+end
+
+local windows = { fixed = fixed, moving = moving, sliding = sliding }
 
 -- A day is over: its field is written, and those go that are too old. What nobody reads usage of goes with its window.
 local function turn(key, expires, day, over)
@@ -113,11 +197,13 @@ local function turn(key, expires, day, over)
 end
 
 local at = 1
-for number = 3, #ARGV, 3 do
+for number = 4, #ARGV, 3 do
   local kind, a, b = ARGV[number], tonumber(ARGV[number + 1]), tonumber(ARGV[number + 2])
   local left, reset
   if kind == 'BUCKET' then
     left, reset = bucket(KEYS[at], a, b)
+  elseif windows[kind] then
+    left, reset = windows[kind](KEYS[at], a, b)
   else
     local first_key = b > 0 and KEYS[at + 1] or nil
     left, reset = quota(KEYS[at], first_key, kind, a, b)
@@ -129,11 +215,14 @@ for number = 3, #ARGV, 3 do
   answers[#answers + 1] = reset
 end
 
-if taking and all then
+if taking and (all or forced) then
   for _, write in ipairs(writes) do
     if write[4] then
       redis.call('HSET', write[1], 'now', write[2])
       if write[3] then turn(write[1], write[3], write[4], write[5]) end
+    elseif write.append then
+      redis.call('APPEND', write[1], write[2])
+      redis.call('PEXPIRE', write[1], format('%.0f', write[3]))
     else
       redis.call('SET', write[1], write[2], 'PX', format('%.0f', write[3]))
     end

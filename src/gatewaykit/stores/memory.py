@@ -1,7 +1,7 @@
 """Limits of one process, in dictionaries.
 
 Rules
-* A verb reads the clock itself and runs the step of `core.throttle` or `core.quota` without awaiting: it is atomic.
+* A verb reads the clock itself and runs the step of core without awaiting: it is atomic.
 * The step is written out here, for speed; a property test proves it equal to the one in core.
 * No thread sweeps. A bucket's keys live in two generations: when a key comes that is not in the young one, and the
   young one is as old as a bucket needs to fill (one second at least), it grows old and the old one is dropped. A key
@@ -20,11 +20,13 @@ from typing import Final
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core import throttle as throttle_step
-from gatewaykit.core.limits import Decided, Limit
+from gatewaykit.core.limits import Decided, Limit, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
+from gatewaykit.core.window import Window
 from gatewaykit.stores.memory_limits import limits_verb
 from gatewaykit.stores.memory_quota import OVERFLOW, QuotaCounts, QuotaKeys
+from gatewaykit.stores.memory_window import WindowKeys, window_keys
 
 __all__ = ["BucketKeys", "MemoryThrottleStore"]
 
@@ -35,9 +37,12 @@ _LEAST_ROTATION_S: Final = 1.0
 
 
 class MemoryThrottleStore:
-    """Token buckets and quotas in this process's memory. The same name and settings always mean the same limits."""
+    """Limits in this process's memory. The same name and settings always mean the same limits."""
 
-    __slots__ = ("_answers", "_buckets", "_clock", "_counts", "_look_only", "_max_keys", "_quotas")
+    __slots__ = ("_answers", "_buckets", "_clock", "_counts", "_look_only", "_max_keys", "_quotas", "_windows")
+
+    never_waits: Final = True
+    """No verb gives an awaitable: a policy may rely on it."""
 
     def __init__(self, clock: Clock = SYSTEM, *, max_keys: int = 1_000_000) -> None:
         if max_keys < 1:
@@ -45,6 +50,7 @@ class MemoryThrottleStore:
         self._clock, self._max_keys, self._look_only = clock, max_keys, False
         self._buckets: dict[tuple[str, Bucket], BucketKeys] = {}
         self._quotas: dict[tuple[str, Quota], QuotaKeys] = {}
+        self._windows: dict[tuple[str, Window], WindowKeys] = {}
         self._counts: dict[tuple[str, str], QuotaCounts] = {}
         self._answers: dict[Bucket, tuple[Taken, ...]] = {}
 
@@ -58,13 +64,27 @@ class MemoryThrottleStore:
         keys = self._quota_keys(name, quota)
         return keys.look if self._look_only else keys.take
 
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Decided]:
-        """The verb that takes one token of each limit, or none of any."""
-        tables = [
-            self._quota_keys(name, limit) if isinstance(limit, Quota) else self._bucket_keys(name, limit)
-            for limit in limits
-        ]
+    def window(self, name: str, window: Window) -> Callable[[str], Taken]:
+        """The verb that counts one request of a key in its window."""
+        keys = self._window_keys(name, window)
+        return keys.look if self._look_only else keys.take
+
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Decided]:
+        """The verb that takes a number of tokens (one if not said) of each limit, or none of any."""
+        tables = [self._keys(each, limit) for each, limit in zip(names_of(name, limits), limits)]
         return limits_verb(limits, tables, self._clock.monotonic, self._clock.wall, look_only=self._look_only)
+
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[[Sequence[str | None], int], None]:
+        """The verb that takes tokens of each limit that may not be there, or gives some back."""
+        tables = [self._keys(each, limit) for each, limit in zip(names_of(name, limits), limits)]
+
+        def charge(keys: Sequence[str | None], amount: int) -> None:
+            if self._look_only:
+                return
+            for table, key in {(table, key): None for table, key in zip(tables, keys, strict=True) if key is not None}:
+                table.charge(key, amount)
+
+        return charge
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -85,10 +105,15 @@ class MemoryThrottleStore:
 
     def __len__(self) -> int:
         """How many keys are kept, of all limits together."""
-        return sum(map(len, self._buckets.values())) + sum(map(len, self._counts.values()))
+        return sum(len(keys) for kept in (self._buckets, self._counts, self._windows) for keys in kept.values())
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+    def _keys(self, name: str, limit: Limit) -> BucketKeys | QuotaKeys | WindowKeys:
+        if isinstance(limit, Quota):
+            return self._quota_keys(name, limit)
+        return self._window_keys(name, limit) if isinstance(limit, Window) else self._bucket_keys(name, limit)
 
     def _bucket_keys(self, name: str, bucket: Bucket) -> BucketKeys:
         keys = self._buckets.get((name, bucket))
@@ -106,6 +131,12 @@ class MemoryThrottleStore:
             keys = self._quotas[name, quota] = counts.view(quota)
         return keys
 
+    def _window_keys(self, name: str, window: Window) -> WindowKeys:
+        keys = self._windows.get((name, window))
+        if keys is None:
+            keys = self._windows[name, window] = window_keys(window, self._max_keys, self._clock)
+        return keys
+
     def _new_counts(self, name: str, period: str) -> QuotaCounts:
         return QuotaCounts(period, self._max_keys, self._clock.wall)
 
@@ -121,6 +152,7 @@ class BucketKeys:
     """The keys of one limit, each with the instant at which its bucket is full, in a young and an old generation."""
 
     __slots__ = (
+        "_in_debt",
         "_max_keys",
         "_monotonic",
         "_rotate_at_s",
@@ -139,6 +171,7 @@ class BucketKeys:
         self.old: dict[str, float] = {}
         self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
         self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket))
+        self._in_debt: set[str] = set()
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s
         self.take: Callable[[str], Taken] = self._plain_take() if answers is None else self._fast_take(answers)
@@ -150,8 +183,8 @@ class BucketKeys:
         """What `take` would answer."""
         return self.asked(key, self._monotonic(), True)[1]
 
-    def asked(self, key: str, now: float, look_only: bool) -> tuple[Callable[[], None], Taken]:
-        """What `take` would answer at `now`, and what it would write."""
+    def asked(self, key: str, now: float, look_only: bool, cost: int = 1) -> tuple[Callable[[], None], Taken]:
+        """What taking `cost` would answer at `now`, and what it would write."""
         full_at = self.young.get(key)
         if full_at is None and look_only:
             full_at = self.old.get(key, FULL)
@@ -159,8 +192,19 @@ class BucketKeys:
                 full_at = self.young.get(OVERFLOW, self.old.get(OVERFLOW, FULL))
         elif full_at is None:
             key, full_at = self._admit(key, now)
-        after, taken = throttle_step.take(full_at, now, self.limit)
+        after, taken = throttle_step.take(full_at, now, self.limit, cost)
         return partial(self._write, key, after), taken
+
+    def charge(self, key: str, amount: int) -> None:
+        """Take tokens that may not be there, or give some back."""
+        now = self._monotonic()
+        full_at = self.young.get(key)
+        if full_at is None:
+            key, full_at = self._admit(key, now)
+        full_at = throttle_step.charge(full_at, now, self.limit, amount)
+        self._write(key, full_at)
+        if full_at - now > self._rotation_s:
+            self._in_debt.add(key)
 
     def _fast_take(self, answers: tuple[Taken, ...]) -> Callable[[str], Taken]:
         bucket, monotonic, admit = self.limit, self._monotonic, self._admit
@@ -175,6 +219,8 @@ class BucketKeys:
         def take(key: str) -> Taken:
             nonlocal young, known
             now = monotonic()
+            if young is not self.young:  # another verb of this limit has turned the generations
+                young, known = self.young, self.young.get
             full_at = known(key)
             if full_at is None:
                 key, full_at = admit(key, now)
@@ -206,20 +252,28 @@ class BucketKeys:
         return take
 
     def _write(self, key: str, full_at: float) -> None:
-        self.young[key] = full_at
+        if full_at == FULL:
+            self.young.pop(key, None)
+        else:
+            self.young[key] = full_at
 
     def _admit(self, key: str, now: float) -> tuple[str, float]:
         """For a key that is not in the young generation: the key to count under, and when its bucket is full."""
         if now >= self._rotate_at_s:
-            self.young, self.old = {}, self.young
+            self.young, self.old = self._still_in_debt(now), self.young
             self._rotate_at_s = now + self._rotation_s
-        full_at = self.old.pop(key, FULL)
+        full_at = self.old.pop(key, self.young.get(key, FULL))
         if full_at == FULL and len(self) >= self._max_keys and not self._sweep(now):
             key = OVERFLOW
             full_at = self.young[key] if key in self.young else self.old.pop(key, FULL)
         if full_at != FULL:
             self.young[key] = full_at  # also for a request that will be refused, and so write nothing
         return key, full_at
+
+    def _still_in_debt(self, now: float) -> dict[str, float]:
+        """Those of the generation that goes whose buckets needed longer to fill than a generation lasts."""
+        self._in_debt = {key for key in self._in_debt if max(self.young.get(key, FULL), self.old.get(key, FULL)) > now}
+        return {key: self.old[key] for key in self._in_debt if key in self.old}
 
     def _sweep(self, now: float) -> bool:
         """Drop the keys whose buckets are full again, once a second at most. Is there room now?"""

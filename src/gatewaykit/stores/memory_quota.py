@@ -151,8 +151,8 @@ class QuotaKeys:
         """What `take` would answer."""
         return self.asked(key, self._wall(), True)[1]
 
-    def asked(self, key: str, now: float, look_only: bool) -> tuple[Callable[[], None], Taken]:
-        """What `take` would answer, and what it would write. Whoever writes has let the day turn before."""
+    def asked(self, key: str, now: float, look_only: bool, cost: int = 1) -> tuple[Callable[[], None], Taken]:
+        """What taking `cost` would answer, and what it would write. Whoever writes has let the day turn before."""
         counts = self._counts
         used: float | None
         if look_only:
@@ -163,12 +163,22 @@ class QuotaKeys:
             used = self.young.get(key)
             if used is None:
                 key, used = counts.admit(key)
-        use, taken = quota_step.count(Use(counts.start_s, int(used or 0)), now, self.limit, counts.first_s)
+        use, taken = quota_step.count(Use(counts.start_s, int(used or 0)), now, self.limit, counts.first_s, cost)
 
         def write() -> None:
             self.young[key] = use.used
 
         return write, taken
+
+    def charge(self, key: str, amount: int) -> None:
+        """Count requests that may be over the limit, or take some back."""
+        now = self._wall()
+        if now >= self.day_end_s:
+            self.turn(now)
+        used: float | None = self.young.get(key)
+        if used is None:
+            key, used = self._counts.admit(key)
+        self.young[key] = quota_step.charge(Use(self._counts.start_s, int(used)), now, self.limit, amount).used
 
     def after(self, used: int, now: float) -> Taken:
         """The answer at `now` that left a key with `used` requests."""

@@ -6,58 +6,49 @@ Rules
 * Nothing waits for ever. The oldest command has a deadline; when it passes, the connection is dropped with all that
   waits on it, because replies can no longer be matched in time.
 * After a failure the next attempt waits, twice as long each time. Until then a call fails at once.
-* A command is never sent twice: whoever asked may not know whether the first one counted.
+* A command whose fate is not known is never sent twice: the first one may have counted. One that a server refused to
+  begin (MOVED, ASK, TRYAGAIN, NOSCRIPT, READONLY) is made again where it is carried out.
+* In a cluster, or with sentinels, the server is looked for whenever a connection is made. Where it has moved, calls go
+  over a new connection; those on their way over the old one are answered there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from gatewaykit.errors import StoreError
-from gatewaykit.stores.resp import NOTHING, ProtocolError, ReplyError, command, new_parser
+from gatewaykit.stores.redis_address import Place, RedisAddress, tls_context
+from gatewaykit.stores.redis_link import RedisLink, greeting
+from gatewaykit.stores.redis_topology import RedisTopology, connect_problem, redirected
+from gatewaykit.stores.resp import ReplyError, command
 from gatewaykit.waiting import SingleFlight, TimeUp, within
 
 __all__ = ["RedisAddress", "RedisConnection", "RedisConnections"]
 
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisAddress:
-    """Where a server is, who asks, and how long one waits. A `path` is a Unix socket, and goes before host and port."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str = ""
-    database: int = 0
-    user: str = ""
-    password: str = field(default="", repr=False)
-    client_name: str = "gatewaykit"
-    tls: bool = False
-    ca_file: str = ""
-    connect_timeout_s: float = 1.0
-    timeout_s: float = 0.25
-    max_waiting: int = 10_000
-
-    def __str__(self) -> str:
-        return self.path or f"{self.host}:{self.port}"
+_MOST_TURNS: Final = 8
+_BESIDE_S: Final = 10.0
+_ASKING: Final = command([b"ASKING"])
 
 
 class RedisConnections:
-    """A connection for each event loop that asks."""
+    """A connection for each event loop that asks, to the server that has `key`; and to others while one moves.
 
-    __slots__ = ("_address", "_last", "_of", "_prepare")
+    Each purpose (verdicts, idempotency keys, usage) has its own: a large reply delays nobody else.
+    """
 
-    def __init__(self, address: RedisAddress, prepare: Sequence[bytes] = ()) -> None:
-        self._address, self._prepare = address, tuple(prepare)
+    __slots__ = ("_address", "_key", "_last", "_of", "_others", "_prepare", "_topology")
+
+    def __init__(self, address: RedisAddress, prepare: Sequence[bytes] = (), *, key: bytes = b"") -> None:
+        self._address, self._prepare, self._key = address, tuple(prepare), key
+        self._topology = RedisTopology(address, key)
         self._of: WeakKeyDictionary[asyncio.AbstractEventLoop, RedisConnection] = WeakKeyDictionary()
+        self._others: WeakKeyDictionary[asyncio.AbstractEventLoop, list[RedisConnection]] = WeakKeyDictionary()
         self._last: RedisConnection | None = None
 
     def here(self) -> RedisConnection:
@@ -67,33 +58,132 @@ class RedisConnections:
             return last
         connection = self._of.get(loop)
         if connection is None:
-            connection = self._of[loop] = RedisConnection(self._address, loop, self._prepare)
+            connection = self._of[loop] = self._new(loop)
         self._last = connection
         return connection
 
+    async def call(self, wire: bytes, script: bytes = b"") -> Any:
+        """The reply to a command; `script` is the text of the one it calls by its digest."""
+        connection = self.here()
+        try:
+            return await connection.call(wire)
+        except ReplyError as error:
+            return await self.again(error, connection, wire, script)
+
+    async def again(self, error: ReplyError, connection: RedisConnection, wire: bytes, script: bytes = b"") -> Any:
+        """The reply to a command that a server refused to carry out, from where it is. Else the error is raised.
+
+        What is made again here has changed nothing: the refusals are those of a server that did not begin.
+        """
+        clustered, loop = self._address.topology == "cluster", connection.loop
+        until, pause_s, turns = loop.time() + self._address.timeout_s, _FIRST_PAUSE_S / 10, 0
+        while True:
+            kind, asked = str(error).partition(" ")[0], connection
+            place = redirected(error, connection.at) if clustered else None
+            turns += 1
+            if turns > _MOST_TURNS:
+                raise error
+            if kind == "NOSCRIPT" and script:
+                wire, script = _with_text(wire, script), b""
+            elif place is not None and kind == "MOVED":
+                asked = connection = self._turned(connection, place)
+            elif place is not None:
+                asked = self._beside(loop, place)
+                asked.call(_ASKING).add_done_callback(lambda done: done.cancelled() or done.exception())
+            elif kind == "TRYAGAIN" and loop.time() + pause_s < until:  # half of the keys have moved
+                await asyncio.sleep(pause_s)
+                pause_s, turns = min(2 * pause_s, _FIRST_PAUSE_S), 0
+            elif "READONLY" in str(error)[:200] and turns == 1:
+                asked = connection = self._turned(connection, None)
+            else:
+                if kind == "CLUSTERDOWN":  # this node is cut off; another may not be
+                    self._turned(connection, None)
+                if kind == "MOVED" and not clustered:
+                    raise StoreError(f"{self._address} is a node of a cluster. Write redis+cluster://") from None
+                raise error
+            try:
+                return await asked.call(wire)
+            except ReplyError as refused:
+                error = refused
+
     async def aclose(self) -> None:
-        """Close the connection of the running loop. It opens again when needed."""
-        connection = self._of.pop(asyncio.get_running_loop(), None)
-        if connection is not None:
+        """Close the connections of the running loop. They open again when needed."""
+        loop = asyncio.get_running_loop()
+        closing = self._others.pop(loop, [])
+        if (connection := self._of.pop(loop, None)) is not None:
+            closing.append(connection)
+        for connection in closing:
             connection.drop("closed", pause=False)
-            await asyncio.sleep(0)  # the transport closes its socket in the loop's next turn
+        if closing:
+            await asyncio.sleep(0)  # a transport closes its socket in the loop's next turn
         self._last = None
+
+    # ------------------------------------------------------------------ inside
+
+    def _new(self, loop: asyncio.AbstractEventLoop, place: Place | None = None) -> RedisConnection:
+        """A connection. Where no place is said, or it cannot be reached there, the topology is asked."""
+        said = [place] if place is not None else []
+
+        async def where() -> Place:
+            return said.pop() if said else await self._topology.find()
+
+        return RedisConnection(self._address, loop, self._prepare, where)
+
+    def _turned(self, connection: RedisConnection, place: Place | None) -> RedisConnection:
+        """The connection to use instead of one whose server has the keys no longer. What waits there is answered."""
+        current = self.here()
+        if current is not connection:
+            return current  # another caller had the same answer
+        loop = connection.loop
+        self._of[loop] = self._last = current = self._new(loop, place)
+        self._retire(connection)
+        return current
+
+    def _beside(self, loop: asyncio.AbstractEventLoop, place: Place) -> RedisConnection:
+        """A connection to a node that has some keys already, while the slot moves there."""
+        for other in self._others.get(loop, ()):
+            if other.at == place:
+                return other
+        other = self._new(loop, place)
+        other.at = place
+        self._retire(other, _BESIDE_S)
+        return other
+
+    def _retire(self, connection: RedisConnection, after_s: float = 0.0) -> None:
+        """Close it when all that waits has been answered, which takes no longer than a command may."""
+        loop = connection.loop
+        others = self._others.setdefault(loop, [])
+        others.append(connection)
+
+        def close() -> None:
+            if connection in others:
+                others.remove(connection)
+                connection.drop("its server has the keys no longer", pause=False)
+
+        loop.call_later(self._address.timeout_s + self._address.connect_timeout_s + after_s, close)
 
 
 class RedisConnection:
-    """Commands of one event loop. `prepare` are commands sent on every new connection; their errors do not matter."""
+    """Commands of one event loop, to the server that `where` names whenever a connection is made.
+
+    `prepare` are commands sent on every new connection; their errors do not matter.
+    """
 
     __slots__ = (
         "_address", "_connecting", "_deadline", "_link", "_link_is_ready", "_may_connect_at", "_most", "_new_future",
-        "_opening", "_out", "_pause_s", "_prepare", "_timer", "_waiting", "_will_flush", "loop",
+        "_opening", "_out", "_pause_s", "_prepare", "_timer", "_waiting", "_where", "_will_flush", "at", "loop",
     )  # fmt: skip
 
-    def __init__(self, address: RedisAddress, loop: asyncio.AbstractEventLoop, prepare: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self, address: RedisAddress, loop: asyncio.AbstractEventLoop, prepare: Sequence[bytes],
+        where: Callable[[], Awaitable[Place]],
+    ) -> None:  # fmt: skip
         self.loop = loop
-        self._address, self._prepare = address, tuple(prepare)
+        self.at: Place = (address.host, address.port)
+        self._address, self._prepare, self._where = address, tuple(prepare), where
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._out: list[bytes] = []
-        self._link: _Link | None = None
+        self._link: RedisLink | None = None
         self._link_is_ready = self._connecting = self._will_flush = False
         self._opening: SingleFlight[None] = SingleFlight()
         self._may_connect_at = self._deadline = 0.0
@@ -133,7 +223,7 @@ class RedisConnection:
         self._link_is_ready = True
         self._flush()
 
-    def lost(self, link: _Link, why: str) -> None:
+    def lost(self, link: RedisLink, why: str) -> None:
         """A link broke."""
         if link is self._link:
             self.drop(why)
@@ -201,19 +291,12 @@ class RedisConnection:
 
     async def _open(self) -> None:
         address = self._address
-        link = _Link(self, _greeting(address, self._prepare))
-        context = ssl.create_default_context(cafile=address.ca_file or None) if address.tls else None
+        link = RedisLink(self, greeting(address, self._prepare))
         try:
-            opening = (
-                self.loop.create_unix_connection(lambda: link, address.path)
-                if address.path
-                else self.loop.create_connection(lambda: link, address.host, address.port, ssl=context)
-            )
-            self._link = link  # its greeting may be answered before this task runs again
-            await within(address.connect_timeout_s, opening)
-        except (OSError, TimeUp, ValueError) as error:  # ValueError: a name that cannot be looked up
-            if self._link is link:
-                self.drop(f"cannot connect: {error}")
+            await within(address.connect_timeout_s, self._connected(link))
+        except (OSError, TimeUp, StoreError, ValueError) as error:  # ValueError: a name that cannot be looked up
+            if self._link is link or self._link is None:
+                self.drop(f"cannot connect: {connect_problem(error)}")
         except asyncio.CancelledError:
             self.drop("cancelled while connecting", pause=False)
             raise
@@ -222,66 +305,18 @@ class RedisConnection:
             if self._link is not link:
                 link.abort()
 
-
-class _Link(asyncio.Protocol):
-    """One TCP connection: greets, then passes replies on."""
-
-    __slots__ = ("_greeting", "_left", "_owner", "_parser", "_transport")
-
-    def __init__(self, owner: RedisConnection, greeting: Sequence[tuple[bytes, bool]]) -> None:
-        self._owner, self._greeting = owner, greeting
-        self._left = len(greeting)
-        self._parser = new_parser()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
-        self.write(b"".join(wire for wire, _ in self._greeting))
-
-    def data_received(self, data: bytes) -> None:
-        parser, owner = self._parser, self._owner
-        try:
-            parser.feed(data)
-            while self._transport is not None and (value := parser.gets()) is not NOTHING:
-                if self._left:
-                    self._greeted(value)
-                else:
-                    owner.reply(value)
-        except ProtocolError as error:
-            owner.lost(self, f"answers that are no RESP: {error}")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._owner.lost(self, f"the connection broke: {exc}" if exc else "the server closed the connection")
-
-    def write(self, wire: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(wire)
-
-    def abort(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.abort()
-
-    def _greeted(self, value: Any) -> None:
-        _, is_required = self._greeting[-self._left]
-        self._left -= 1
-        if is_required and isinstance(value, ReplyError):
-            self._owner.lost(self, f"the server refused: {value}")
-        elif not self._left:
-            if self._parser.gets() is NOTHING:
-                self._owner.ready()
-            else:
-                self._owner.lost(self, "answers to commands that were not sent")
+    async def _connected(self, link: RedisLink) -> None:
+        address, loop = self._address, self.loop
+        if not address.path:
+            self.at = await self._where()
+        self._link = link  # its greeting may be answered before this task runs again
+        if address.path:
+            await loop.create_unix_connection(lambda: link, address.path)
+        else:
+            await loop.create_connection(lambda: link, *self.at, ssl=tls_context(address))
 
 
-def _greeting(address: RedisAddress, prepare: Sequence[bytes]) -> list[tuple[bytes, bool]]:
-    """What is sent first, and whether it must succeed."""
-    words: list[tuple[bytes, bool]] = []
-    if address.password:
-        who = [address.user.encode()] if address.user else []
-        words.append((command([b"AUTH", *who, address.password.encode()]), True))
-    words.append((command([b"CLIENT", b"SETNAME", address.client_name.encode()]), False))
-    words.append((command([b"SELECT", b"%d" % address.database]), True))
-    return words + [(wire, False) for wire in prepare]
+def _with_text(wire: bytes, script: bytes) -> bytes:
+    """A call of a script by its digest (EVALSHA), as one that brings it along (EVAL)."""
+    parts, _, _, _, _, rest = wire.split(b"\r\n", 5)
+    return b"%b\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n%b" % (parts, len(script), script, rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -17,7 +18,7 @@ from gatewaykit.stores.resp import command
 __all__ = ["RedisUsage"]
 
 _AT_ONCE: Final = 500
-"""Keys read in one go: other callers of the connection wait no longer than for that many."""
+"""Keys read in one go, over a connection that no verdict waits for."""
 
 _SPARE_MS: Final = 1000
 
@@ -38,13 +39,13 @@ class RedisUsage:
         """For each key and day of a span: what it used, and had left."""
         began = -1.0
         for name in self._first:
-            began = float(await self._connections.here().call(command([b"GET", name])) or -1)
+            began = float(await self._connections.call(command([b"GET", name])) or -1)
         found = {}
         for at in range(0, len(keys), _AT_ONCE):
-            some, connection = keys[at : at + _AT_ONCE], self._connections.here()
-            replies = [connection.call(command([b"HGETALL", self._key_of(key)])) for key in some]
+            some, call = keys[at : at + _AT_ONCE], self._connections.call
+            replies = await asyncio.gather(*(call(command([b"HGETALL", self._key_of(key)])) for key in some))
             for key, reply in zip(some, replies):
-                found[key] = daily(_days(await reply), self._quota, began, first_s, last_s)
+                found[key] = daily(_days(reply), self._quota, began, first_s, last_s)
         return found
 
     async def extend(self, key: str, remaining: int) -> None:
@@ -58,12 +59,12 @@ class RedisUsage:
         )  # fmt: skip
         names = [self._key_of(key), *self._first]
         words = [b"EVAL", _script(), b"%d" % len(names), *names, *(b"%d" % number for number in settings)]
-        await self._connections.here().call(command(words))
+        await self._connections.call(command(words))
 
     async def _now_s(self) -> float:
         if self._time_us is not None:
             return self._time_us() / 1e6
-        seconds, micros = await self._connections.here().call(command([b"TIME"]))
+        seconds, micros = await self._connections.call(command([b"TIME"]))
         return int(seconds) + int(micros) / 1e6
 
 

@@ -15,16 +15,20 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
-from gatewaykit.core.limits import Decided, Limit, decided
+from gatewaykit.core.limits import Decided, Limit, decided, names_of
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed
+from gatewaykit.core.window import Window
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.waiting import SingleFlight
+
+if TYPE_CHECKING:
+    from gatewaykit.ports import ChargeVerb, LimitsVerb
 
 __all__ = ["OnStoreError", "RemoteThrottleStore", "ResilientThrottleStore"]
 
@@ -33,7 +37,6 @@ log = logging.getLogger(__name__)
 _LOG_EVERY_S: Final = 10.0
 
 A = TypeVar("A")
-K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,11 @@ class RemoteThrottleStore(Protocol):
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Awaitable[Taken]]: ...
     def quota(self, name: str, quota: Quota) -> Callable[[str], Awaitable[Taken]]: ...
-    def limits(self, name: str, limits: Sequence[Limit]) -> Callable[[Sequence[str | None]], Awaitable[Decided]]: ...
+    def window(self, name: str, window: Window) -> Callable[[str], Awaitable[Taken]]: ...
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Awaitable[Decided]]: ...
+    def charge(
+        self, name: str | Sequence[str], limits: Sequence[Limit]
+    ) -> Callable[[Sequence[str | None], int], Awaitable[None]]: ...
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
     ) -> Awaitable[dict[str, list[tuple[int, int]]]]: ...
@@ -105,30 +112,46 @@ class ResilientThrottleStore:
         """The verb that counts one request of a key against its quota."""
         return self._guarded(self._store.quota(name, quota), self._alone(name, quota), self._quotas.answer)
 
-    def limits(
-        self, name: str, limits: Sequence[Limit]
-    ) -> Callable[[Sequence[str | None]], Decided | Awaitable[Decided]]:
-        """The verb that takes one token of each limit, or none of any. Without the store it denies where one denies."""
-        limits = tuple(limits)
-        answers = [self._rule(limit).answer for limit in limits]
-        local = [place for place, answer in enumerate(answers) if answer == "local"]
-        count = self._local.limits(name, [_part(limits[place], self._rule(limits[place])) for place in local])
+    def window(self, name: str, window: Window) -> Callable[[str], Taken | Awaitable[Taken]]:
+        """The verb that counts one request of a key in its window."""
+        return self._guarded(self._store.window(name, window), self._alone(name, window), self._throttles.answer)
 
-        def without(keys: Sequence[str | None]) -> Decided:
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> LimitsVerb:
+        """The verb that takes tokens of each limit, or none of any. Without the store it denies where one denies."""
+        limits = tuple(limits)
+        answers: list[str] = [self._rule(limit).answer for limit in limits]
+        local, parts = self._of_this_process(limits)
+        names = names_of(name, limits)
+        count = self._local.limits([names[place] for place in local], parts)
+        ask = self._store.limits(names, limits)
+
+        def without(keys: Sequence[str | None], cost: int = 1) -> Decided:
             if any(answer == "deny" and key is not None for answer, key in zip(answers, keys)):
                 raise StoreError(_WITHOUT)
             asked = [None if key is None else _free(limit) for limit, key in zip(limits, keys)]
-            answer = count([keys[place] for place in local])
+            answer = count([keys[place] for place in local], cost)
             for place, taken in zip(local, answer.taken):
                 asked[place] = taken
             if answer.refused is None:
-                return decided(asked, limits)
+                return decided(asked, limits, cost)
             return Decided(local[answer.refused], tuple, asked)
 
         def answer_for(answers: list[str]) -> str:
             return next((answer for answer in ("deny", "local") if answer in answers), "allow")
 
-        return self._guarded(self._store.limits(name, limits), without, answer_for(list(answers)))
+        return self._guarded(ask, without, answer_for(answers))
+
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> ChargeVerb:
+        """The verb that settles. Without the store, what this process counts is settled."""
+        local, parts = self._of_this_process(limits)
+        names = names_of(name, limits)
+        here = self._local.charge([names[place] for place in local], parts)
+        ask = self._store.charge(names, limits)
+
+        def without(keys: Sequence[str | None], amount: int) -> None:
+            here([keys[place] for place in local], amount)
+
+        return self._guarded(ask, without, "settled here")
 
     def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -151,6 +174,11 @@ class ResilientThrottleStore:
         """Close the store's connection. It opens again when needed."""
         await self._store.aclose()
 
+    def _of_this_process(self, limits: Sequence[Limit]) -> tuple[list[int], list[Limit]]:
+        """The places of the limits that are counted here without the store, and the part of each."""
+        local = [place for place, limit in enumerate(limits) if self._rule(limit).answer == "local"]
+        return local, [_part(limits[place], self._rule(limits[place])) for place in local]
+
     def _rule(self, limit: Limit) -> OnStoreError:
         return self._quotas if isinstance(limit, Quota) else self._throttles
 
@@ -161,31 +189,33 @@ class ResilientThrottleStore:
         if rule.answer == "deny":
             return _deny
         part = _part(limit, rule)
-        return self._local.quota(name, part) if isinstance(part, Quota) else self._local.bucket(name, part)
+        if isinstance(part, Bucket):
+            return self._local.bucket(name, part)
+        return self._local.quota(name, part) if isinstance(part, Quota) else self._local.window(name, part)
 
     def _guarded(
-        self, ask: Callable[[K], Awaitable[A]], without: Callable[[K], A], answer: str
-    ) -> Callable[[K], A | Awaitable[A]]:
+        self, ask: Callable[..., Awaitable[A]], without: Callable[..., A], answer: str
+    ) -> Callable[..., A | Awaitable[A]]:
         breaker = self._breaker
 
-        def decide(key: K) -> A | Awaitable[A]:
+        def decide(*asked: Any) -> A | Awaitable[A]:
             if breaker.is_open:
                 breaker.look()
-                return degraded(key)
-            return later(key)
+                return degraded(*asked)
+            return later(*asked)
 
-        async def later(key: K) -> A:
+        async def later(*asked: Any) -> A:
             try:
-                answered = await ask(key)
+                answered = await ask(*asked)
             except StoreError as error:
                 breaker.failure(error)
-                return degraded(key)
+                return degraded(*asked)
             breaker.in_a_row = 0
             return answered
 
-        def degraded(key: K) -> A:
+        def degraded(*asked: Any) -> A:
             breaker.count(answer)
-            return without(key)
+            return without(*asked)
 
         return decide
 
@@ -247,7 +277,7 @@ def _deny(key: Any) -> Any:
 
 
 def _free(limit: Limit) -> Taken:
-    if isinstance(limit, Quota):
+    if not isinstance(limit, Bucket):
         return Taken(True, max(0, limit.limit - 1), 0.0, 0.0)
     return allowed(max(0, limit.burst - 1), limit)
 
@@ -257,4 +287,6 @@ def _part(limit: Limit, rule: OnStoreError) -> Any:
     part = rule.fraction
     if isinstance(limit, Quota):
         return Quota(math.ceil(limit.limit * part), limit.period, math.ceil(limit.offset * part))
+    if isinstance(limit, Window):
+        return replace(limit, limit=math.ceil(limit.limit * part))
     return Bucket(limit.rate * part, math.ceil(limit.burst * part))

@@ -5,6 +5,7 @@ from gatewaykit.testing.client import Exchange as Exchange
 from gatewaykit.testing.client import Result as Result
 from gatewaykit.testing.deciding import decide as decide
 from gatewaykit.testing.deciding import decider as decider
+from gatewaykit.testing.idempotency_store_contract import IdempotencyStoreContract as IdempotencyStoreContract
 from gatewaykit.testing.key_store_contract import KeyStoreContract as KeyStoreContract
 from gatewaykit.testing.messages import AsgiViolation as AsgiViolation
 from gatewaykit.testing.policy_contract import PolicyContract as PolicyContract

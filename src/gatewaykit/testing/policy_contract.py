@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import Receive, Scope, Send
     from gatewaykit.clock import Clock
     from gatewaykit.core.http import Request
+    from gatewaykit.core.limits import Limit
     from gatewaykit.core.quota import Quota
     from gatewaykit.core.throttle import Bucket
+    from gatewaykit.core.window import Window
     from gatewaykit.testing.client import Result
 
 __all__ = ["HOSTILE_REQUESTS", "PolicyContract"]
@@ -321,7 +323,13 @@ class _BrokenStore:
     def quota(self, name: str, quota: Quota) -> Any:
         return self._fail
 
-    def limits(self, name: str, limits: Sequence[Bucket | Quota]) -> Any:
+    def window(self, name: str, window: Window) -> Any:
+        return self._fail
+
+    def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Any:
+        return self._fail
+
+    def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Any:
         return self._fail
 
     def looking(self) -> _BrokenStore:
@@ -329,5 +337,5 @@ class _BrokenStore:
 
     async def aclose(self) -> None: ...
 
-    def _fail(self, key: str) -> Any:
+    def _fail(self, *_: object) -> Any:
         raise StoreError("the store is down, on purpose")

@@ -11,17 +11,21 @@ store of its own; a store that keeps data elsewhere starts empty.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatewaykit.clock import VirtualClock
-from gatewaykit.core.limits import Decided, Row, State, take_all
+from gatewaykit.core.limits import Decided, Limit, Row, State, take_all
 from gatewaykit.core.quota import Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, Bucket, Taken, take
+from gatewaykit.core.window import KINDS, Window, WindowState
+from gatewaykit.core.window import take as take_window
 
 if TYPE_CHECKING:
-    from gatewaykit.ports import ThrottleStore
+    from gatewaykit.ports import LimitsVerb, ThrottleStore
 
 __all__ = ["ThrottleStoreContract"]
 
@@ -35,6 +39,14 @@ _BUCKETS = (
     Bucket(1e6, 10),
     Bucket(0.0, 2),
     Bucket(3.0, 0),
+)
+_WINDOWS = ((3, 60.0), (1, 0.5), (100, 5.0), (0, 60.0), (2, 900.0))
+_FIVES: tuple[Limit, ...] = (
+    Bucket(1.0, 5),
+    Quota(5, "DAY"),
+    Window(5, 60.0, "fixed"),
+    Window(5, 60.0, "moving"),
+    Window(5, 60.0, "sliding"),
 )
 _PAUSES_S = (0.0, 0.0, 0.05, 0.0, 0.5, 0.1, 12.0, 0.0, 0.0, 3.0, 0.001, 60.0, 0.0, 0.25, 400.0, 0.0)
 _KEYS = ("alice", "bob", "")
@@ -78,6 +90,19 @@ class ThrottleStoreContract:
 
         self._check(check)
 
+    def test_a_window_answers_as_the_step_in_core_does(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            windows = [Window(limit, length_s, kind) for kind in KINDS for limit, length_s in _WINDOWS]
+            verbs = [store.window(f"contract-{number}", each) for number, each in enumerate(windows)]
+            states: list[WindowState] = [None] * len(windows)
+            for pause_s in _PAUSES_S * 3:
+                clock.advance(pause_s)
+                for number, each in enumerate(windows):
+                    states[number], expected = take_window(states[number], clock.wall(), each)
+                    assert _close(await _answer(verbs[number]("key")), expected), (each, pause_s)
+
+        self._check(check)
+
     def test_keys_do_not_share_a_bucket(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             verb = store.bucket("contract", Bucket(1.0, 1))
@@ -111,9 +136,11 @@ class ThrottleStoreContract:
     def test_looking_takes_nothing_and_says_what_taking_would(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             bucket, quota, looking = Bucket(1.0, 2), Quota(2, "DAY"), store.looking()
+            windows = [Window(2, 60.0, kind) for kind in KINDS]
             for taker, looker in (
                 (store.bucket("look", bucket), looking.bucket("look", bucket)),
                 (store.quota("look", quota), looking.quota("look", quota)),
+                *((store.window("look", each), looking.window("look", each)) for each in windows),
             ):
                 for _ in range(4):
                     seen = [await _answer(looker("key")) for _ in range(3)]
@@ -124,21 +151,23 @@ class ThrottleStoreContract:
 
     def test_at_most_the_burst_comes_through_however_many_ask_at_once(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            verb = store.bucket("crowd", Bucket(1.0, 50))
-            answers = await asyncio.gather(*(_answer(verb("key")) for _ in range(200)))
-            assert sum(answer.allowed for answer in answers) == 50
-            assert sorted(answer.remaining for answer in answers if answer.allowed) == list(range(50))
+            windows = [store.window("crowd", Window(50, 60.0, kind)) for kind in KINDS]
+            for verb in (store.bucket("crowd", Bucket(1.0, 50)), *windows):
+                answers = await asyncio.gather(*(_answer(verb("key")) for _ in range(200)))
+                assert sum(answer.allowed for answer in answers) == 50
+                assert sorted(answer.remaining for answer in answers if answer.allowed) == list(range(50))
 
         self._check(check)
 
     def test_several_limits_answer_as_the_step_in_core_does(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
-            limits = (Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2))
+            limits: list[Limit] = [Bucket(1.0, 2), Quota(4, "DAY"), Bucket(2.5, 3), Quota(9, "WEEK", offset=2)]
+            limits += [Window(3, 60.0, kind) for kind in KINDS]
             first = [window(each.period, clock.wall())[0] if isinstance(each, Quota) else 0.0 for each in limits]
             verb, states = store.limits("together", limits), dict[tuple[int, str], State]()
             for number, pause_s in enumerate(_PAUSES_S * 4):
                 clock.advance(pause_s)
-                keys = [_KEYS[(number >> place) % 3] if (number + place) % 5 else None for place in range(4)]
+                keys = [_KEYS[(number >> place) % 3] if (number + place) % 5 else None for place in range(len(limits))]
                 rows = [
                     None if key is None else Row(limits[place], states.get((place, key)), first[place])
                     for place, key in enumerate(keys)
@@ -195,6 +224,82 @@ class ThrottleStoreContract:
 
         self._check(check)
 
+    def test_a_cost_is_taken_as_a_whole_or_not_at_all(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            for limit in _FIVES:
+                verb = store.limits("cost", (limit,))
+                answers = [(await _all(verb(("a",), cost))) for cost in (3, 3, 0, 2, 0, 1)]
+                assert [answer.refused for answer in answers] == [None, 0, None, None, None, 0], limit
+                left = [answer.taken[0] and answer.taken[0].remaining for answer in answers]
+                assert left == [2, 0, 2, 0, 0, 0], limit
+                (never,) = (await _all(verb(("b",), 6))).taken
+                assert never is not None
+                assert (never.allowed, never.retry_after_s) == (False, math.inf), limit
+                assert (await _all(verb(("b",), 5))).refused is None
+
+        self._check(check)
+
+    def test_a_cost_that_one_limit_refuses_costs_the_others_nothing(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            verb = store.limits("costs", (Bucket(1.0, 10), Window(7, 60.0, "fixed"), Quota(4, "DAY")))
+            keys = ("a", "b", "c")
+            answers = [await _all(verb(keys, cost)) for cost in (3, 5, 2, 1)]
+            assert [answer.refused for answer in answers] == [None, 1, 2, None]
+            left = [[taken and taken.remaining for taken in answer.taken] for answer in answers]
+            assert left == [[7, 4, 1], [7, 0, 0], [7, 4, 0], [6, 3, 0]]
+
+        self._check(check)
+
+    def test_what_is_charged_is_owed_and_what_is_given_back_never_makes_more_than_all(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            for limit in _FIVES:
+                take, charge = store.limits("settle", (limit,)), store.charge("settle", (limit,))
+
+                async def left(take: LimitsVerb = take) -> int | None:
+                    (taken,) = (await _all(take(("a",), 0))).taken
+                    return taken.remaining if taken and taken.allowed else None
+
+                await _all(take(("a",), 2))
+                await _settled(charge(("a",), -1))
+                assert await left() == 4, limit
+                await _settled(charge(("a",), -100))
+                assert await left() == 5, limit
+                await _settled(charge(("a",), 8))  # more than it takes: a moving window takes its limit
+                assert await left() is None or isinstance(limit, Window), limit
+                await _settled(charge(("a",), -4))
+                assert await left() == (4 if limit == Window(5, 60.0, "moving") else 1), limit
+                await _settled(charge(("a",), -100))
+                await _settled(charge(("a",), 4))
+                await _settled(charge((None,), 5))
+                await _settled(charge(("a",), 0))
+                assert await left() == 1, limit
+
+        self._check(check)
+
+    def test_a_bucket_pays_its_debt_before_it_gives_again(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            bucket = Bucket(1.0, 2)
+            take, charge, others = store.bucket("debt", bucket), store.charge("debt", (bucket,)), itertools.count()
+            await _settled(charge(("a",), 12))
+            for _ in range(10):
+                taken = await _answer(take("a"))
+                assert (taken.allowed, taken.remaining) == (False, 0)
+                clock.advance(1)
+                await _answer(take(f"other {next(others)}"))
+            clock.advance(1)
+            assert (await _answer(take("a"))).allowed
+
+        self._check(check)
+
+    def test_whoever_only_looks_charges_nothing(self) -> None:
+        async def check(store: ThrottleStore, clock: VirtualClock) -> None:
+            limits = (Bucket(1.0, 2), Quota(2, "DAY"), Window(2, 60.0, "moving"))
+            await _settled(store.looking().charge("look", limits)(("a", "a", "a"), 2))
+            taken = (await _all(store.limits("look", limits)(("a", "a", "a")))).taken
+            assert [each and each.remaining for each in taken] == [1, 1, 1]
+
+        self._check(check)
+
     def test_looking_at_several_limits_takes_nothing(self) -> None:
         async def check(store: ThrottleStore, clock: VirtualClock) -> None:
             limits, looking = (Bucket(1.0, 2), Quota(3, "DAY")), store.looking()
@@ -234,6 +339,11 @@ class ThrottleStoreContract:
 
 async def _all(answer: Decided | Awaitable[Decided]) -> Decided:
     return answer if isinstance(answer, Decided) else await answer
+
+
+async def _settled(answer: Awaitable[None] | None) -> None:
+    if answer is not None:
+        await answer
 
 
 async def _answer(answer: Taken | Awaitable[Taken]) -> Taken:

@@ -1,0 +1,169 @@
+"""The throttling hierarchy of a method: the plan of the key that came, the stage's limit, the account's; one decision.
+
+Developer guide, "Usage plans and API keys", "Throttle requests to your REST APIs"; the levels and their order are those
+of `core.usage_plan`. All are asked in one call of the store, and none is taken from unless all have a token. A
+definition has this policy by itself; nobody lists it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gatewaykit.core.http import LimitState, Request
+from gatewaykit.core.limits import Decided
+from gatewaykit.core.reasons import Reason, Refusal
+from gatewaykit.core.throttle import Bucket
+from gatewaykit.policies import by
+from gatewaykit.policies.bound import Bound
+from gatewaykit.policies.limit import Answers, named
+from gatewaykit.ports import Policy
+
+if TYPE_CHECKING:
+    from gatewaykit.core.http import Head
+    from gatewaykit.core.usage_plan import Level, UsagePlan
+    from gatewaykit.ports import Answer, Runtime
+
+__all__ = ["HierarchyPolicy", "PlanLevels"]
+
+_ALL: Final = "all"  # the key of what every caller shares
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLevels:
+    """A plan that holds this stage, and the limits that a request of one of its keys meets at this method."""
+
+    plan: UsagePlan
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HierarchyPolicy(Policy):
+    """The limits of one method. `by_key` gives the plan of a key's id; None: keys need no plan here.
+
+    `levels` are what a request meets that no plan counts.
+    """
+
+    phase = "usage_plan"
+
+    levels: tuple[Level, ...]
+    by_key: Mapping[str, PlanLevels] | None
+    api_stage: str
+    verb: str
+    resource: str
+
+    def plans(self) -> list[PlanLevels]:
+        """Each plan once."""
+        return list({each.plan.id: each for each in (self.by_key or {}).values()}.values())
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # it depends on what there is
+        """Nobody configured the account's limit, so where it stands alone it has a name of its own."""
+        return "usage_plan" if self.by_key is not None or len(self.levels) > 1 else self.levels[0].name
+
+    def bind(self, runtime: Runtime) -> Policy:
+        return _Bound(self, runtime)
+
+
+class _Bound(Bound):
+    def __init__(self, config: HierarchyPolicy, runtime: Runtime) -> None:
+        self._config = config
+        of_plans = {each.plan.id: _Group(each.levels, runtime, each.plan.headers) for each in config.plans()}
+        shared = _Group(config.levels, runtime, False)
+        by_key = None
+        if config.by_key is not None:  # each key's group, and the keys that its limits are asked with
+            groups = {key: of_plans[each.plan.id] for key, each in config.by_key.items()}
+            by_key = {key: (group, group.keys(key)) for key, group in groups.items()}
+        shared_keys, refused = shared.keys(_ALL), self._refused
+        told = [answers for group in of_plans.values() if group.headers for answers in group.answers]
+
+        def on_request(request: Request) -> Answer | Awaitable[Answer]:
+            if by_key is None:
+                return shared.ask(request, shared_keys, refused)
+            key = request.api_key
+            found = by_key.get(key.id) if key is not None else None
+            if found is None:
+                detail = f"the key is in no usage plan that holds the stage {config.api_stage}"
+                return Refusal(Reason.API_KEY_NOT_IN_PLAN, detail)
+            if request.events is not None:
+                request.note("usage_plan", f"Usage Plan check succeeded for API Key {key.id} and API Stage "
+                             f"{config.api_stage}")  # fmt: skip
+            return found[0].ask(request, found[1], refused)
+
+        def on_head(request: Request, head: Head) -> None:
+            for answers in told:
+                answers.on_head(request, head)
+
+        super().__init__(config.name, on_request=on_request, on_head=on_head if told else None)
+
+    def _refused(self, request: Request, level: Level) -> None:
+        """The line of the execution log."""
+        if request.events is None or not level.per_key or not isinstance(level.limit, Bucket):
+            return
+        config = self._config
+        api, _, stage = config.api_stage.partition("/")
+        request.note(
+            "usage_plan",
+            f"Key throttle limit exceeded for RestApi {api}, Stage {stage}, Resource {config.resource}, HttpMethod "
+            f"{config.verb}. Limit: {level.limit.rate:g} Burst: {level.limit.burst}",
+        )
+
+
+class _Group:
+    """Limits that are decided together: those of one plan at a method, or those without a plan."""
+
+    def __init__(self, levels: tuple[Level, ...], runtime: Runtime, headers: bool) -> None:
+        self.levels, self.headers = levels, headers
+        self.limits = [named(level.name, level.limit, by.everyone, headers=headers) for level in levels]
+        self.answers = [Answers(limit) for limit in self.limits]
+        self._of_key = sum(level.per_key for level in levels)  # these stand first
+        self._take: Any = None
+        self._told = self._states  # bound once
+        if levels:
+            names, limits = [level.store_name for level in levels], [level.limit for level in levels]
+            self._take = runtime.throttles.limits(names, limits)
+
+    def keys(self, key: str) -> tuple[str, ...]:
+        """What the limits are asked with, for a caller's key."""
+        return (key,) * self._of_key + (_ALL,) * (len(self.levels) - self._of_key)
+
+    def ask(
+        self, request: Request, keys: tuple[str, ...], refused: Callable[[Request, Level], None]
+    ) -> Answer | Awaitable[Answer]:
+        """Take a token of each."""
+        if self._take is None:
+            return request
+        decided = self._take(keys)
+        if isinstance(decided, Decided):
+            return self._judge(request, decided, refused)
+        return self._later(request, decided, refused)
+
+    async def _later(
+        self, request: Request, decided: Awaitable[Decided], refused: Callable[[Request, Level], None]
+    ) -> Answer:
+        return self._judge(request, await decided, refused)
+
+    def _judge(self, request: Request, decided: Decided, refused: Callable[[Request, Level], None]) -> Answer:
+        place = decided.refused
+        if place is None and request.events is None:
+            if not self._of_key:
+                return request  # nobody is told of limits that all callers share
+            if request.untold is None and request._limits is None:
+                request.untold = (self._told, decided)  # what is left is worked out where somebody asks
+                return request
+        request.limits.extend(self._told(decided))
+        if place is None:
+            return request
+        refused(request, self.levels[place])
+        taken = decided.taken[place]
+        assert taken is not None  # it refused
+        return self.answers[place].refuse(taken)
+
+    def _states(self, decided: Decided) -> list[LimitState]:
+        """What each limit has left."""
+        return [
+            LimitState(limit.name, limit.size, taken.remaining, taken.reset_s)
+            for limit, taken in zip(self.limits, decided.taken)
+            if taken is not None
+        ]
