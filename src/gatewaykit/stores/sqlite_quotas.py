@@ -56,14 +56,15 @@ class QuotaFile:
         self.failures = 0
         self._counts: dict[tuple[str, str], KeptCounts] = {}
         self._users: set[object] = set()
+        self._is_left = False
         self._begin()
 
     @classmethod
     def shared(cls, place: str, clock: Clock, *, flush_s: float, max_keys: int) -> QuotaFile:
-        """The one of this process. The settings are those of who comes first."""
+        """The one of this process. While it is open, its settings are those of who came first."""
         place = os.path.realpath(place)
         file = _FILES.get(place)
-        if file is None:
+        if file is None or file._is_left:
             file = _FILES[place] = cls(place, clock, flush_s=flush_s, max_keys=max_keys)
         return file
 
@@ -85,6 +86,7 @@ class QuotaFile:
             if self._users:
                 self.flush()
             else:
+                self._is_left = True
                 self.close()
 
     def close(self) -> None:
