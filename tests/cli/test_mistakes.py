@@ -16,7 +16,7 @@ from tests.cli.conftest import POLICY, Run
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "no command": ([], ""),
     "an unknown command": (["chek"], "there is no command 'chek' (did you mean 'check'?)"),
-    "a command nothing is near": (["xyz"], "choose from init, serve, check, routes, invoke, explain, policy, render, "),
+    "a command nothing is near": (["xyz"], "choose from init, serve, check, routes, invoke, explain, advise, usage, "),
     "an unknown option": (["check", "shop.yaml", "--bogus"], "unrecognized arguments: --bogus"),
     "an option cut short": (
         ["check", "shop.yaml", "--stag", "x"],

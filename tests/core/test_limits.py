@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.core.limits import Decided, Limit, Row, State, decided, take_all
+from gatewaykit.core.limits import Decided, Limit, Row, State, decided, names_of, take_all
 from gatewaykit.core.quota import Quota, Use
 from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.core.window import KINDS, Counted, Window
@@ -91,3 +91,9 @@ def test_a_window_takes_what_another_limit_keeps_for_nothing(kind: str, state: S
 
 def test_a_quota_takes_what_is_no_use_for_none() -> None:
     assert take_all([Row(Quota(2, "DAY"), 7.0)], 5.0, 5.0)[1].refused is None
+
+
+def test_each_limit_has_a_name() -> None:
+    assert names_of("one", [Bucket(1.0, 1)] * 2) == ["one", "one"]
+    with pytest.raises(ValueError, match="1 names for 2 limits"):
+        names_of(["a"], [Bucket(1.0, 1)] * 2)

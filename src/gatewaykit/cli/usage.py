@@ -6,7 +6,6 @@ The counts are in the store of the file. A store in memory belongs to the proces
 from __future__ import annotations
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.cli.sources import add_json, add_source, open_source
@@ -54,6 +53,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if (opened.config.store if opened.config else "memory://") == "memory://":
         mend = "Give the file a store: redis://HOST:6379/0, or sqlite:///limits.db"
         raise UsageError("limits are in memory, so only the process that serves knows what was used", mend=mend)
+    import asyncio
+
     key = names[0] if names else None
     try:
         found = asyncio.run(_read(gateway, arguments, key))
