@@ -42,6 +42,7 @@ def explained(schema: object, value: object, draft: int = 7) -> str:
         ({"maxLength": 1}, "ab", 'string "ab" is too long (length: 2, maximum allowed: 1)'),
         ({"pattern": "^a.$"}, "b", 'ECMA 262 regex "^a.$" does not match input string "b"'),
         ({"pattern": r"^\d\"$"}, 'a\\"\n', r'ECMA 262 regex "^\d\"$" does not match input string "a\"\n"'),
+        ({"format": "email", "maxLength": 1}, "a@b.c", 'string "a@b.c" is too long (length: 5, maximum allowed: 1)'),
         ({"format": "email"}, "b", 'string "b" is not a valid email address'),
         ({"format": "hostname"}, "-", 'string "-" is not a valid hostname'),
         ({"format": "ipv4"}, "b", 'string "b" is not a valid IPv4 address'),
