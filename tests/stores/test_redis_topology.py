@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -17,8 +18,9 @@ from gatewaykit.errors import StoreError
 from gatewaykit.stores.idempotency_redis import RedisIdempotencyStore
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_address import Place, RedisAddress
+from gatewaykit.stores.redis_connection import RedisConnections
 from gatewaykit.stores.redis_topology import redirected
-from gatewaykit.stores.resp import ReplyError
+from gatewaykit.stores.resp import ReplyError, command
 from gatewaykit.testing.usage_store_contract import UsageStoreContract
 from tests.peers.redis import Cluster, RedisServer, Watched, answering, cluster, running, watched
 
@@ -288,6 +290,72 @@ async def test_a_server_that_is_no_master_is_not_asked_whatever_a_sentinel_says(
 def said(master: RedisServer) -> bytes:
     """What a sentinel answers."""
     return b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(str(master.port)), master.port)
+
+
+async def test_a_server_that_stays_a_replica_is_not_flooded_with_connections() -> None:
+    with running("--replicaof", "127.0.0.1", "1") as server:
+        store = RedisThrottleStore(RedisAddress(port=server.port, timeout_s=10))
+        verb = store.bucket("b", Bucket(1e-3, 5))
+        for _ in range(200):
+            with pytest.raises(StoreError, match="READONLY"):
+                await verb("key")
+        await store.aclose()
+        opened = int(server.ask("INFO", "stats").split(b"total_connections_received:")[1].split(b"\r\n")[0])
+
+    assert opened < 10
+
+
+async def test_nodes_that_send_callers_to_one_another_get_two_connections() -> None:
+    ports, greetings = [0, 0], [0, 0]
+
+    def node(number: int) -> Callable[[bytes], bytes]:
+        def answer(said: bytes) -> bytes:
+            greetings[number] += b"LOAD" in said
+            moved = b"-MOVED 1 127.0.0.1:%d\r\n" % ports[1 - number]
+            return b"+OK\r\n" * said.count(b"CLIENT") + b"+OK\r\n" * (b"LOAD" in said) + moved * said.count(b"EVAL")
+
+        return answer
+
+    with answering(node(0)) as ports[0], answering(node(1)) as ports[1]:
+        connections = RedisConnections(
+            RedisAddress(topology="cluster", seeds=(("127.0.0.1", ports[0]),), timeout_s=10),
+            [command([b"SCRIPT", b"LOAD", b"x"])],
+        )
+        loop = asyncio.get_running_loop()
+        connections._of[loop] = connections._new(loop, ("127.0.0.1", ports[0]))
+        for _ in range(20):
+            with pytest.raises(StoreError, match="MOVED"):
+                await connections.call(command([b"EVALSHA", b"x", b"0"]))
+        await connections.aclose()
+
+    assert greetings == [1, 1]
+
+
+async def test_a_store_that_is_closed_while_it_looks_for_its_server_connects_to_none() -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+    with running() as server:
+
+        def sentinel(_: bytes) -> bytes:
+            asked.set()
+            may_answer.wait(_LONGEST_S)
+            return said(server)
+
+        with answering(sentinel) as port:
+            seeds = (("127.0.0.1", port),)
+            store = RedisThrottleStore(
+                RedisAddress(topology="sentinel", seeds=seeds, master="m", connect_timeout_s=20, timeout_s=20)
+            )
+            before = asyncio.all_tasks()
+            asking = asyncio.ensure_future(store.bucket("b", Bucket(1.0, 1))("key"))
+            await asyncio.to_thread(asked.wait, _LONGEST_S)
+            await store.aclose()
+            may_answer.set()
+            with pytest.raises(StoreError, match="closed"):
+                await asking
+            await asyncio.wait_for(asyncio.gather(*(asyncio.all_tasks() - before - {asking})), _LONGEST_S)
+
+        clients = server.ask("CLIENT", "LIST")
+    assert b"name=gatewaykit" not in clients
 
 
 REDIRECTIONS = [

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -33,6 +34,9 @@ _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
 _MOST_TURNS: Final = 8
 _BESIDE_S: Final = 10.0
+_LOOK_AGAIN_S: Final = 0.5
+"""How long what was found holds, where a server says that it is the wrong one and not which is the right one."""
+
 _ASKING: Final = command([b"ASKING"])
 
 
@@ -48,7 +52,7 @@ class RedisConnections:
         self._address, self._prepare, self._key = address, tuple(prepare), key
         self._topology = RedisTopology(address, key)
         self._of: WeakKeyDictionary[asyncio.AbstractEventLoop, RedisConnection] = WeakKeyDictionary()
-        self._others: WeakKeyDictionary[asyncio.AbstractEventLoop, list[RedisConnection]] = WeakKeyDictionary()
+        self._others: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[RedisConnection, float]] = WeakKeyDictionary()
         self._last: RedisConnection | None = None
 
     def here(self) -> RedisConnection:
@@ -109,7 +113,7 @@ class RedisConnections:
     async def aclose(self) -> None:
         """Close the connections of the running loop. They open again when needed."""
         loop = asyncio.get_running_loop()
-        closing = self._others.pop(loop, [])
+        closing = [*self._others.pop(loop, ())]
         if (connection := self._of.pop(loop, None)) is not None:
             closing.append(connection)
         for connection in closing:
@@ -127,40 +131,45 @@ class RedisConnections:
         async def where() -> Place:
             return said.pop() if said else await self._topology.find()
 
-        return RedisConnection(self._address, loop, self._prepare, where)
+        connection = RedisConnection(self._address, loop, self._prepare, where)
+        connection.at = place or connection.at
+        return connection
 
     def _turned(self, connection: RedisConnection, place: Place | None) -> RedisConnection:
         """The connection to use instead of one whose server has the keys no longer. What waits there is answered."""
-        current = self.here()
+        current, loop = self.here(), connection.loop
         if current is not connection:
             return current  # another caller had the same answer
-        loop = connection.loop
-        self._of[loop] = self._last = current = self._new(loop, place)
+        if place is None and loop.time() < connection.looked_at + _LOOK_AGAIN_S:
+            return connection  # the server was looked for a moment ago, and this is the one
+        others = self._others.get(loop, {})
+        current = next((other for other in others if other.at == place), None) or self._new(loop, place)
+        others.pop(current, None)
+        if place is None:
+            current.looked_at = loop.time()
+        self._of[loop] = self._last = current
         self._retire(connection)
         return current
 
     def _beside(self, loop: asyncio.AbstractEventLoop, place: Place) -> RedisConnection:
         """A connection to a node that has some keys already, while the slot moves there."""
-        for other in self._others.get(loop, ()):
-            if other.at == place:
-                return other
-        other = self._new(loop, place)
-        other.at = place
+        others = self._others.get(loop, {})
+        other = next((other for other in others if other.at == place), None) or self._new(loop, place)
         self._retire(other, _BESIDE_S)
         return other
 
     def _retire(self, connection: RedisConnection, after_s: float = 0.0) -> None:
         """Close it when all that waits has been answered, which takes no longer than a command may."""
         loop = connection.loop
-        others = self._others.setdefault(loop, [])
-        others.append(connection)
+        others, wait_s = self._others.setdefault(loop, {}), self._address.timeout_s + self._address.connect_timeout_s
+        others[connection] = close_at = loop.time() + wait_s + after_s
 
         def close() -> None:
-            if connection in others:
-                others.remove(connection)
+            if others.get(connection) == close_at:  # it was not needed again since
+                del others[connection]
                 connection.drop("its server has the keys no longer", pause=False)
 
-        loop.call_later(self._address.timeout_s + self._address.connect_timeout_s + after_s, close)
+        loop.call_at(close_at, close)
 
 
 class RedisConnection:
@@ -172,13 +181,14 @@ class RedisConnection:
     __slots__ = (
         "_address", "_connecting", "_deadline", "_link", "_link_is_ready", "_may_connect_at", "_most", "_new_future",
         "_opening", "_out", "_pause_s", "_prepare", "_timer", "_waiting", "_where", "_will_flush", "at", "loop",
+        "looked_at",
     )  # fmt: skip
 
     def __init__(
         self, address: RedisAddress, loop: asyncio.AbstractEventLoop, prepare: Sequence[bytes],
         where: Callable[[], Awaitable[Place]],
     ) -> None:  # fmt: skip
-        self.loop = loop
+        self.loop, self.looked_at = loop, -inf
         self.at: Place = (address.host, address.port)
         self._address, self._prepare, self._where = address, tuple(prepare), where
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
@@ -291,11 +301,11 @@ class RedisConnection:
 
     async def _open(self) -> None:
         address = self._address
-        link = RedisLink(self, greeting(address, self._prepare))
+        self._link = link = RedisLink(self, greeting(address, self._prepare))
         try:
             await within(address.connect_timeout_s, self._connected(link))
         except (OSError, TimeUp, StoreError, ValueError) as error:  # ValueError: a name that cannot be looked up
-            if self._link is link or self._link is None:
+            if self._link is link:
                 self.drop(f"cannot connect: {connect_problem(error)}")
         except asyncio.CancelledError:
             self.drop("cancelled while connecting", pause=False)
@@ -307,12 +317,11 @@ class RedisConnection:
 
     async def _connected(self, link: RedisLink) -> None:
         address, loop = self._address, self.loop
-        if not address.path:
-            self.at = await self._where()
-        self._link = link  # its greeting may be answered before this task runs again
         if address.path:
             await loop.create_unix_connection(lambda: link, address.path)
-        else:
+            return
+        self.at = await self._where()
+        if self._link is link:  # not closed meanwhile
             await loop.create_connection(lambda: link, *self.at, ssl=tls_context(address))
 
 
