@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit import ConfigError, Gateway, Identity, Reason, VirtualClock, authenticate
+from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket
 from gatewaykit.core.usage_plan import ApiStage, UsagePlan
+from gatewaykit.deploy.hierarchy import Hierarchy, HierarchyOptions
 from gatewaykit.gateway.configured import build_gateways, load_config
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress
@@ -235,6 +237,32 @@ def test_a_definition_may_bring_its_own_plans_and_settings() -> None:
     assert asked(api, "GET /open", times=2) == [None, T]
 
 
+def test_a_plan_of_the_deployment_takes_the_place_of_the_documents_with_its_id() -> None:
+    own = {"usage_plans": {"basic": {"throttle": {"rate": 0, "burst": 9}, "keys": ["acme", "beta"]}}}
+    api = Gateway.from_openapi(
+        document(PATHS, **ROOT, **{"x-gatewaykit": own}), api_keys=KEYS, clock=VirtualClock(),
+        usage_plans={"basic": {"throttle": {"rate": 0, "burst": 1}, "keys": ["acme"]}},
+    )  # fmt: skip
+
+    assert [plan.keys for plan in api.usage_plans] == [("acme",)]
+    assert asked(api, times=2) == [None, T]
+    assert asked(api, key=BETA) == [Reason.API_KEY_NOT_IN_PLAN]
+
+
+def test_what_methods_have_grows_with_plans_not_with_keys() -> None:
+    plan = UsagePlan("basic", throttle=Bucket(1.0, 1), stages=(ApiStage(),), keys=tuple(map(str, range(1000))))
+    options = HierarchyOptions(usage_plans=(plan,))
+    hierarchy = Hierarchy(options, ApiFacts(stage="prod"), ["GET /a", "GET /b"])
+
+    one, two = (hierarchy.policy(f"GET /{name}", "GET", f"/{name}", needs_key=True) for name in "ab")
+
+    assert one is not None
+    assert two is not None
+    assert one.plan_of is two.plan_of
+    assert len(one.plan_of or ()) == 1000
+    assert len(one.plans) == 1
+
+
 # ---------------------------------------------------------------------------------------------------- answers
 
 
@@ -350,6 +378,34 @@ def test_apis_of_one_file_share_plans_and_the_account(yaml: Path) -> None:
     assert asked(shop, times=2) + asked(store, times=2) == [None, None, None, Q]
     assert asked(shop, key=BETA) + asked(store, key=BETA) == [None, Reason.API_KEY_NOT_IN_PLAN]
     assert asked(store, "GET /open", times=2) + asked(shop, "GET /open", times=2) == [None, T, None, T]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("usage_plans: {free: {keys: []}}", "3:1: usage plans are of definitions, and there is none here"),
+        ("account_limit: {rate: 5, burst: 5}", "3:1: the account's limit is of definitions, and there is none here"),
+    ],
+)
+def test_what_only_definitions_have_is_a_problem_without_one(tmp_path: Path, more: str, problem: str) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(f"apis:\n  back: {{upstream: http://shop.example}}\n{more}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+
+    assert problem in str(caught.value)
+
+
+def test_a_plan_cannot_hold_an_upstream(yaml: Path) -> None:
+    yaml.write_text(
+        YAML.replace("keys: {acme", "  back: {upstream: http://shop.example, path: /b}\nkeys: {acme", 1).replace(
+            "api: shop", "api: back"
+        )
+    )
+
+    with pytest.raises(ConfigError, match="the API 'back' is an upstream, which has no usage plans"):
+        load_config(yaml)
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,10 @@ def _sidecar(arguments: argparse.Namespace, options: _Options, log: Policy | Non
         if value and name not in ("--key", "--keys", "--profile", "--config"):
             raise UsageError(f"{name} means nothing with --upstream, which has no definition")
     config = _settings(arguments)
+    if config is not None and (config.usage_plans or config.account_limit):
+        mend = "List throttle and quota under policies"
+        what = f"{arguments.config}: usage plans and the account's limit are of definitions, and --upstream has none"
+        raise UsageError(what, mend=mend)
     keyed = bool(options.keys or arguments.keys)
     if keyed and config is not None and (config.keys or config.key_store):
         option = "--key" if options.keys else "--keys"

@@ -157,6 +157,14 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
     if config is not None:
         plans = plans_of_settings(config.usage_plans, reading, ("usage_plans",))
         _check_plans_apis(reading, plans, config)
+        if config.apis and all(api.definition is None for api in config.apis.values()):
+            for key, given, what in (
+                ("usage_plans", config.usage_plans, "usage plans are"),
+                ("account_limit", config.account_limit, "the account's limit is"),
+            ):
+                if given:
+                    mend = "List throttle and quota under policies"
+                    reading.problem((key,), f"{what} of definitions, and there is none here", mend=mend)
         methods = {
             name: method_limits(api.method_settings, reading, ("apis", name, "method_settings"))
             for name, api in config.apis.items()
@@ -291,6 +299,9 @@ def _check_plans_apis(reading: Reading, plans: Sequence[UsagePlan], config: Conf
             if at.api_id and at.api_id not in config.apis:
                 path: Path = ("usage_plans", plan.id, "stages", position, "api")
                 reading.problem(path, f"there is no API {at.api_id!r}", near=near_miss(at.api_id, config.apis))
+            elif at.api_id and config.apis[at.api_id].definition is None:
+                path = ("usage_plans", plan.id, "stages", position, "api")
+                reading.problem(path, f"the API {at.api_id!r} is an upstream, which has no usage plans")
             elif at.stage and not any(
                 api.stage == at.stage for name, api in config.apis.items() if at.api_id in ("", name)
             ):

@@ -18,7 +18,7 @@ from gatewaykit.core.usage_plan import (
     method_limit,
     plans_of_stage,
     stage_problems,
-)  # fmt: skip
+)
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.usage_plan_settings import read_method_settings, read_usage_plans
 from gatewaykit.errors import ConfigError, Problem
@@ -62,7 +62,8 @@ def read_hierarchy(
 ) -> Hierarchy:
     """What the deployment and the document's own `x-gatewaykit` say together. `keys` are all there are, where known.
 
-    Of a method's limit the deployment's word counts. What is wrong is in the `problems` of what is returned.
+    Of a method's limit, and of a plan of one id, the deployment's word counts. What is wrong is in the `problems` of
+    what is returned.
     """
     problems: list[Problem] = []
     try:
@@ -74,7 +75,8 @@ def read_hierarchy(
         settings = read_method_settings(extensions.get("method_settings"), locating("method_settings"))
     except ConfigError as error:
         problems += error.problems
-    plans = (*plans, *given.usage_plans)
+    taken = {plan.id for plan in given.usage_plans}
+    plans = (*(plan for plan in plans if plan.id not in taken), *given.usage_plans)
     for plan in plans:
         for key in plan.keys:
             if keys is not None and key not in keys:
@@ -93,25 +95,21 @@ class Hierarchy:
         name, self.plans = options.api_name or facts.api_id, options.usage_plans
         self._place, self._settings = f"{name}/{facts.stage}", options.method_settings
         self._held = plans_of_stage(self.plans, name, facts.stage)
+        self._plan_of = {key: place for place, (plan, _) in enumerate(self._held) for key in plan.keys}
         limit = options.account_limit
         self._account = None if limit is None else (f"{facts.account_id}/{facts.region}", limit)
         self.problems = [*problems, *stage_problems(self.plans, name, facts.stage), *self._unknown(methods)]
 
     def policy(self, method: str, verb: str, resource: str, *, needs_key: bool) -> HierarchyPolicy | None:
         """The limits of a method as a policy; None where there are none."""
-        without = self._levels(None, method)
-        by_key = None
-        if needs_key and self.plans:
-            by_key = {
-                key: held
-                for plan, at in self._held
-                for held in [PlanLevels(plan, self._levels((plan, at), method))]
-                for key in plan.keys
-            }
-        if by_key is None and not without:
+        without, counts = self._levels(None, method), needs_key and bool(self.plans)
+        if not counts and not without:
             return None
         return HierarchyPolicy(
-            levels=without, by_key=by_key, api_stage=self._place, verb=verb, resource=resource
+            levels=without,
+            plans=tuple(PlanLevels(held[0], self._levels(held, method)) for held in self._held) if counts else (),
+            plan_of=self._plan_of if counts else None,
+            api_stage=self._place, verb=verb, resource=resource,
         )  # fmt: skip
 
     def shown(self, method: str, *, needs_key: bool) -> tuple[EffectiveLimits, ...]:

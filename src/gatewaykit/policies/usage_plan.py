@@ -40,27 +40,24 @@ class PlanLevels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HierarchyPolicy(Policy):
-    """The limits of one method. `by_key` gives the plan of a key's id; None: keys need no plan here.
+    """The limits of one method. `levels` are what a request meets that no plan counts.
 
-    `levels` are what a request meets that no plan counts.
+    `plan_of` gives, for a key's id, which of `plans` counts it; all methods share it. None: keys need no plan here.
     """
 
     phase = "usage_plan"
 
     levels: tuple[Level, ...]
-    by_key: Mapping[str, PlanLevels] | None
+    plans: tuple[PlanLevels, ...]
+    plan_of: Mapping[str, int] | None
     api_stage: str
     verb: str
     resource: str
 
-    def plans(self) -> list[PlanLevels]:
-        """Each plan once."""
-        return list({each.plan.id: each for each in (self.by_key or {}).values()}.values())
-
     @property
     def name(self) -> str:  # type: ignore[override]  # it depends on what there is
         """Nobody configured the account's limit, so where it stands alone it has a name of its own."""
-        return "usage_plan" if self.by_key is not None or len(self.levels) > 1 else self.levels[0].name
+        return "usage_plan" if self.plan_of is not None or len(self.levels) > 1 else self.levels[0].name
 
     def bind(self, runtime: Runtime) -> Policy:
         return _Bound(self, runtime)
@@ -69,27 +66,24 @@ class HierarchyPolicy(Policy):
 class _Bound(Bound):
     def __init__(self, config: HierarchyPolicy, runtime: Runtime) -> None:
         self._config = config
-        of_plans = {each.plan.id: _Group(each.levels, runtime, each.plan.headers) for each in config.plans()}
-        shared = _Group(config.levels, runtime, False)
-        by_key = None
-        if config.by_key is not None:  # each key's group, and the keys that its limits are asked with
-            groups = {key: of_plans[each.plan.id] for key, each in config.by_key.items()}
-            by_key = {key: (group, group.keys(key)) for key, group in groups.items()}
+        groups = [_Group(each.levels, runtime, each.plan.headers) for each in config.plans]
+        shared, plan_of = _Group(config.levels, runtime, False), config.plan_of
         shared_keys, refused = shared.keys(_ALL), self._refused
-        told = [answers for group in of_plans.values() if group.headers for answers in group.answers]
+        told = [answers for group in groups if group.headers for answers in group.answers]
 
         def on_request(request: Request) -> Answer | Awaitable[Answer]:
-            if by_key is None:
+            if plan_of is None:
                 return shared.ask(request, shared_keys, refused)
             key = request.api_key
-            found = by_key.get(key.id) if key is not None else None
-            if found is None:
+            place = plan_of.get(key.id) if key is not None else None
+            if place is None:
                 detail = f"the key is in no usage plan that holds the stage {config.api_stage}"
                 return Refusal(Reason.API_KEY_NOT_IN_PLAN, detail)
             if request.events is not None:
                 request.note("usage_plan", f"Usage Plan check succeeded for API Key {key.id} and API Stage "
                              f"{config.api_stage}")  # fmt: skip
-            return found[0].ask(request, found[1], refused)
+            group = groups[place]
+            return group.ask(request, group.keys(key.id), refused)
 
         def on_head(request: Request, head: Head) -> None:
             for answers in told:
@@ -118,6 +112,7 @@ class _Group:
         self.limits = [named(level.name, level.limit, by.everyone, headers=headers) for level in levels]
         self.answers = [Answers(limit) for limit in self.limits]
         self._of_key = sum(level.per_key for level in levels)  # these stand first
+        self._rest = (_ALL,) * (len(levels) - self._of_key)
         self._take: Any = None
         self._told = self._states  # bound once
         if levels:
@@ -126,7 +121,7 @@ class _Group:
 
     def keys(self, key: str) -> tuple[str, ...]:
         """What the limits are asked with, for a caller's key."""
-        return (key,) * self._of_key + (_ALL,) * (len(self.levels) - self._of_key)
+        return (key,) * self._of_key + self._rest
 
     def ask(
         self, request: Request, keys: tuple[str, ...], refused: Callable[[Request, Level], None]

@@ -95,7 +95,10 @@ class LimitsStore:
     def limits(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Callable[..., Decided | Awaitable[Decided]]:
         """The verb for a list with one window in it. Raises ConfigError for any other."""
         if len(limits) != 1 or not isinstance(limits[0], Window):
-            self._cannot("several limits, all or none", "one throttle with a window for each")
+            self._cannot(
+                "several limits, all or none",
+                "one throttle with a window for each, with account_limit=False where a definition has the account's",
+            )
         decide = self._deciding(names_of(name, limits)[0], limits[0])
 
         def take(keys: Sequence[str | None], cost: int = 1) -> Decided | Awaitable[Decided]:
