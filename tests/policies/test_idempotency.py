@@ -287,6 +287,18 @@ async def test_nobody_gets_the_answer_of_another_caller(policies: list[Policy], 
     assert answers == [b"order 1", b"order 2", b"order 1", b"order 2"]
 
 
+async def test_names_that_run_into_each_other_are_still_two_callers() -> None:
+    def named(request: Any) -> Identity:
+        principal, key_id = request.header("x-user").split("|")
+        return Identity(principal=principal, key_id=key_id)
+
+    shopping = Client(PolicyMiddleware(Shop(), policies=[authenticate(named), idempotency()]))
+
+    answers = [(await shopping.post("/orders", headers={**KEY, "x-user": who})).body for who in ("c d|b", "d|b c")]
+
+    assert answers == [b"order 1", b"order 2"]
+
+
 async def test_whose_a_key_is_may_be_said() -> None:
     shopping = client(Shop(), caller=by.header("x-tenant"))
 

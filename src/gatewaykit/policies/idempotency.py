@@ -135,9 +135,9 @@ class _Bound(Bound):
         config = self._config
         if request.method not in config.methods or request.kind == "websocket":
             return request
-        values = header_values(request.header_list, config.header)
-        if not values:
+        if config.header not in request.headers:
             return Refusal(Reason.IDEMPOTENCY_KEY_MISSING) if config.required else request
+        values = header_values(request.header_list, config.header)
         if (key := parse_key(values)) is None:
             detail = f"{config.header.decode()} is no single key of 1 to 255 visible characters"
             return Refusal(Reason.IDEMPOTENCY_KEY_INVALID, detail)
@@ -225,10 +225,15 @@ def _caller(request: Request) -> str:
     """Whose a key is: who was proved, else what the client says of itself. Texts of different kinds never meet."""
     identity = request.identity
     if identity is not None and (identity.principal or identity.key_id):
-        return f"identity {identity.kind} {identity.key_id or ''} {identity.principal}"
+        return _named("identity", identity.kind, identity.key_id or "", identity.principal)
     if request.api_key is not None:
-        return f"key {request.api_key.id}"
+        return _named("key", request.api_key.id)
     sent = [request.headers.get(name, b"") for name in _CREDENTIALS]
     if not any(sent):
         sent.append(b";".join(header_values(request.header_list, b"cookie")))
     return f"sent {digest(*sent).hex()}" if any(sent) else ""
+
+
+def _named(*parts: str) -> str:
+    """One text of several, which may have any characters in them."""
+    return digest(*(part.encode("utf-8", "surrogatepass") for part in parts)).hex()
