@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint",
-    "IdempotencyStore", "KeyStore", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport",
-    "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
+    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "ChargeVerb", "CredentialsProvider", "Decided",
+    "Endpoint", "IdempotencyStore", "KeyStore", "LimitsVerb", "Outcome", "Policy", "Quota", "Runtime", "Taken",
+    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"

@@ -27,7 +27,7 @@ CHOICES: Final = (
     "or a function from a request to a text"
 )
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
 
@@ -82,7 +82,7 @@ def everyone(request: Request) -> str | None:
 
 def header(name: str) -> KeyFunction:
     """The value of a request header. The key is a digest of it: a header may hold a secret, and be long."""
-    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
         raise ConfigError(Problem(where="by.header", what=f"{name!r} is no header name"))
     wanted = name.lower().encode()
 

@@ -15,7 +15,6 @@ taken too, or what was too much given back. A limit may then owe tokens: it give
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -24,6 +23,7 @@ from gatewaykit.core.jsonpath import Path, PathProblem, compile_path
 from gatewaykit.core.metering import Reader, amount_of, reader_of
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.by import HEADER_NAME
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import Head, Request
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Cost", "RequestCost", "SettledCost", "header", "response_header", "response_json"]
 
 MOST: Final = 1_000_000
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LONGEST: Final = 15  # digits of a number in a header
 
 
@@ -40,7 +39,6 @@ class RequestCost:
     """A cost that the request shows: `of` gives it, or a refusal."""
 
     of: Callable[[Request], int | Refusal]
-    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def header(name: str, *, default: int | None = 1, most: int = 1000) -> RequestCo
             return Refusal(Reason.MALFORMED_REQUEST, f"{name} is no cost from 0 to {most}")
         return amount
 
-    return RequestCost(of, most)
+    return RequestCost(of)
 
 
 def response_header(name: str, *, reserve: int, most: int = MOST) -> SettledCost:
@@ -153,6 +151,6 @@ def _wrong(function: str, option: str, value: object, least: int) -> list[Proble
 
 
 def _wrong_name(function: str, name: object) -> list[Problem]:
-    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
         return [Problem(where=f"cost.{function}", what=f"{name!r:.60} is no header name")]
     return []

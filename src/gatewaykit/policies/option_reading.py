@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from gatewaykit.core.identity.token_source import TokenSource, token_source
 from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.policies.by import HEADER_NAME
 from gatewaykit.units import parse_duration
 from gatewaykit.upstream.fetch import Call, call_to
 
 __all__ = ["Options"]
-
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Options:
@@ -75,7 +72,7 @@ class Options:
 
     def header(self, option: str, value: object) -> str:
         """A header name, in lower case."""
-        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        if not isinstance(value, str) or not HEADER_NAME.fullmatch(value):
             self.problem(option, f"{value!r:.60} is no header name")
         return str(value).lower()
 
@@ -94,7 +91,7 @@ class Options:
     def call(self, option: str, url: object, method: str, timeout: str | float) -> Call:
         """The call to an address. `timeout` is of the option of that name."""
         timeout_s = self.seconds("timeout", timeout, zero=False)
-        if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+        if not isinstance(method, str) or not HEADER_NAME.fullmatch(method):
             self.problem("method", f"{method!r:.60} is no method")
         try:
             return replace(call_to(str(url)), method=method, timeout_s=timeout_s)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from gatewaykit.clock import VirtualClock
 from gatewaykit.core.idempotency import NEW, Begun, Verdict
+from gatewaykit.testing.store_running import check_store
 
 if TYPE_CHECKING:
     from gatewaykit.ports import IdempotencyStore
@@ -135,15 +136,7 @@ class IdempotencyStoreContract:
         self._check(check)
 
     def _check(self, check: Callable[[IdempotencyStore, VirtualClock], Coroutine[Any, Any, None]]) -> None:
-        async def run() -> None:
-            clock = VirtualClock("2026-01-15T12:00Z")
-            store = await self.make_store(clock)
-            try:
-                await check(store, clock)
-            finally:
-                await store.aclose()
-
-        asyncio.run(run())
+        check_store(self.make_store, check)
 
 
 async def _begin(store: IdempotencyStore, *, key: bytes = _KEY, request: bytes = _ORDER, holder: bytes = _ME) -> Begun:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gatewaykit.clock import VirtualClock
 from gatewaykit.core.identity.api_key import ApiKey, hashed
+from gatewaykit.testing.store_running import check_store
 
 if TYPE_CHECKING:
     from gatewaykit.ports import KeyStore
@@ -188,15 +189,7 @@ class KeyStoreContract:
         self._check(check)
 
     def _check(self, check: Callable[[KeyStore, VirtualClock], Coroutine[Any, Any, None]]) -> None:
-        async def run() -> None:
-            clock = VirtualClock("2026-01-15T12:00Z")
-            store = await self.make_store(clock)
-            try:
-                await check(store, clock)
-            finally:
-                await store.aclose()
-
-        asyncio.run(run())
+        check_store(self.make_store, check)
 
 
 async def _find(store: KeyStore, value: str) -> ApiKey | None:

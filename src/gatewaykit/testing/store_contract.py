@@ -23,6 +23,7 @@ from gatewaykit.core.quota import Quota, Use, count, window
 from gatewaykit.core.throttle import FULL, Bucket, Taken, take
 from gatewaykit.core.window import KINDS, Window, WindowState
 from gatewaykit.core.window import take as take_window
+from gatewaykit.testing.store_running import check_store
 
 if TYPE_CHECKING:
     from gatewaykit.ports import LimitsVerb, ThrottleStore
@@ -326,15 +327,7 @@ class ThrottleStoreContract:
         self._check(check)
 
     def _check(self, check: Callable[[ThrottleStore, VirtualClock], Coroutine[Any, Any, None]]) -> None:
-        async def run() -> None:
-            clock = VirtualClock("2026-01-15T12:00Z")
-            store = await self.make_store(clock)
-            try:
-                await check(store, clock)
-            finally:
-                await store.aclose()
-
-        asyncio.run(run())
+        check_store(self.make_store, check)
 
 
 async def _all(answer: Decided | Awaitable[Decided]) -> Decided:
