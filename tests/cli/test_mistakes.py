@@ -72,6 +72,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a host that no name can be": (["serve", "open.yaml", "--host", "x" * 70, "--port", "0"], "no name of a host"),
     "a port in digits of another script": (["serve", "open.yaml", "--port", "٣"], "'٣' is no port"),
     "an empty log format": (["serve", "open.yaml", "--log", ""], "neither a format's name nor"),
+    "plans and an upstream": (
+        ["serve", "--upstream", "http://h", "--config", "plans.yaml"], "--upstream has none"
+    ),
     "no address": (["serve", "--upstream", "localhost:9000"], "'localhost:9000' is no address of a service"),
     "a stage for an upstream": (["serve", "--upstream", "http://h", "--stage", "x"], "--stage means nothing"),
     "a log format of nobody": (["serve", "open.yaml", "--log", "clff"], "neither a format's name nor"),
@@ -103,6 +106,7 @@ def mess(here: Path) -> None:
     (here / "other.yaml").write_text("hello: world\n")
     (here / "broken.py").write_text("1 / 0\n")
     (here / "leaving.py").write_text("raise SystemExit(5)\n")
+    (here / "plans.yaml").write_text("usage_plans: {free: {throttle: {rate: 1, burst: 1}}}\n")
     (here / "gateway.yaml").write_text("apis: {a: {definition: open.yaml}}\n")
     (here / "gone.yaml").write_text("apis: {a: {definition: nothing.yaml}}\n")
     (here / "bare.yaml").write_text("store: memory://\n")

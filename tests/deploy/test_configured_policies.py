@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gatewaykit import ConfigError, Policy, PolicyMiddleware, Reason, Refusal, VirtualClock
 from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
+from gatewaykit.policies.idempotency import Idempotency
 from tests.peers.identity_provider import provider
 
 KEY = "0123456789abcdef"
@@ -278,3 +280,26 @@ def test_a_key_in_a_problem_is_named_and_not_shown() -> None:
 
     assert "x-gatewaykit.keys.a: keys[a]: the value has 12 characters" in str(caught.value)
     assert "short-secret" not in str(caught.value)
+
+
+def test_idempotency_keys_are_kept_beside_the_file(tmp_path: Path) -> None:
+    (policy,) = build_policies(
+        [{"idempotency": {"required": True, "keep": "1h", "caller": "header:X-Tenant", "kept_in": "sqlite:///keys.db"}}],
+        "policies", trusted=True, directory=tmp_path,
+    )  # fmt: skip
+
+    assert isinstance(policy, Idempotency)
+    assert (policy.store, policy.keep_s, policy.required) == (f"sqlite:///{tmp_path}/keys.db", 3600.0, True)
+
+
+@pytest.mark.parametrize("kept_in", ["", "memory://", "redis://h:1/2"])
+def test_other_addresses_of_idempotency_keys_stay_as_they_are(kept_in: str, tmp_path: Path) -> None:
+    (policy,) = build_policies([{"idempotency": {"kept_in": kept_in}}], "policies", trusted=True, directory=tmp_path)
+
+    assert isinstance(policy, Idempotency)
+    assert policy.store == kept_in
+
+
+def test_a_definition_may_not_say_where_idempotency_keys_are_kept() -> None:
+    with pytest.raises(ConfigError, match="'kept_in' cannot be written in a definition"):
+        build_policies([{"idempotency": {"kept_in": "redis://h"}}], "x-gatewaykit.policies")
