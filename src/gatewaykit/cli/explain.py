@@ -9,11 +9,13 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gatewaykit.cli.sources import add_json, add_request, add_source, open_source, request_of
+from gatewaykit.cli.request_options import add_request, request_of
+from gatewaykit.cli.sources import add_json, add_source, open_source
 
 if TYPE_CHECKING:
     from gatewaykit.cli.output import Output
-    from gatewaykit.gateway.gateway import Explanation, Gateway
+    from gatewaykit.gateway.explanation import Explanation
+    from gatewaykit.gateway.gateway import Gateway
 
 __all__ = ["add", "run"]
 

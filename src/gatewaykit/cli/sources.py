@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gatewaykit.gateway.gateway import Gateway
     from gatewaykit.ports import Policy
 
-__all__ = ["Opened", "add_json", "add_source", "add_request", "open_source", "request_of"]
+__all__ = ["Opened", "add_json", "add_source", "open_source"]
 
 DEMO = "demo"
 """The name of the key that `serve` prints."""
@@ -125,33 +125,6 @@ def open_source(
         config = config_of(root, problems, directory)
         return _configured(arguments, _looked_at(config) if reads else config, unbound, unenforced, log)
     return _definition(arguments, options, root.plain(), unbound, unenforced, reads, log)
-
-
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """METHOD, PATH, and the options that describe the rest of a request."""
-    parser.add_argument("method", metavar="METHOD")
-    parser.add_argument("path", metavar="PATH", help="with its query string, if any")
-    parser.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="a request header")
-    parser.add_argument("--client-cert", metavar="FILE", help="the client's certificate in PEM, with its chain")
-    parser.add_argument("-d", "--data", metavar="TEXT", help="the request body; @FILE reads it, @- from stdin")
-
-
-def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Headers, body and certificate of the request that `-H`, `-d` and `--client-cert` describe."""
-    headers = []
-    for text in arguments.header:
-        name, colon, value = text.partition(":")
-        if not colon or not name.strip():
-            raise UsageError(f"-H {text!r} is no header; write 'Name: value'")
-        headers.append((name.strip(), value.strip()))
-    certificate = arguments.client_cert
-    try:
-        chain = None if certificate is None else Path(certificate).read_text("latin-1")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UsageError(f"--client-cert {certificate}: {getattr(error, 'strerror', None) or error}") from None
-    if chain is not None and "-----BEGIN CERTIFICATE-----" not in chain:
-        raise UsageError(f"--client-cert {certificate}: there is no certificate in PEM in it")
-    return {"headers": headers, "body": _body(arguments.data), "client_cert": chain}
 
 
 # ---------------------------------------------------------------------------------------------------- parts
@@ -379,19 +352,6 @@ def _demo_key(own: object) -> str:
     key = keys.get(DEMO) if isinstance(keys, dict) else None
     value = key.get("value") if isinstance(key, dict) else key
     return value if isinstance(value, str) and not value.startswith("sha256:") else ""
-
-
-def _body(text: str | None) -> bytes:
-    if text is None:
-        return b""
-    if text == "@-":
-        return sys.stdin.buffer.read()
-    if not text.startswith("@"):
-        return text.encode("utf-8", "surrogateescape")
-    try:
-        return Path(text[1:]).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UsageError(f"-d {text}: {getattr(error, 'strerror', None) or error}") from None
 
 
 class _EveryKey(Collection[str]):

@@ -17,13 +17,12 @@ from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
 from gatewaykit.deploy.callables import Function
-from gatewaykit.deploy.costing import CostOf
-from gatewaykit.deploy.counting import CountedBy
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.idempotency_settings import IdempotencySettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.key_stores import key_store_beside
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
+from gatewaykit.deploy.limit_settings import QuotaSettings, ThrottleSettings
 from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
@@ -90,35 +89,9 @@ class AuthenticateSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottleSettings:
-    rate: Rate = setting('Requests a second, or text such as "5/minute"')
-    burst: int = setting("How many requests may come at once; for a token bucket alone, which needs it", None)
-    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
-    algorithm: Literal["token_bucket", "fixed_window", "moving_window", "sliding_window"] = setting(
-        "How it is counted", "token_bucket"
-    )
-    name: str = setting("A name that tells this limit from others", "")
-    headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
-    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
-    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PreauthThrottleSettings:
     rate: Rate = setting("How often an address may fail to authenticate, in a second", RATE)
     burst: int = setting("How often at once", BURST)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaSettings:
-    limit: int = setting("Requests in one period")
-    period: Literal["DAY", "WEEK", "MONTH"] = setting("The calendar period, in UTC")
-    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
-    offset: int = setting("Requests that count as used in the first period", 0)
-    name: str = setting("A name that tells this limit from others", "")
-    headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
-    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
-    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from gatewaykit.core.usage_plan import (
     stage_problems,
 )
 from gatewaykit.definition.near import near_miss
-from gatewaykit.deploy.usage_plan_settings import read_method_settings, read_usage_plans
+from gatewaykit.deploy.usage_plan_settings import account_limit, read_method_settings, read_usage_plans
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.limit import limit_text
 from gatewaykit.policies.usage_plan import HierarchyPolicy, PlanLevels
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.window import Window
     from gatewaykit.deploy.settings import Locate
 
-__all__ = ["EffectiveLimits", "Hierarchy", "HierarchyOptions", "read_hierarchy"]
+__all__ = ["EffectiveLimits", "Hierarchy", "HierarchyOptions", "hierarchy_options", "read_hierarchy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,26 @@ class HierarchyOptions:
     method_settings: Mapping[str, Bucket] = field(default_factory=dict)
     account_limit: Bucket | None = None
     api_name: str = ""  # how plans call this API
+
+
+def hierarchy_options(
+    usage_plans: object, method_settings: object, limit: object, profile: str, api_name: str
+) -> HierarchyOptions:
+    """The options as a user gives them. Raises ConfigError with every problem."""
+    problems: list[Problem] = []
+    read: dict[str, Any] = {}
+    for name, make in (
+        ("usage_plans", lambda: read_usage_plans(usage_plans)),
+        ("method_settings", lambda: read_method_settings(method_settings)),
+        ("account_limit", lambda: account_limit(limit, profile)),
+    ):
+        try:
+            read[name] = make()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return HierarchyOptions(api_name=api_name, **read)
 
 
 def read_hierarchy(

@@ -16,15 +16,14 @@ from gatewaykit.asgi.ids import IDS
 from gatewaykit.core.context import ApiFacts, context_of
 from gatewaykit.core.gateway_response import Customised, Renderer, compile_renderer
 from gatewaykit.core.identity.api_key import ApiKey
-from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.routing import Router
 from gatewaykit.core.usage_plan import ACCOUNT
-from gatewaykit.core.validation import compile_validator
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizers import Authorizers, Sources, is_private
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
 from gatewaykit.deploy.hierarchy import Hierarchy, HierarchyOptions, read_hierarchy
+from gatewaykit.deploy.rest_policies import NoKeys, validator_of
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
@@ -41,7 +40,6 @@ from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
-    from gatewaykit.core.http import Request
     from gatewaykit.definition.ledger import Ledger
     from gatewaykit.definition.model import Definition, Integration, Method, Origin
 
@@ -223,7 +221,7 @@ class _Compiler:
                 source = "authorizer"
             # A definition carries no keys of its own: without any, what needs one is closed, not the whole API.
             bound = self._keys or options.key_store is not None
-            keyed = key_policy(self._keys, options.key_store, source=source) if bound else _NoKeys()
+            keyed = key_policy(self._keys, options.key_store, source=source) if bound else NoKeys()
             self._key_policy = bind_policy(keyed, runtime)
         self._listed += bind_listed(options.policies, runtime)
 
@@ -256,7 +254,7 @@ class _Compiler:
             listed = [
                 (target, tuple(each for each in policies if not each.counts_by_api_key)) for target, policies in listed
             ]
-        if (validate := _validator(method, self._ledger)) is not None:
+        if (validate := validator_of(method, self._ledger)) is not None:
             own.append(validate)
         app, endpoint, integration = self._end(method)
         own += self._codings(method, app)
@@ -404,46 +402,3 @@ def _streams(integration: Integration) -> bool:
 
 def _shown(integration: Integration) -> str:
     return f"{integration.type} {integration.uri}".strip()
-
-
-class _NoKeys(Policy):
-    """Stands where a method needs an API key and none is bound."""
-
-    name = phase = "api_key"
-
-    def on_request(self, request: Request) -> Refusal:
-        if request.headers.get(b"x-api-key"):
-            return Refusal(Reason.API_KEY_UNKNOWN, "this method needs an API key, and none is bound to this gateway")
-        return Refusal(Reason.API_KEY_MISSING, "this method needs an API key (header x-api-key)")
-
-
-class _Validate(Policy):
-    name = phase = "validate"
-
-    def __init__(self, check: Callable[[Request], Request | Refusal], reads_body: bool) -> None:
-        self.on_request, self.reads_body = check, reads_body
-
-
-def _validator(method: Method, ledger: Ledger) -> Policy | None:
-    validator = method.request_validator
-    if validator is None:
-        return None
-    parameters, body = validator.validate_request_parameters, validator.validate_request_body
-    if not parameters and not body:
-        return None
-    models = method.request_models if body else {}
-    compiled = compile_validator(
-        method.request_parameters if parameters else {},
-        {content_type: model.schema for content_type, model in models.items()},
-        check_parameters=parameters,
-        check_body=body,
-        where=f"{method.origin.place}: {method.verb} {method.path}",
-    )
-    if isinstance(compiled, tuple):
-        raise ConfigError(compiled)
-    for content_type, model in models.items():
-        nothing = [place for place in compiled.ignored if place.startswith(f"{content_type}#")]
-        if nothing:
-            why = f"API Gateway does not look at {', '.join(place.partition('#')[2] for place in nothing)} either"
-            ledger.approximate(model, "schema", why)
-    return _Validate(compiled.check, compiled.reads_body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +16,14 @@ from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.execution_log import execution_log
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.routing import NearMiss
 from gatewaykit.deploy.authorizers import Sources
 from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
-from gatewaykit.deploy.hierarchy import HierarchyOptions
+from gatewaykit.deploy.hierarchy import hierarchy_options
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
-from gatewaykit.deploy.usage_plan_settings import account_limit as read_account_limit
-from gatewaykit.deploy.usage_plan_settings import read_method_settings, read_usage_plans
-from gatewaykit.errors import ConfigError, Problem
+from gatewaykit.errors import ConfigError
+from gatewaykit.gateway.explanation import Explanation, Invocation, step_of
 from gatewaykit.gateway.requests import Certificate, Headers, make_request
 from gatewaykit.gateway.usage import extend_usage, read_usage
 from gatewaykit.pipeline.chain import collect
@@ -46,68 +43,10 @@ if TYPE_CHECKING:
     from gatewaykit.deploy.usage_plan_settings import LimitSettings
     from gatewaykit.ports import CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
 
-__all__ = ["Explanation", "Gateway", "Invocation", "Step"]
+__all__ = ["Gateway"]
 
 _QUESTION_MARK = ord("?")  # a number is found in bytes ten times as fast as bytes are
 _CANNOT_UPGRADE = "this route is an integration of a REST API, which has no WebSockets"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What one policy said: `passed`, `refused` or `answered`, and the exact reason."""
-
-    policy: str
-    verdict: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What would happen to a request, and why. Nothing was taken from any limit."""
-
-    decision: Decision
-    route: RouteSummary | None
-    near_misses: tuple[NearMiss, ...]
-    steps: tuple[Step, ...]
-
-    def __str__(self) -> str:
-        lines = []
-        refusal = self.decision.refusal
-        if self.route is None:
-            lines.append(f"no route: {self.decision.detail}")
-            lines += [
-                f"  near: {miss.resource} ({', '.join(miss.verbs)}): {miss.failed_on}" for miss in self.near_misses
-            ]
-            return "\n".join(lines)
-        where = f"{self.route.verb} {self.route.resource} -> {self.route.integration}"
-        if refusal is not None:
-            lines.append(f"denied: {self.decision.detail or refusal.reason.text}; the route is fine")
-            lines.append(f"  reason     {refusal.reason.name} ({refusal.reason.response_type.type_name})")
-            lines.append(f"  client     {self.decision.status}")
-        elif self.decision.response is not None:
-            lines.append(f"answered: a policy answers with {self.decision.status}")
-        else:
-            lines.append("allowed: the request reaches the integration")
-        lines.append(f"  route      {where}")
-        facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
-        lines += [f"  {name:<10} {text}" for name, text in facts if text]
-        for step in self.steps:
-            first, *more = step.detail.split("; ") if step.verdict == "passed" else [step.detail]
-            lines.append(f"  {step.verdict:<10} {step.policy}{f': {first}' if first else ''}")
-            lines += [f"{'':<13}{text}" for text in more]  # a line for each limit
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """One request, run in process. `log` has the lines of API Gateway's test-invoke."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    latency_ms: float
-    log: tuple[str, ...]
-    refusal: Refusal | None
 
 
 class Gateway:
@@ -197,7 +136,7 @@ class Gateway:
             trusted_proxies=trusted_proxies,
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
-            hierarchy=_hierarchy(usage_plans, method_settings, account_limit, profile, api_name),
+            hierarchy=hierarchy_options(usage_plans, method_settings, account_limit, profile, api_name),
             sources=Sources(
                 functions=functions or {},
                 authorizers=authorizers or {},
@@ -382,7 +321,7 @@ class Gateway:
             decision=decision,
             route=leaf.summary if routed else None,
             near_misses=() if routed else tuple(self._looking.router.near_misses(request.method, asked)),
-            steps=tuple(_step(text) for phase, text in request.events or () if phase == "policy"),
+            steps=tuple(step_of(text) for phase, text in request.events or () if phase == "policy"),
         )
 
     async def invoke(
@@ -429,26 +368,3 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
-
-
-def _hierarchy(usage_plans: Any, method_settings: Any, limit: Any, profile: str, api_name: str) -> HierarchyOptions:
-    problems: list[Problem] = []
-    read: dict[str, Any] = {}
-    for name, make in (
-        ("usage_plans", lambda: read_usage_plans(usage_plans)),
-        ("method_settings", lambda: read_method_settings(method_settings)),
-        ("account_limit", lambda: read_account_limit(limit, profile)),
-    ):
-        try:
-            read[name] = make()
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return HierarchyOptions(api_name=api_name, **read)
-
-
-def _step(text: str) -> Step:
-    said, _, detail = text.partition(": ")
-    policy, _, verdict = said.rpartition(" ")
-    return Step(policy=policy, verdict=verdict, detail=detail)

@@ -1,0 +1,38 @@
+"""`throttle` and `quota` as settings: in `gateway.yaml`, and under `x-gatewaykit` in a definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gatewaykit.deploy.costing import CostOf
+from gatewaykit.deploy.counting import CountedBy
+from gatewaykit.deploy.settings import Rate, setting
+
+__all__ = ["QuotaSettings", "ThrottleSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleSettings:
+    rate: Rate = setting('Requests a second, or text such as "5/minute"')
+    burst: int = setting("How many requests may come at once; for a token bucket alone, which needs it", None)
+    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    algorithm: Literal["token_bucket", "fixed_window", "moving_window", "sliding_window"] = setting(
+        "How it is counted", "token_bucket"
+    )
+    name: str = setting("A name that tells this limit from others", "")
+    headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
+    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaSettings:
+    limit: int = setting("Requests in one period")
+    period: Literal["DAY", "WEEK", "MONTH"] = setting("The calendar period, in UTC")
+    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    offset: int = setting("Requests that count as used in the first period", 0)
+    name: str = setting("A name that tells this limit from others", "")
+    headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
+    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
