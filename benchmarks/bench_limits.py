@@ -96,8 +96,10 @@ def _five(limits: Sequence[Limit]) -> Callable[[], None]:
 
 def _policy(plan: UsagePlan, found: tuple[Level, ...]) -> Callable[[], None]:
     """The policy that a method of a definition has, on requests whose key is known."""
-    by_key = {key: PlanLevels(plan, found) for key in KEYS}
-    policy = HierarchyPolicy(levels=(), by_key=by_key, api_stage="shop/prod", verb="GET", resource="/pets/{id}")
+    policy = HierarchyPolicy(
+        levels=(), plans=(PlanLevels(plan, found),), plan_of=dict.fromkeys(KEYS, 0), api_stage="shop/prod", verb="GET",
+        resource="/pets/{id}",
+    )  # fmt: skip
     runtime = Runtime(
         clock=SYSTEM, throttles=MemoryThrottleStore(), transport=HttpTransport(), entropy=os.urandom
     )  # fmt: skip
