@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.idempotency import Begun
 from gatewaykit.core.limits import Decided
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "ChargeVerb", "CredentialsProvider", "Decided",
-    "Endpoint", "IdempotencyStore", "KeyStore", "LimitsVerb", "Outcome", "Policy", "Quota", "Runtime", "Taken",
+    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CacheSpace", "CacheStore", "CacheUse", "ChargeVerb",
+    "CredentialsProvider", "Decided", "Endpoint", "Entry", "IdempotencyStore", "KeyStore", "LimitsVerb", "Outcome", "Policy", "Quota", "Runtime", "Taken",
     "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
@@ -200,6 +201,76 @@ class IdempotencyStore(Protocol):
         """Close what is open. It opens again when needed."""
 
 
+# ---------------------------------------------------------------------------------------------------- cached responses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """What a space holds, and what became of it; the counts are of this process, since it started."""
+
+    entries: int
+    bytes: int  # of the entries, with their keys and heads
+    hits: int = 0
+    misses: int = 0
+    stored: int = 0
+    evicted: int = 0  # to make room, before their time was over
+    refused: int = 0  # not taken in: too large, or a stranger among entries in use
+
+
+class CacheSpace(Protocol):
+    """The responses of one cache. Each verb is one atomic step (one round trip where remote).
+
+    Keys are digests or short texts, made by the cache. What is expired is never given. Verbs raise StoreError where the
+    store cannot answer: a cache goes on without it.
+    """
+
+    def get(self, key: bytes, variant: bytes = b"") -> Sequence[Entry | None] | Awaitable[Sequence[Entry | None]]:
+        """What stands under the key itself and, where a variant is asked for too, under that: one of each."""
+
+    def put(
+        self, key: bytes, entry: Entry, keep_s: float, *, variant: bytes = b"", claim: int = 0
+    ) -> bool | Awaitable[bool]:
+        """Keep an entry for so many seconds. False where it was not taken in.
+
+        A `claim` that is not the newest of its key any more writes nothing: somebody else fetches by now.
+        """
+
+    def drop(self, key: bytes) -> Awaitable[None] | None:
+        """Forget what stands under a key, with all its variants. Claims of it that are held do not count any more."""
+
+    def purge(self, *, prefix: str | None = None, tag: str | None = None) -> int | Awaitable[int]:
+        """Forget the entries whose `url` begins so, or that have the tag. How many these were."""
+
+    def flush(self) -> Awaitable[None] | None:
+        """Forget all of this space. Claims that are held do not count any more."""
+
+    def claim(self, key: bytes, hold_s: float) -> int | Awaitable[int]:
+        """The right to fetch what is missing, for so many seconds: a number above all given before. 0: another has it.
+
+        Only stores that several processes share have it to give; others always give it.
+        """
+
+    def release(self, key: bytes, claim: int) -> Awaitable[None] | None:
+        """Give a claim back that came to nothing."""
+
+    def use(self) -> CacheUse | Awaitable[CacheUse]:
+        """What is in it."""
+
+
+class CacheStore(Protocol):
+    """Where caches keep responses."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes use it too."""
+
+    def space(self, name: str) -> CacheSpace:
+        """The responses of one cache; what has another name does not see them. Bound once, at start-up."""
+
+    async def aclose(self) -> None:
+        """Close what is open. It opens again when needed."""
+
+
 # ---------------------------------------------------------------------------------------------------- API keys
 
 
@@ -289,6 +360,7 @@ class Runtime:
     max_body_bytes: int = 10 * 1024 * 1024
     open_keys: Callable[[str], KeyStore] | None = None  # the store of API keys at a path or address; one for each
     open_idempotency: Callable[[str], IdempotencyStore] | None = None  # that at an address; "" is where limits are kept
+    open_cache: Callable[[str], CacheStore] | None = None  # the store of responses at an address; one for each
     facts: ApiFacts = field(default_factory=ApiFacts)  # account, API, region and stage: what resource names are made of
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks of peers whose headers about the client count
 
