@@ -16,6 +16,7 @@ SOURCE = ROOT / "src" / "gatewaykit"
 OURS = ("src", "tests", "examples", "benchmarks")
 
 TASKS_ALLOWED = {
+    "asgi/app_endpoint.py": "an app pushes its response; it runs beside the policy that reads it",
     "asgi/front.py": "the watcher that notices a client leaving while its request waits for an upstream",
     "asgi/lifespan.py": "the lifespan of an inner app stays open between start-up and shutdown",
     "upstream/functions.py": "an asynchronous invocation (type Event): nobody waits for it",

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CacheSpace", "CacheStore", "CacheUse", "ChargeVerb",
-    "CredentialsProvider", "Decided", "Endpoint", "Entry", "IdempotencyStore", "KeyStore", "LimitsVerb", "Outcome", "Policy", "Quota", "Runtime", "Taken",
-    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
+    "Answer", "Begun", "Behind", "BodySource", "BodyWrapper", "Bucket", "CacheSpace", "CacheStore", "CacheUse",
+    "ChargeVerb", "CredentialsProvider", "Decided", "Endpoint", "Entry", "Hook", "IdempotencyStore", "KeyStore",
+    "LimitsVerb", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest",
+    "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -32,6 +33,12 @@ Answer: TypeAlias = "Request | Response | Refusal"
 
 Outcome: TypeAlias = "Response | Refusal"
 """What an endpoint says."""
+
+Hook: TypeAlias = "Callable[[Request], Answer | Awaitable[Answer]]"
+"""What `Policy.on_request` is."""
+
+Behind: TypeAlias = "Callable[[Request], Awaitable[Response]]"
+"""Runs what is behind a policy. A response with a streamed body has a `close`: await it when done, in any case."""
 
 
 class BodyWrapper(Protocol):
@@ -54,6 +61,10 @@ class Policy:
     * `on_body(request, response)` sees a whole buffered response and returns one (or an awaitable of one).
     * `wrap_body(request, head)` gives a `BodyWrapper`, or None to leave this body alone.
     * `on_end(request)` runs exactly once, whatever happened.
+    * `around(behind)` is for a policy that calls what is behind it by itself, such as a cache. It is called once, when
+      the chain is built, and gives what is then its `on_request`. `behind(request)` runs the policies behind this one
+      and what they stand before; a failure comes back as the response it is, with `request.refusal` set. Give it
+      `request.detached()` where it may last longer than the request of the client.
 
     `reads_body` is True (the gateway's limit) or a number of bytes when `on_request` wants `request.body`. One that
     gives the request other headers, another query or another body says so in `rewrites`, and sets new objects: they
@@ -68,7 +79,8 @@ class Policy:
     reads_body: bool | int = False
     rewrites: bool = False  # `on_request` may set header_list and headers, query_string and query, or body
     answers_preflight: bool = False  # a cross-origin policy: it also sees the preflights of its rule's verb
-    on_request: Callable[[Request], Answer | Awaitable[Answer]] | None = None
+    on_request: Hook | None = None
+    around: Callable[[Behind], Hook] | None = None
     on_head: Callable[[Request, Head], None] | None = None
     on_body: Callable[[Request, Response], Response | Awaitable[Response]] | None = None
     wrap_body: Callable[[Request, Head], BodyWrapper | None] | None = None

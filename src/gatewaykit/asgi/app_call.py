@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Scope
     from gatewaykit.core.http import Request
 
-__all__ = ["AppCall"]
+__all__ = ["AppCall", "scope_of"]
 
 
 class AppCall:
@@ -40,24 +40,28 @@ class AppCall:
             elif message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
 
-        scope: Scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": request.http_version,
-            "method": request.method,
-            "scheme": request.scheme,
-            "path": request.path,
-            "raw_path": request.raw_path,
-            "query_string": request.query_string,
-            "root_path": request.root_path,
-            "headers": [(name.lower(), value) for name, value in request.header_list],
-            "client": request.client,
-            "server": ("localhost", 80),
-            "state": {},
-        }
-        await self._app(scope, receive, send)
+        await self._app(scope_of(request), receive, send)
         response.body = b"".join(parts)
         return response
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+def scope_of(request: Request) -> Scope:
+    """The scope that a server would have made of a request."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": request.http_version,
+        "method": request.method,
+        "scheme": request.scheme,
+        "path": request.path,
+        "raw_path": request.raw_path,
+        "query_string": request.query_string,
+        "root_path": request.root_path,
+        "headers": [(name.lower(), value) for name, value in request.header_list],
+        "client": request.client,
+        "server": ("localhost", 80),
+        "state": {},
+    }

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
     from gatewaykit.ports import Answer, BodyWrapper, Outcome
 
-__all__ = ["Shell", "deny_handshake", "fail"]
+__all__ = ["Shell", "deny_handshake", "fail", "without_shortcuts"]
 
 _OUTCOMES = frozenset((Response, Refusal))
 _STREAM_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
@@ -112,7 +112,7 @@ class Shell:
                 if chain.rewrites:
                     scope = rewritten(scope, request)
                 if chain.way.bodies or chain.way.wraps:
-                    scope = _without_shortcuts(scope)
+                    scope = without_shortcuts(scope)
                     buffers = bool(chain.way.bodies)
                     outgoing = _buffering(chain, request, send) if buffers else _transforming(chain, request, send)
             try:
@@ -249,7 +249,7 @@ def _buffering(chain: Chain, request: Request, send: Send) -> Send:
     return collect
 
 
-def _without_shortcuts(scope: Scope) -> Scope:
+def without_shortcuts(scope: Scope) -> Scope:
     """Without the extensions by which an app could send a file past us."""
     extensions = scope.get("extensions")
     if not extensions or not any(name in extensions for name in _STREAM_EXTENSIONS):

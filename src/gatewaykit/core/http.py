@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
@@ -180,6 +181,15 @@ class Request:
         self.path_parameters = self.stage_variables = NOTHING
         self.received_s = self.received_monotonic_s = 0.0
         self.status = self.sent_bytes = 0
+
+    def detached(self) -> Request:
+        """A copy for a call that may outlast the client of this one: changed freely, and ended on its own."""
+        other = copy(self)
+        other.kept = other.events = other.refusal = other.reached = None
+        other.headers, other.header_list = dict(self.headers), [*self.header_list]
+        other.body = self.body or b""
+        other.status = other.sent_bytes = 0
+        return other
 
     def header(self, name: str) -> str | None:
         """The last value of a header field, decoded as latin-1; None when it was not sent. Names in any casing."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from gatewaykit.asgi.app_endpoint import AppEndpoint
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.core.context import ApiFacts, context_of
 from gatewaykit.core.gateway_response import Customised, Renderer, compile_renderer
@@ -260,7 +261,7 @@ class _Compiler:
         own += self._codings(method, app)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
-            return self._chain([*own, *chosen], endpoint)
+            return self._chain([*own, *chosen], endpoint, None if app is None else AppEndpoint(app))
 
         shown = guarded(_ordered([*own, *(policy for _, policies in listed for policy in policies)]), self._preauth)
         summary = RouteSummary(
@@ -335,11 +336,11 @@ class _Compiler:
         summary = RouteSummary(verb="", resource="", integration="", policies=(), api_key_required=False)
         return Leaf(summary, kept, lambda chosen: self._chain([*self._before, *chosen, missing], None), None)
 
-    def _chain(self, policies: Sequence[Policy], endpoint: Endpoint | None) -> Chain:
+    def _chain(self, policies: Sequence[Policy], endpoint: Endpoint | None, app: Endpoint | None = None) -> Chain:
         ordered = guarded(_ordered(policies), self._preauth)
         if self._recorded:
             ordered = [Recorded(policy) for policy in ordered]
-        return Chain(ordered, endpoint, self._render, self._runtime.max_body_bytes)
+        return Chain(ordered, endpoint, self._render, self._runtime.max_body_bytes, app)
 
     def _renderer(self, facts: ApiFacts) -> Renderer:
         customised = {

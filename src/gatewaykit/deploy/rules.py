@@ -46,7 +46,7 @@ def rule(target: str, *policies: Policy) -> Rule:
     return Rule(parsed, policies)
 
 
-_HOOKS: Final = ("on_request", "on_head", "on_body", "wrap_body", "on_end")
+_HOOKS: Final = ("on_request", "around", "on_head", "on_body", "wrap_body", "on_end")
 
 Listed = tuple["Target | None", "tuple[Policy, ...]"]
 """One entry of a list of policies, bound: its target (None: everywhere) and its policies."""

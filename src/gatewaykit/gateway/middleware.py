@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gatewaykit.asgi.app_endpoint import AppEndpoint
 from gatewaykit.asgi.shell import Shell
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.gateway_response import compile_renderer
@@ -76,10 +77,10 @@ class PolicyMiddleware(Shell):
         preauth = preauth_setting(self._preauth, profile)
         gate = None if preauth is None else preauth.bind(runtime)
         address: list[Policy] = [ClientAddress(self._trusted)] if self._trusted else []
-        render = compile_renderer(profile=profile)
+        render, called = compile_renderer(profile=profile), AppEndpoint(app)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
-            return Chain(guarded([*address, *chosen], gate) if chosen else [], None, render, max_body_bytes)
+            return Chain(guarded([*address, *chosen], gate) if chosen else [], None, render, max_body_bytes, called)
 
         everywhere = [policy for target, members in self._listed if target is None for policy in members]
         ruled = any(target is not None for target, _ in self._listed)

@@ -8,6 +8,8 @@ Rules
 * The body is read just before the first policy that wants it, so that an earlier refusal leaves it unread.
 * A hook that raises is a failure: it is logged once, and the client gets a 500 from the same renderer.
 * `on_end` hooks run once per request, whatever happened; one that raises does not stop the others.
+* A policy with `around` is given what is behind it as a chain of its own. Where a request is only asked about
+  (`ASKED`), that is not called, and the policy's own `on_request` speaks for it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from asyncio import CancelledError, current_task
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from operator import length_hint
 from types import CoroutineType
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyRefused, BodyTooLarge, ClientGone, too_large
 from gatewaykit.core.http import Head, Request, Response
@@ -26,12 +28,15 @@ from gatewaykit.pipeline.record import log_failure, log_hook_failure
 
 if TYPE_CHECKING:
     from gatewaykit.core.gateway_response import Renderer
-    from gatewaykit.ports import Answer, BodyWrapper, Endpoint, Outcome, Policy
+    from gatewaykit.ports import Answer, Behind, BodyWrapper, Endpoint, Outcome, Policy
+    from gatewaykit.ports import Hook as Step
 
     Guard: TypeAlias = Callable[[Request, Awaitable[Outcome]], Awaitable[Outcome]]
-    Step: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
 
-__all__ = ["Chain", "Way", "collect", "drop_content_length", "failure", "taken"]
+__all__ = ["ASKED", "Chain", "Way", "collect", "drop_content_length", "failure", "taken"]
+
+ASKED: Final = "asked"
+"""Stands in `Request.kept` where somebody asks what would become of a request: nothing behind policies is called."""
 
 _OUTCOMES = frozenset((Response, Refusal))
 
@@ -58,18 +63,28 @@ class Way:
 
 
 class Chain:
-    """Bound policies around an optional endpoint (none: the shell calls an app instead)."""
+    """Bound policies around an optional endpoint (none: the shell calls an app instead).
+
+    `app` is that app as an endpoint, for policies that call what is behind them by themselves.
+    """
 
     __slots__ = (
-        "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "render", "rewrites", "straight", "way",
+        "_app", "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "render", "rewrites", "straight",
+        "way",
     )  # fmt: skip
 
     end: Callable[[Request], None]
     """Runs the `on_end` hooks, innermost first. Call it exactly once, after everything."""
 
     def __init__(
-        self, policies: Sequence[Policy], endpoint: Endpoint | None, render: Renderer, max_body_bytes: int
+        self,
+        policies: Sequence[Policy],
+        endpoint: Endpoint | None,
+        render: Renderer,
+        max_body_bytes: int,
+        app: Endpoint | None = None,
     ) -> None:
+        self._app = app
         self.policies, self.endpoint, self.render, self.max_body_bytes = (
             tuple(policies),
             endpoint,
@@ -89,12 +104,53 @@ class Chain:
             way = Way(self.policies[: position + 1])
             if limits[position] is not None and all(limit is None for limit in limits[:position]):
                 steps.append((_take_body(min(wanted)), way))
-            if policy.on_request is not None:
+            if policy.around is not None:
+                steps.append((self._around(policy, policy.around, position), way))
+            elif policy.on_request is not None:
                 steps.append((policy.on_request, way))
         if last is not None and len(wanted) == 1:
             steps.append((_take_body(last), self.way))
         self._hooks = tuple(step for step, _ in steps)
         self._ways = tuple(way for _, way in steps)
+
+    def _around(self, policy: Policy, around: Callable[[Behind], Step], position: int) -> Step:
+        inner = Chain(
+            self.policies[position + 1 :], self.endpoint or self._app, self.render, self.max_body_bytes, self._app
+        )
+        hook, asked = around(inner.whole), policy.on_request
+
+        def on_request(request: Request) -> Answer | Awaitable[Answer]:
+            if request.kept is not None and ASKED in request.kept:
+                return request if asked is None else asked(request)
+            return hook(request)
+
+        return on_request
+
+    async def whole(self, request: Request) -> Response:
+        """`run` and `end` in one: `end` follows the `close` of the response, or is past where its body is here."""
+        try:
+            response = await self.run(request)
+            body, close = response.body, response.close
+            if isinstance(body, bytes) and close is not None:
+                await close()
+        except BaseException:  # a cancellation too
+            self.end(request)
+            raise
+        if isinstance(body, bytes):
+            response.close = None
+            self.end(request)
+            return response
+
+        async def closed() -> None:
+            response.close = None
+            try:
+                if close is not None:
+                    await close()
+            finally:
+                self.end(request)
+
+        response.close = closed
+        return response
 
     def start(self, request: Request) -> Answer | Awaitable[Answer]:
         """Run the request hooks. Gives an answer at once where no hook has to wait, else an awaitable of it."""
@@ -218,7 +274,7 @@ class Chain:
 
     def ending(self, endpoint: Endpoint) -> Chain:
         """The same policies around another endpoint."""
-        return Chain(self.policies, endpoint, self.render, self.max_body_bytes)
+        return Chain(self.policies, endpoint, self.render, self.max_body_bytes, self._app)
 
     async def aclose(self) -> None:
         """Close what the policies and the endpoint opened."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from gatewaykit.core.http import Identity, LimitState, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError
+from gatewaykit.pipeline.chain import ASKED
 
 if TYPE_CHECKING:
     from gatewaykit.pipeline.chain import Chain
@@ -88,6 +89,7 @@ async def decide_waiting(chain: Chain, request: Request) -> Decision:
 async def _decide(chain: Chain, request: Request, check: Callable[[Refusal], None]) -> Decision:
     if request.events is None:
         request.events = []
+    request.kept = {ASKED: True}
     answer = chain.start(request)
     try:
         if not isinstance(answer, (Request, Response, Refusal)):

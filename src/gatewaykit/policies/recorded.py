@@ -14,7 +14,7 @@ from gatewaykit.units import duration_text
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import LimitState, Request
-    from gatewaykit.ports import Answer
+    from gatewaykit.ports import Answer, Hook
 
 __all__ = ["Recorded"]
 
@@ -40,23 +40,28 @@ class Recorded(Policy):
             policy.on_end,
         )
         self._close = policy.aclose
-        name, decide = policy.name or type(policy).__name__, policy.on_request
-        if decide is None:
-            return
-
-        def on_request(request: Request) -> Answer | Awaitable[Answer]:
-            before = len(request.limits)
-            answer = decide(request)
-            if answer is request and (policy.phase in _ALWAYS_THERE or policy.name == ACCOUNT):
-                return request
-            if answer is request or isinstance(answer, (Response, Refusal)):
-                return _note(request, name, answer, before)
-            return _noted(request, name, answer, before)
-
-        self.on_request = on_request
+        if policy.on_request is not None:
+            self.on_request = _recorded(policy, policy.on_request)
+        if (around := policy.around) is not None:
+            self.around = lambda behind: _recorded(policy, around(behind))
 
     async def aclose(self) -> None:
         await self._close()
+
+
+def _recorded(policy: Policy, decide: Hook) -> Hook:
+    name, quiet = policy.name or type(policy).__name__, policy.phase in _ALWAYS_THERE or policy.name == ACCOUNT
+
+    def on_request(request: Request) -> Answer | Awaitable[Answer]:
+        before = len(request.limits)
+        answer = decide(request)
+        if answer is request and quiet:
+            return request
+        if answer is request or isinstance(answer, (Response, Refusal)):
+            return _note(request, name, answer, before)
+        return _noted(request, name, answer, before)
+
+    return on_request
 
 
 async def _noted(request: Request, name: str, answer: object, before: int) -> Answer:
