@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.idempotency import Begun
 from gatewaykit.core.limits import Decided
+from gatewaykit.core.permits import Entered
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.core.window import Window
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from gatewaykit.core.reasons import Refusal
 
 __all__ = [
-    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint",
-    "IdempotencyStore", "KeyStore", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport",
-    "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
+    "Answer", "Begun", "BodySource", "BodyWrapper", "Bucket", "CredentialsProvider", "Decided", "Endpoint", "Entered",
+    "IdempotencyStore", "KeyStore", "Outcome", "PermitStore", "Permits", "Policy", "Quota", "Runtime", "Taken",
+    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -149,6 +150,23 @@ class ThrottleStore(Protocol):
         """The same limits with verbs that look and take nothing: what would have been answered."""
 
     async def aclose(self) -> None: ...
+
+
+class Permits(Protocol):
+    """Requests in flight under one limit. Each verb is one atomic step. `holder` is 16 random bytes of one request."""
+
+    def enter(self, key: str, holder: bytes) -> Entered | Awaitable[Entered]:
+        """A request begins, if it may."""
+
+    def leave(self, key: str, holder: bytes) -> Awaitable[None] | None:
+        """A request that had a permit is over."""
+
+
+class PermitStore(Protocol):
+    """A store of limits that also counts requests in flight. A store need not be one."""
+
+    def permits(self, name: str, most: int, hold_s: float) -> Permits:
+        """The permits of a limit. In a store that others share, each ends by itself after `hold_s` seconds."""
 
 
 class UsageStore(Protocol):

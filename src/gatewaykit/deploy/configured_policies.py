@@ -104,6 +104,15 @@ class ThrottleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencySettings:
+    limit: int = setting("How many requests of a key may be under way at once")
+    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    name: str = setting("A name that tells this limit from others", "")
+    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    max_duration: Duration = setting("After how long a request counts no more, in a store that processes share", "15m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreauthThrottleSettings:
     rate: Rate = setting("How often an address may fail to authenticate, in a second", RATE)
     burst: int = setting("How often at once", BURST)
@@ -144,6 +153,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cognito": CognitoSettings,
+    "concurrency": ConcurrencySettings,
     "cors": CorsSettings,
     "iam": IamSettings,
     "idempotency": IdempotencySettings,

@@ -32,6 +32,7 @@ from gatewaykit.core.usage import PLAN
 from gatewaykit.core.window import Window, length_us
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
+from gatewaykit.stores.redis_permits import RedisPermits
 from gatewaykit.stores.redis_usage import RedisUsage
 from gatewaykit.stores.resp import ReplyError, command
 
@@ -141,6 +142,12 @@ class RedisThrottleStore:
     async def extend(self, name: str, quota: Quota, key: str, remaining: int) -> None:
         """Leave a key so many requests in the window that is running."""
         await self._usage(name, quota).extend(key, remaining)
+
+    def permits(self, name: str, most: int, hold_s: float) -> RedisPermits:
+        """The permits of a limit on requests in flight."""
+        return RedisPermits(
+            self._connections, self._prefix, name, most, hold_s, look_only=self._taking == _LOOK
+        )  # fmt: skip
 
     def looking(self) -> RedisThrottleStore:
         """The same limits, with verbs that look and take nothing."""
