@@ -101,6 +101,8 @@ class ThrottleSettings:
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
     cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
+    max_wait: Duration = setting("How long a request may wait for its token instead of being refused", 0)
+    max_waiting: int = setting("How many requests of a process may wait", 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

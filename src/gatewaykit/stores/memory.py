@@ -157,7 +157,7 @@ class MemoryThrottleStore:
         return QuotaCounts(period, self._max_keys, self._clock.wall)
 
     def _ready_answers(self, bucket: Bucket) -> tuple[Taken, ...] | None:
-        if not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:
+        if bucket.patience_s or not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:
             return None
         if bucket not in self._answers:
             self._answers[bucket] = tuple(allowed(left, bucket) for left in range(bucket.burst + 1))
@@ -186,7 +186,7 @@ class BucketKeys:
         self.young: dict[str, float] = {}
         self.old: dict[str, float] = {}
         self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
-        self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket))
+        self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket) + bucket.patience_s)
         self._in_debt: set[str] = set()
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s

@@ -234,7 +234,10 @@ class _Kept:
         else:
             interval = repr(interval_s(limit) * 1e6).encode()
             self.head = b"%bbucket:%b:%d:%d:%b:" % (prefix, interval, limit.burst, len(text), text)
-            self.settings = (b"BUCKET", interval, b"%d" % min(limit.burst, _LARGEST))
+            burst = b"%d" % min(limit.burst, _LARGEST)
+            if limit.patience_s:
+                burst = b"%b %d" % (burst, round(limit.patience_s * 1e6))
+            self.settings = (b"BUCKET", interval, burst)
             self.more = ()
             self.taken = _bucket_taken(limit)
 
@@ -330,8 +333,10 @@ def _bucket_taken(bucket: Bucket) -> Callable[[int, int], Taken]:
     def full_of(left: int) -> Taken:
         return allowed(left, bucket)
 
-    def taken(left: int, _: int) -> Taken:
-        return full_of(left) if left >= 0 else refused(-left / 1e6 if left > -_LARGEST else inf, bucket)
+    def taken(left: int, wait: int) -> Taken:
+        if left < 0:
+            return refused(-left / 1e6 if left > -_LARGEST else inf, bucket)
+        return full_of(left)._replace(retry_after_s=wait / 1e6) if wait else full_of(left)
 
     return taken
 

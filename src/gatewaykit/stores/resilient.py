@@ -335,4 +335,4 @@ def _part(limit: Limit, rule: OnStoreError) -> Any:
         return Quota(math.ceil(limit.limit * part), limit.period, math.ceil(limit.offset * part))
     if isinstance(limit, Window):
         return replace(limit, limit=math.ceil(limit.limit * part))
-    return Bucket(limit.rate * part, math.ceil(limit.burst * part))
+    return Bucket(limit.rate * part, math.ceil(limit.burst * part), limit.patience_s)
