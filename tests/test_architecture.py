@@ -23,7 +23,7 @@ TASKS_ALLOWED = {
     "stores/redis_topology.py": "the seeds of a cluster are asked at once, when a connection is made",
     "testing/": "an app under test runs beside the test that feeds it",
     "waiting.py": "one call that many requests wait for belongs to none of them",
-    "policies/limit_by_cost.py": "a request is settled when it is over, and nobody waits for a remote store",
+    "policies/unawaited.py": "what is given back or settled when a request is over: nobody waits for it",
     "upstream/connection.py": "a request body that is streamed goes out while the response is awaited",
 }
 """File or folder under src/gatewaykit -> why it may start a task. There is no task per request beyond these."""

@@ -24,6 +24,7 @@ from gatewaykit.gateway.middleware import AddressFilterMiddleware as AddressFilt
 from gatewaykit.gateway.middleware import ApiKeyMiddleware as ApiKeyMiddleware
 from gatewaykit.gateway.middleware import AuthenticateMiddleware as AuthenticateMiddleware
 from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
+from gatewaykit.gateway.middleware import ConcurrencyMiddleware as ConcurrencyMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
 from gatewaykit.gateway.middleware import ForwardAuthMiddleware as ForwardAuthMiddleware
 from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
@@ -51,6 +52,7 @@ from gatewaykit.policies.address_filter import address_filter as address_filter
 from gatewaykit.policies.api_key import api_key as api_key
 from gatewaykit.policies.authenticate import authenticate as authenticate
 from gatewaykit.policies.cognito import cognito as cognito
+from gatewaykit.policies.concurrency import concurrency as concurrency
 from gatewaykit.policies.cors import cors as cors
 from gatewaykit.policies.credentials import credentials_env as credentials_env
 from gatewaykit.policies.credentials import credentials_lookup as credentials_lookup

@@ -10,6 +10,7 @@ from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.context import ApiFacts
 from gatewaykit.core.idempotency import Begun
 from gatewaykit.core.limits import Decided
+from gatewaykit.core.permits import Entered
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.core.window import Window
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer", "Begun", "Behind", "BodySource", "BodyWrapper", "Bucket", "CacheSpace", "CacheStore", "CacheUse",
-    "ChargeVerb", "CredentialsProvider", "Decided", "Endpoint", "Entry", "Hook", "IdempotencyStore", "KeyStore",
-    "LimitsVerb", "Outcome", "Policy", "Quota", "Runtime", "Taken", "ThrottleStore", "Transport", "UpstreamRequest",
-    "UpstreamResponse", "UsageStore", "Window",
+    "ChargeVerb", "CredentialsProvider", "Decided", "Endpoint", "Entered", "Entry", "Hook", "IdempotencyStore",
+    "KeyStore", "LimitsVerb", "Outcome", "PermitStore", "Permits", "Policy", "Quota", "Runtime", "Taken",
+    "ThrottleStore", "Transport", "UpstreamRequest", "UpstreamResponse", "UsageStore", "Window",
 ]  # fmt: skip
 
 Answer: TypeAlias = "Request | Response | Refusal"
@@ -162,6 +163,23 @@ class ThrottleStore(Protocol):
         """The same limits with verbs that look and take nothing: what would have been answered."""
 
     async def aclose(self) -> None: ...
+
+
+class Permits(Protocol):
+    """Requests in flight under one limit. Each verb is one atomic step. `holder` is 16 random bytes of one request."""
+
+    def enter(self, key: str, holder: bytes) -> Entered | Awaitable[Entered]:
+        """A request begins, if it may."""
+
+    def leave(self, key: str, holder: bytes) -> Awaitable[None] | None:
+        """A request that had a permit is over."""
+
+
+class PermitStore(Protocol):
+    """A store of limits that also counts requests in flight. A store need not be one."""
+
+    def permits(self, name: str, most: int, hold_s: float) -> Permits:
+        """The permits of a limit. In a store that others share, each ends by itself after `hold_s` seconds."""
 
 
 class UsageStore(Protocol):

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["SingleFlight", "TimeUp", "in_thread", "within"]
+    from gatewaykit.clock import Clock
+
+__all__ = ["SingleFlight", "TimeUp", "in_thread", "pause", "within"]
 
 T = TypeVar("T")
 
@@ -33,6 +35,12 @@ async def within(timeout_s: float | None, waiting: Awaitable[T]) -> T:
         if scope.expired():
             raise TimeUp(f"no answer in {timeout_s:g} s") from error
         raise
+
+
+async def pause(clock: Clock, seconds: float) -> None:
+    """Wait for so many seconds of a clock; not at all where no event loop runs, as in a test of a policy."""
+    if _loop() is not None:
+        await clock.sleep(seconds)
 
 
 async def in_thread(call: Callable[[], T]) -> T:

@@ -27,7 +27,7 @@ class Twice(Policy):
         self.times = times
         self.refusals: list[Refusal | None] = []
 
-    def around(self, behind: Behind) -> Hook:  # type: ignore[override]  # a method is a hook as good as a closure
+    def around(self, behind: Behind) -> Hook:
         def hook(request: Request) -> Awaitable[Response] | Request:
             return self.all(behind, request) if self.times else request
 

@@ -122,6 +122,7 @@ class Reason(Enum):
     AUTHORIZER_MISCONFIGURED = ("the authorizer gave no usable answer", _T.AUTHORIZER_CONFIGURATION_ERROR)
 
     THROTTLED = ("over the rate", _T.THROTTLED)
+    CONCURRENCY_EXCEEDED = ("too many requests are under way", _T.THROTTLED)
     LIMIT_KEY_MISSING = ("a limit found no key to count the request under", _T.THROTTLED)
     QUOTA_EXCEEDED = ("over the quota", _T.QUOTA_EXCEEDED)
 

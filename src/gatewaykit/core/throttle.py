@@ -27,10 +27,14 @@ TOLERANCE: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A token bucket: `rate` tokens a second flow in, `burst` is the most it holds."""
+    """A token bucket: `rate` tokens a second flow in, `burst` is the most it holds.
+
+    A request that may wait for `patience_s` seconds takes a token in advance, where that is soon enough.
+    """
 
     rate: float
     burst: int
+    patience_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < inf:
@@ -42,8 +46,8 @@ class Bucket:
 class Taken(NamedTuple):
     """A limit's answer: allowed or not, whole tokens left, seconds until one is there again, seconds until all are.
 
-    `retry_after_s` is 0 where the request was allowed. `reset_s` is counted in whole tokens, so it is an upper bound.
-    Both are infinite where the tokens never come back.
+    `retry_after_s` is 0 where the request was allowed, or how long it has to wait for its token. `reset_s` is counted
+    in whole tokens, so it is an upper bound. Both are infinite where the tokens never come back.
     """
 
     allowed: bool
@@ -66,7 +70,10 @@ def take(full_at_s: float, now_s: float, bucket: Bucket, cost: int = 1) -> tuple
     owed_s = max(full_at_s - now_s, 0.0)
     left = bucket.burst - cost - owed_s / interval
     if left < -TOLERANCE:
-        return full_at_s, refused(-left * interval if cost <= bucket.burst else inf, bucket)
+        wait_s = -left * interval
+        if cost > bucket.burst or wait_s > bucket.patience_s:
+            return full_at_s, refused(wait_s if cost <= bucket.burst else inf, bucket)
+        return full_at_s + cost * interval, Taken(True, 0, wait_s, _coming(wait_s + bucket.burst * interval))
     after_s = max(full_at_s, now_s) + cost * interval if cost else full_at_s
     return after_s, allowed(floor(left + TOLERANCE), bucket)
 

@@ -22,7 +22,7 @@ from gatewaykit.deploy.idempotency_settings import IdempotencySettings
 from gatewaykit.deploy.jwt_settings import CognitoSettings, JwtSettings
 from gatewaykit.deploy.key_stores import key_store_beside
 from gatewaykit.deploy.lambda_authorizer_settings import LambdaAuthorizerSettings
-from gatewaykit.deploy.limit_settings import QuotaSettings, ThrottleSettings
+from gatewaykit.deploy.limit_settings import ConcurrencySettings, QuotaSettings, ThrottleSettings
 from gatewaykit.deploy.mtls_settings import MtlsSettings
 from gatewaykit.deploy.resource_policy_settings import ResourcePolicySettings, VpcEndpointSettings
 from gatewaykit.deploy.rules import Rule
@@ -117,6 +117,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "api_key": ApiKeySettings,
     "authenticate": AuthenticateSettings,
     "cognito": CognitoSettings,
+    "concurrency": ConcurrencySettings,
     "cors": CorsSettings,
     "iam": IamSettings,
     "idempotency": IdempotencySettings,

@@ -1,4 +1,4 @@
-"""`throttle` and `quota` as settings: in `gateway.yaml`, and under `x-gatewaykit` in a definition."""
+"""`throttle`, `quota` and `concurrency` as settings: in `gateway.yaml`, and under `x-gatewaykit` in a definition."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal
 
 from gatewaykit.deploy.costing import CostOf
 from gatewaykit.deploy.counting import CountedBy
-from gatewaykit.deploy.settings import Rate, setting
+from gatewaykit.deploy.settings import Duration, Rate, setting
 
-__all__ = ["QuotaSettings", "ThrottleSettings"]
+__all__ = ["ConcurrencySettings", "QuotaSettings", "ThrottleSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class ThrottleSettings:
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
     cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
+    max_wait: Duration = setting("How long a request may wait for its token instead of being refused", 0)
+    max_waiting: int = setting("How many requests of a process may wait", 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +38,12 @@ class QuotaSettings:
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
     cost: CostOf = setting("What a request counts for: a number, or where the request or the response says it", 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencySettings:
+    limit: int = setting("How many requests of a key may be under way at once")
+    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    name: str = setting("A name that tells this limit from others", "")
+    without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
+    max_duration: Duration = setting("After how long a request counts no more, in a store that processes share", "15m")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "AddressFilterMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware",
-    "CognitoMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware",
+    "CognitoMiddleware", "ConcurrencyMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware",
     "IdempotencyMiddleware", "IntrospectionMiddleware",
     "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
     "PreauthThrottleMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware", "SamlBearerMiddleware",
@@ -186,6 +186,12 @@ class CognitoMiddleware(_OnePolicy):
     """`cognito(...)` as a middleware."""
 
     policy = "cognito"
+
+
+class ConcurrencyMiddleware(_OnePolicy):
+    """`concurrency(...)` as a middleware."""
+
+    policy = "concurrency"
 
 
 class CorsMiddleware(_OnePolicy):

@@ -8,7 +8,6 @@ A store that answers later is told in a task of its own: nobody waits for it. `a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, cast
 
@@ -19,11 +18,10 @@ from gatewaykit.errors import StoreError
 from gatewaykit.policies.bound import Bound
 from gatewaykit.policies.cost import RequestCost, SettledCost
 from gatewaykit.policies.limit import WITHOUT_KEY, Answers, Limit
+from gatewaykit.policies.unawaited import Unawaited
 from gatewaykit.ports import Decided
 
 if TYPE_CHECKING:
-    import asyncio
-
     from gatewaykit.core.limits import Limit as CoreLimit
     from gatewaykit.core.metering import Reader
     from gatewaykit.policies.cost import Cost
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["limiting_by_cost"]
 
-_LOG: Final = logging.getLogger("gatewaykit")
 _ENCODINGS: Final = (b"accept-encoding",)
 
 
@@ -79,7 +76,7 @@ class _Settling(_Costing):
         super().__init__(limit, counted, cost.reserve, runtime)
         self._charge: ChargeVerb = runtime.throttles.charge(limit.name, (counted,))
         self._settled = cost
-        self._settling: set[asyncio.Task[None]] = set()
+        self._unawaited = Unawaited(f"{limit.name}: a request could not be settled and costs what was reserved")
         self.on_end = None if runtime.look_only else self._ended
         if cost.path is None:
             self.on_head = self._headed
@@ -87,8 +84,7 @@ class _Settling(_Costing):
             self.rewrites, self.wrap_body = True, self._watched
 
     async def aclose(self) -> None:
-        for task in [*self._settling]:
-            await task
+        await self._unawaited.aclose()
 
     def _judge(self, request: Request, decided: Decided, key: str, cost: int) -> Answer:
         answer = super()._judge(request, decided, key, cost)
@@ -127,28 +123,9 @@ class _Settling(_Costing):
         if amount is None or amount == self._settled.reserve:
             return
         try:
-            settling = self._charge((bill.key,), amount - self._settled.reserve)
+            self._unawaited.add(self._charge((bill.key,), amount - self._settled.reserve))
         except StoreError as error:
-            self._failed(error)
-            return
-        if settling is not None:
-            self._wait_for(settling)
-
-    def _wait_for(self, settling: Awaitable[None]) -> None:
-        import asyncio
-
-        async def settle() -> None:
-            try:
-                await settling
-            except StoreError as error:
-                self._failed(error)
-
-        task = asyncio.ensure_future(settle())
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-
-    def _failed(self, error: StoreError) -> None:
-        _LOG.warning("%s: a request could not be settled and costs what was reserved: %s", self._limit.name, error)
+            self._unawaited.failed(error)
 
     def _bill(self, request: Request) -> _Bill | None:
         return None if request.kept is None else cast("_Bill | None", request.kept.get(self))

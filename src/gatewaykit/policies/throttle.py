@@ -7,7 +7,7 @@ windows are those of `core.window`; API Gateway has none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from gatewaykit.core.throttle import Bucket
@@ -17,8 +17,9 @@ from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.cost import cost_problems
 from gatewaykit.policies.limit import limiting, named, new_name, option_problems
 from gatewaykit.policies.limit_by_cost import limiting_by_cost
+from gatewaykit.policies.shaping import shaping
 from gatewaykit.ports import Policy
-from gatewaykit.units import parse_count
+from gatewaykit.units import parse_count, parse_duration
 
 if TYPE_CHECKING:
     from gatewaykit.policies.by import KeyFunction
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Throttle", "throttle"]
 
 _WINDOWS: Final = {"fixed_window": "fixed", "moving_window": "moving", "sliding_window": "sliding"}
+_MAX_WAITING: Final = 1000
+_LONGEST_WAIT_S: Final = 60
 _ALGORITHMS: Final = ("token_bucket", *_WINDOWS)
 
 
@@ -43,6 +46,7 @@ class Throttle(Policy):
     headers: bool = False
     without_key: str = "refuse"
     cost: Cost = 1
+    max_waiting: int = _MAX_WAITING
 
     def bind(self, runtime: Runtime) -> Policy:
         limit = self.limit
@@ -50,6 +54,8 @@ class Throttle(Policy):
         if self.cost != 1:
             return limiting_by_cost(limited, limit, self.cost, runtime)
         never_waits = getattr(runtime.throttles, "never_waits", False)
+        if isinstance(limit, Bucket) and limit.patience_s:
+            return shaping(limited, limit, self.max_waiting, runtime)
         if isinstance(limit, Window):
             return limiting(limited, runtime.throttles.window(self.name, limit), never_waits=never_waits)
         return limiting(limited, runtime.throttles.bucket(self.name, limit), never_waits=never_waits)
@@ -65,6 +71,8 @@ def throttle(
     headers: bool = False,
     without_key: Literal["refuse", "share"] = "refuse",
     cost: Cost = 1,
+    max_wait: str | float = 0,
+    max_waiting: int = _MAX_WAITING,
 ) -> Throttle:
     """Allow each key `rate` requests a second (a number, or text such as `"5/minute"`), and `burst` at once.
 
@@ -79,6 +87,9 @@ def throttle(
 
     `cost` is what a request counts for: a number, a function from a request to one, or what `gatewaykit.cost` makes: a
     cost that a header of the request, or the response, says.
+
+    With `max_wait`, a request that finds the bucket empty waits for its token, in the order of coming, instead of being
+    refused: for so long at most, and `max_waiting` of this process at most.
 
     A refusal is a 429 with Retry-After and the RateLimit fields (the web profile; API Gateway sends none);
     `headers=True` puts the RateLimit fields on other responses too. `name` tells limits apart in those fields and in
@@ -113,11 +124,34 @@ def throttle(
         wrong = list(_window_problems(algorithm, count, period_s, burst))
         problems += wrong
         limit = None if wrong else Window(int(count), period_s, _WINDOWS[algorithm])
+    problems += _waiting_problems(algorithm, cost, max_wait, max_waiting)
     if problems or key is None or limit is None:
         raise ConfigError(problems)
     return Throttle(
-        limit=limit, key=key, name=name or new_name("throttle"), headers=headers, without_key=without_key, cost=cost
+        limit=_patient(limit, max_wait), max_waiting=max_waiting, key=key,
+        name=name or new_name("throttle"), headers=headers, without_key=without_key, cost=cost
     )  # fmt: skip
+
+
+def _patient(limit: Bucket | Window, max_wait: str | float) -> Bucket | Window:
+    return replace(limit, patience_s=parse_duration(max_wait)) if isinstance(limit, Bucket) else limit
+
+
+def _waiting_problems(algorithm: object, cost: object, max_wait: object, max_waiting: object) -> Iterator[Problem]:
+    seconds = 0.0
+    try:
+        seconds = parse_duration(max_wait)  # type: ignore[arg-type]  # it raises for what is none
+        if seconds > _LONGEST_WAIT_S:
+            what = f"{max_wait!r} is longer than {_LONGEST_WAIT_S} s: no client waits for that"
+            yield Problem(where="throttle.max_wait", what=what)
+    except ValueError as error:
+        yield Problem(where="throttle.max_wait", what=str(error))
+    if seconds and algorithm != "token_bucket":
+        yield Problem(where="throttle.max_wait", what="only a token bucket says when its next token is there")
+    if seconds and cost != 1:
+        yield Problem(where="throttle.max_wait", what="a request with a cost of its own does not wait")
+    if isinstance(max_waiting, bool) or not isinstance(max_waiting, int) or max_waiting < 1:
+        yield Problem(where="throttle.max_waiting", what=f"{max_waiting!r:.60} is not a number of requests, 1 or more")
 
 
 _NO_BURST: Final = Problem(

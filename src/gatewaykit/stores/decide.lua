@@ -4,7 +4,7 @@
 -- KEYS: for each limit its key, and after it, for a quota with an offset, the key of the window it began in.
 -- ARGV: "1" to take, "0" to look, "2" to charge: to take what may not be there, or give back; the time in whole
 --       microseconds, or "" for the server's; how many tokens; then for each limit
---       "BUCKET", microseconds between two tokens, burst    or    "DAY" | "WEEK" | "MONTH", limit, offset    or
+--       "BUCKET", microseconds between two tokens, burst (or burst and patience: the microseconds that one waits) or    "DAY" | "WEEK" | "MONTH", limit, offset    or
 --       "fixed" | "moving" | "sliding", limit, microseconds of the window.
 -- Gives for each limit two integers: what is left after this request (0 or more), or, where it is refused, less than 0:
 -- the microseconds to wait for a bucket or a window (NEVER: for ever), -1 for a quota; and the microseconds until a
@@ -55,7 +55,7 @@ end
 
 local writes, answers, all = {}, {}, true
 
-local function bucket(key, interval, burst)
+local function bucket(key, interval, burst, patience)
   local owed, at = 0, now
   local kept = redis.call('GET', key)
   if kept then
@@ -63,16 +63,17 @@ local function bucket(key, interval, burst)
     owed = max(0, owed - max(0, now - at))
   end
   local left = burst - cost - owed / interval
-  if left < -TOLERANCE and not forced then
+  local wait = left < -TOLERANCE and -left * interval or 0
+  if wait > patience and not forced or cost > burst and not forced then
     if now < at and taking then -- the clock was set back: that gives nothing, and nobody waits until it is there again
       redis.call('SET', key, format('%.0f %.17g', now, owed), 'PX', min(ceil(owed / 1000) + spare, 315360000000))
     end
     if cost > burst then return NEVER, 0 end
-    return min(-1, -ceil(-left * interval)), 0
+    return min(-1, -ceil(wait)), 0
   end
   owed = max(0, owed + cost * interval)
   writes[#writes + 1] = { key, format('%.0f %.17g', now, owed), min(ceil(owed / 1000) + spare, 315360000000) }
-  return floor(left + TOLERANCE), 0
+  return max(0, floor(left + TOLERANCE)), ceil(wait)
 end
 
 local function quota(key, first_key, period, limit, offset)
@@ -201,7 +202,9 @@ for number = 4, #ARGV, 3 do
   local kind, a, b = ARGV[number], tonumber(ARGV[number + 1]), tonumber(ARGV[number + 2])
   local left, reset
   if kind == 'BUCKET' then
-    left, reset = bucket(KEYS[at], a, b)
+    local patience = 0
+    if not b then b, patience = two(ARGV[number + 2]) end
+    left, reset = bucket(KEYS[at], a, b, patience)
   elseif windows[kind] then
     left, reset = windows[kind](KEYS[at], a, b)
   else

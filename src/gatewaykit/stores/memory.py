@@ -25,6 +25,7 @@ from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import FULL, NEVER_S, TOLERANCE, Bucket, Taken, allowed, interval_s, refused
 from gatewaykit.core.window import Window
 from gatewaykit.stores.memory_limits import limits_verb
+from gatewaykit.stores.memory_permits import MemoryPermits
 from gatewaykit.stores.memory_quota import OVERFLOW, QuotaCounts, QuotaKeys
 from gatewaykit.stores.memory_window import WindowKeys, window_keys
 
@@ -39,7 +40,17 @@ _LEAST_ROTATION_S: Final = 1.0
 class MemoryThrottleStore:
     """Limits in this process's memory. The same name and settings always mean the same limits."""
 
-    __slots__ = ("_answers", "_buckets", "_clock", "_counts", "_look_only", "_max_keys", "_quotas", "_windows")
+    __slots__ = (
+        "_answers",
+        "_buckets",
+        "_clock",
+        "_counts",
+        "_look_only",
+        "_max_keys",
+        "_permits",
+        "_quotas",
+        "_windows",
+    )
 
     never_waits: Final = True
     """No verb gives an awaitable: a policy may rely on it."""
@@ -52,6 +63,7 @@ class MemoryThrottleStore:
         self._quotas: dict[tuple[str, Quota], QuotaKeys] = {}
         self._windows: dict[tuple[str, Window], WindowKeys] = {}
         self._counts: dict[tuple[str, str], QuotaCounts] = {}
+        self._permits: dict[str, dict[str, int]] = {}
         self._answers: dict[Bucket, tuple[Taken, ...]] = {}
 
     def bucket(self, name: str, bucket: Bucket) -> Callable[[str], Taken]:
@@ -97,6 +109,10 @@ class MemoryThrottleStore:
         self._quota_keys(name, quota).extend(key, remaining)
         return None
 
+    def permits(self, name: str, most: int, hold_s: float) -> MemoryPermits:
+        """The permits of a limit on requests in flight."""
+        return MemoryPermits(most, self._permits.setdefault(name, {}), look_only=self._look_only)
+
     def looking(self) -> MemoryThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = copy(self)
@@ -141,7 +157,7 @@ class MemoryThrottleStore:
         return QuotaCounts(period, self._max_keys, self._clock.wall)
 
     def _ready_answers(self, bucket: Bucket) -> tuple[Taken, ...] | None:
-        if not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:
+        if bucket.patience_s or not 0 < bucket.burst <= _READY_ANSWERS or interval_s(bucket) >= NEVER_S:
             return None
         if bucket not in self._answers:
             self._answers[bucket] = tuple(allowed(left, bucket) for left in range(bucket.burst + 1))
@@ -170,7 +186,7 @@ class BucketKeys:
         self.young: dict[str, float] = {}
         self.old: dict[str, float] = {}
         self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
-        self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket))
+        self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket) + bucket.patience_s)
         self._in_debt: set[str] = set()
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s

@@ -38,7 +38,9 @@ def limits_verb(
     plain = [table for table in tables if not isinstance(table, (CountedKeys, LoggedKeys))]
     rows = [(table, *_step(table.limit)) for table in plain]
     simple = not look_only and len(plain) == len(tables)
-    simple = simple and all(isinstance(table.limit, Quota) or table.limit.burst for table in plain)
+    simple = simple and all(
+        isinstance(table.limit, Quota) or (table.limit.burst and not table.limit.patience_s) for table in plain
+    )
     many = len(tables)
 
     def take(keys: Sequence[str | None], cost: int = 1) -> Decided:

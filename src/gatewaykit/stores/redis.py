@@ -32,6 +32,7 @@ from gatewaykit.core.usage import PLAN
 from gatewaykit.core.window import Window, length_us
 from gatewaykit.errors import StoreError
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
+from gatewaykit.stores.redis_permits import RedisPermits
 from gatewaykit.stores.redis_usage import RedisUsage
 from gatewaykit.stores.resp import ReplyError, command
 
@@ -142,6 +143,12 @@ class RedisThrottleStore:
         """Leave a key so many requests in the window that is running."""
         await self._usage(name, quota).extend(key, remaining)
 
+    def permits(self, name: str, most: int, hold_s: float) -> RedisPermits:
+        """The permits of a limit on requests in flight."""
+        return RedisPermits(
+            self._connections, self._prefix, name, most, hold_s, look_only=self._taking == _LOOK
+        )  # fmt: skip
+
     def looking(self) -> RedisThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = object.__new__(RedisThrottleStore)
@@ -227,7 +234,10 @@ class _Kept:
         else:
             interval = repr(interval_s(limit) * 1e6).encode()
             self.head = b"%bbucket:%b:%d:%d:%b:" % (prefix, interval, limit.burst, len(text), text)
-            self.settings = (b"BUCKET", interval, b"%d" % min(limit.burst, _LARGEST))
+            burst = b"%d" % min(limit.burst, _LARGEST)
+            if limit.patience_s:
+                burst = b"%b %d" % (burst, round(limit.patience_s * 1e6))
+            self.settings = (b"BUCKET", interval, burst)
             self.more = ()
             self.taken = _bucket_taken(limit)
 
@@ -323,8 +333,10 @@ def _bucket_taken(bucket: Bucket) -> Callable[[int, int], Taken]:
     def full_of(left: int) -> Taken:
         return allowed(left, bucket)
 
-    def taken(left: int, _: int) -> Taken:
-        return full_of(left) if left >= 0 else refused(-left / 1e6 if left > -_LARGEST else inf, bucket)
+    def taken(left: int, wait: int) -> Taken:
+        if left < 0:
+            return refused(-left / 1e6 if left > -_LARGEST else inf, bucket)
+        return full_of(left)._replace(retry_after_s=wait / 1e6) if wait else full_of(left)
 
     return taken
 

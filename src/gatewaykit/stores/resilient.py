@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.limits import Decided, Limit, decided, names_of
+from gatewaykit.core.permits import Entered
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket, Taken, allowed
 from gatewaykit.core.window import Window
@@ -28,7 +29,7 @@ from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.waiting import SingleFlight
 
 if TYPE_CHECKING:
-    from gatewaykit.ports import ChargeVerb, LimitsVerb
+    from gatewaykit.ports import ChargeVerb, LimitsVerb, Permits
 
 __all__ = ["OnStoreError", "RemoteThrottleStore", "ResilientThrottleStore"]
 
@@ -53,6 +54,13 @@ class OnStoreError:
             raise ValueError(f"the fraction of local is over 0 and at most 1, not {self.fraction!r}")
 
 
+class RemotePermits(Protocol):
+    """Permits that are given later."""
+
+    def enter(self, key: str, holder: bytes) -> Awaitable[Entered]: ...
+    def leave(self, key: str, holder: bytes) -> Awaitable[None]: ...
+
+
 class RemoteThrottleStore(Protocol):
     """A ThrottleStore that answers later, and can be asked whether it is there."""
 
@@ -67,6 +75,7 @@ class RemoteThrottleStore(Protocol):
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
     ) -> Awaitable[dict[str, list[tuple[int, int]]]]: ...
     def extend(self, name: str, quota: Quota, key: str, remaining: int) -> Awaitable[None]: ...
+    def permits(self, name: str, most: int, hold_s: float) -> RemotePermits: ...
     def looking(self) -> RemoteThrottleStore: ...
     async def ping(self) -> None: ...
     async def aclose(self) -> None: ...
@@ -163,6 +172,10 @@ class ResilientThrottleStore:
         """Leave a key so many requests in the window that is running. Nothing stands in for the store."""
         return self._store.extend(name, quota, key, remaining)
 
+    def permits(self, name: str, most: int, hold_s: float) -> Permits:
+        """The permits of a limit on requests in flight; without the store, what throttles do then."""
+        return _ResilientPermits(self, name, most, hold_s)
+
     def looking(self) -> ResilientThrottleStore:
         """The same limits, with verbs that look and take nothing."""
         store = object.__new__(ResilientThrottleStore)
@@ -218,6 +231,39 @@ class ResilientThrottleStore:
             return without(*asked)
 
         return decide
+
+
+class _ResilientPermits:
+    """Permits of the store. One that was given here, without it, is given back here."""
+
+    def __init__(self, store: ResilientThrottleStore, name: str, most: int, hold_s: float) -> None:
+        rule = store._throttles
+        self._remote = store._store.permits(name, most, hold_s)
+        self._local = store._local.permits(name, math.ceil(most * rule.fraction), hold_s)
+        self._given_here: set[bytes] = set()
+        self._enter = store._guarded(lambda asked: self._remote.enter(*asked), self._without, rule.answer)
+        self._rule, self._breaker = rule, store._breaker
+
+    def enter(self, key: str, holder: bytes) -> Entered | Awaitable[Entered]:
+        return self._enter((key, holder))
+
+    def leave(self, key: str, holder: bytes) -> Awaitable[None] | None:
+        if holder in self._given_here:
+            self._given_here.discard(holder)
+            self._local.leave(key, holder)
+            return None
+        return None if self._breaker.is_open else self._remote.leave(key, holder)
+
+    def _without(self, asked: tuple[str, bytes]) -> Entered:
+        key, holder = asked
+        if self._rule.answer == "deny":
+            raise StoreError(_WITHOUT)
+        if self._rule.answer == "allow":
+            return Entered(True, 1)
+        entered = self._local.enter(key, holder)
+        if entered.allowed:
+            self._given_here.add(holder)
+        return entered
 
 
 class _Breaker:
@@ -289,4 +335,4 @@ def _part(limit: Limit, rule: OnStoreError) -> Any:
         return Quota(math.ceil(limit.limit * part), limit.period, math.ceil(limit.offset * part))
     if isinstance(limit, Window):
         return replace(limit, limit=math.ceil(limit.limit * part))
-    return Bucket(limit.rate * part, math.ceil(limit.burst * part))
+    return Bucket(limit.rate * part, math.ceil(limit.burst * part), limit.patience_s)

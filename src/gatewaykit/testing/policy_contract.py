@@ -332,6 +332,15 @@ class _BrokenStore:
     def charge(self, name: str | Sequence[str], limits: Sequence[Limit]) -> Any:
         return self._fail
 
+    def permits(self, name: str, most: int, hold_s: float) -> _BrokenStore:
+        return self
+
+    def enter(self, key: str, holder: bytes) -> Any:
+        return self._fail()
+
+    def leave(self, key: str, holder: bytes) -> Any:
+        return self._fail()
+
     def looking(self) -> _BrokenStore:
         return self
 
