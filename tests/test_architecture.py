@@ -23,6 +23,7 @@ TASKS_ALLOWED = {
     "stores/redis_topology.py": "the seeds of a cluster are asked at once, when a connection is made",
     "testing/": "an app under test runs beside the test that feeds it",
     "waiting.py": "one call that many requests wait for belongs to none of them",
+    "policies/flight.py": "one call that many requests wait for belongs to none of them",
     "policies/unawaited.py": "what is given back or settled when a request is over: nobody waits for it",
     "upstream/connection.py": "a request body that is streamed goes out while the response is awaited",
 }
