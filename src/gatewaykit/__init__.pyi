@@ -26,6 +26,7 @@ from gatewaykit.gateway.middleware import AuthenticateMiddleware as Authenticate
 from gatewaykit.gateway.middleware import CognitoMiddleware as CognitoMiddleware
 from gatewaykit.gateway.middleware import ConcurrencyMiddleware as ConcurrencyMiddleware
 from gatewaykit.gateway.middleware import CorsMiddleware as CorsMiddleware
+from gatewaykit.gateway.middleware import EdgeCacheMiddleware as EdgeCacheMiddleware
 from gatewaykit.gateway.middleware import ForwardAuthMiddleware as ForwardAuthMiddleware
 from gatewaykit.gateway.middleware import IamMiddleware as IamMiddleware
 from gatewaykit.gateway.middleware import IdempotencyMiddleware as IdempotencyMiddleware
@@ -57,6 +58,7 @@ from gatewaykit.policies.cors import cors as cors
 from gatewaykit.policies.credentials import credentials_env as credentials_env
 from gatewaykit.policies.credentials import credentials_lookup as credentials_lookup
 from gatewaykit.policies.credentials_file import credentials_file as credentials_file
+from gatewaykit.policies.edge_cache import edge_cache as edge_cache
 from gatewaykit.policies.forward_auth import forward_auth as forward_auth
 from gatewaykit.policies.iam import iam as iam
 from gatewaykit.policies.idempotency import idempotency as idempotency

@@ -54,7 +54,8 @@ def flights(clock: VirtualClock | None = None, **options: Any) -> Flights:
     return Flights(clock or VirtualClock(), **{"limit_bytes": 100, "max_waiting": 5000, "wait_s": 5.0, **options})
 
 
-async def read(response: Response) -> bytes:
+async def read(response: Response | None) -> bytes:
+    assert response is not None
     if isinstance(response.body, bytes):
         return response.body
     try:
@@ -206,6 +207,17 @@ async def test_a_body_that_breaks_off_breaks_all_readers_and_is_not_kept() -> No
     results = await asyncio.gather(*[read(await task) for task in tasks], return_exceptions=True)
 
     assert ([type(result) for result in results], kept.bodies, origin.closed) == ([ConnectionError] * 3, [], 1)
+
+
+async def test_whom_it_does_not_fit_gets_none() -> None:
+    origin, made = Origin(), flights()
+    origin.go.set()
+    plan = Plan(shared=True, fits=lambda asker: bool(asker == "english"))
+    askers = ("english", "english", "german")
+
+    found = await asyncio.gather(*(made.fetch("key", origin, lambda response: plan, asker=each) for each in askers))
+
+    assert [response and response.body for response in found] == [b"hello", b"hello", None]
 
 
 # ------------------------------------------------------------------------------------------------- not for all

@@ -16,6 +16,7 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
+from gatewaykit.deploy.cache_settings import EdgeCacheSettings
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.idempotency_settings import IdempotencySettings
@@ -121,6 +122,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "cors": CorsSettings,
     "iam": IamSettings,
     "idempotency": IdempotencySettings,
+    "edge_cache": EdgeCacheSettings,
     "forward_auth": ForwardAuthSettings,
     "introspection": IntrospectionSettings,
     "jwt": JwtSettings,
@@ -140,6 +142,7 @@ _SETTINGS: Final[dict[str, type]] = {
 _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "access_log": ("sink",),
     "authenticate": ("authorizer",),
+    "edge_cache": ("kept_in",),
     "iam": ("credentials",),
     "idempotency": ("kept_in",),
     "jwt": ("jwks_file",),

@@ -67,6 +67,7 @@ REST_ORDER: Final = (
     "",  # every policy that is none of these, in its listed order
     "validate",  # parameters, then body
     "transform",  # what was checked is what the client sent, which is what the document describes
+    "cache",  # a hit has passed all that is before it
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.body import MAX_BODY_BYTES
+from gatewaykit.deploy.cache_stores import opening_cache
 from gatewaykit.deploy.idempotency_stores import opening_idempotency
 from gatewaykit.deploy.throttle_stores import FORMS, throttle_store, throttle_store_problems
 from gatewaykit.errors import ConfigError, Problem
@@ -79,6 +80,7 @@ def make_runtime(
         trusted_proxies=tuple(trusted_proxies),
         open_keys=_opening_keys(clock),
         open_idempotency=opening_idempotency(clock, limits),
+        open_cache=opening_cache(clock, limits),
     )
 
 

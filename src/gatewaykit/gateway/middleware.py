@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessLogMiddleware", "AddressFilterMiddleware", "ApiKeyMiddleware", "AuthenticateMiddleware",
-    "CognitoMiddleware", "ConcurrencyMiddleware", "CorsMiddleware", "ForwardAuthMiddleware", "IamMiddleware",
+    "CognitoMiddleware", "ConcurrencyMiddleware", "CorsMiddleware", "EdgeCacheMiddleware",
+    "ForwardAuthMiddleware", "IamMiddleware",
     "IdempotencyMiddleware", "IntrospectionMiddleware",
     "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
     "PreauthThrottleMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware", "SamlBearerMiddleware",
@@ -204,6 +205,12 @@ class IamMiddleware(_OnePolicy):
     """`iam(...)` as a middleware."""
 
     policy = "iam"
+
+
+class EdgeCacheMiddleware(_OnePolicy):
+    """`edge_cache(...)` as a middleware."""
+
+    policy = "edge_cache"
 
 
 class ForwardAuthMiddleware(_OnePolicy):

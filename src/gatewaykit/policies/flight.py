@@ -5,6 +5,7 @@ Rules
   response will be kept, and is given up if not.
 * The first request reads along. Those that come while the call is under way read along too, or wait for its end
   (`stream=False`), and get what it came to, a failure as well: none of them makes a call of its own because of it.
+* Where the plan says that a response does not fit who asks, as with Vary, that one gets None.
 * A response that is for one request only goes to the first; the others make calls of their own, and for `APART_S` the
   requests for it do not wait for each other.
 * At most `max_waiting` requests wait for a call, each for `wait_s` until it has a head. The rest call by themselves.
@@ -36,10 +37,16 @@ _MOST_APART: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a response. `done`, where it is kept, is given the whole body: within the limit, and unbroken."""
+    """What becomes of a response. `done`, where it is kept, is given the whole body: within the limit, and unbroken.
+
+    Where it turns out to be neither, `lost` is called. `fits` says of another asker whether the response is for that
+    one too.
+    """
 
     shared: bool
     done: Callable[[bytes], Awaitable[Any] | Any] | None = None
+    fits: Callable[[Any], bool] | None = None
+    lost: Callable[[], Awaitable[None]] | None = None
 
 
 APART: Final = Plan(shared=False)
@@ -61,9 +68,10 @@ class Flights:
         call: Callable[[], Awaitable[Response]],
         settle: Callable[[Response], Plan],
         *,
+        asker: Any = None,
         whole: bool = False,
-    ) -> Response:
-        """The response for a key: of the call that is under way, else of `call()`.
+    ) -> Response | None:
+        """The response for a key: of the call that is under way, else of `call()`. None: that does not fit `asker`.
 
         `settle` says once, when its head is there, what becomes of it. With `whole` the body is bytes, where it is not
         over the limit.
@@ -72,7 +80,7 @@ class Flights:
         place = loop, key
         flight = self._flights.get(place)
         if flight is not None:
-            return await self._follow(flight, call, whole=whole)
+            return await self._follow(flight, call, asker, whole=whole)
         if self._apart.get(key, self._clock.monotonic()):
             return await call()
         flight = self._flights[place] = _Flight(loop)
@@ -89,7 +97,13 @@ class Flights:
             return flight.response
         return await self._read(flight, reader, whole)
 
-    async def _follow(self, flight: _Flight, call: Callable[[], Awaitable[Response]], *, whole: bool) -> Response:
+    def is_under_way(self, key: Any) -> bool:
+        """Whether a call for this key has been made in this event loop, and has not come back."""
+        return (asyncio.get_running_loop(), key) in self._flights
+
+    async def _follow(
+        self, flight: _Flight, call: Callable[[], Awaitable[Response]], asker: Any, *, whole: bool
+    ) -> Response | None:
         if len(flight.readers) > self._most:
             return await call()
         reader = flight.join()
@@ -103,6 +117,9 @@ class Flights:
             raise
         if flight.apart:
             return await call()
+        if flight.fits is not None and not flight.fits(asker):
+            reader.leave()
+            return None
         return await self._read(flight, reader, whole or not self._stream)
 
     async def _read(self, flight: _Flight, reader: _Reader, whole: bool) -> Response:
@@ -131,6 +148,7 @@ class Flights:
         try:
             response = flight.response = await call()
             plan = settle(response)
+            flight.fits = plan.fits
             if not plan.shared:
                 self._apart.put(place[1], True, self._clock.monotonic() + APART_S)
                 flight.apart = True
@@ -152,7 +170,10 @@ class Flights:
         flight.head.set_result(None)
         try:
             await self._pump(flight, response, place, plan)
-            if plan.done is not None and flight.error is None and not flight.large:
+            if flight.error is not None or flight.large:
+                if plan.lost is not None:
+                    await plan.lost()
+            elif plan.done is not None:
                 kept = plan.done(flight.whole())
                 if isinstance(kept, Awaitable):
                     await kept
@@ -202,8 +223,8 @@ class _Flight:
     """One call, the body so far, and who reads it."""
 
     __slots__ = (
-        "apart", "base", "error", "first", "head", "joined", "large", "over", "parts", "readers", "response", "size",
-        "taken", "task", "told",
+        "apart", "base", "error", "first", "fits", "head", "joined", "large", "over", "parts", "readers", "response",
+        "size", "taken", "task", "told",
     )  # fmt: skip
 
     response: Response
@@ -219,6 +240,7 @@ class _Flight:
         self.apart = self.large = self.over = False
         self.error: Exception | None = None
         self.joined: bytes | None = None
+        self.fits: Callable[[Any], bool] | None = None
 
     def join(self) -> _Reader:
         reader = _Reader(self)
