@@ -109,6 +109,7 @@ def test_headers_and_cookies_that_count() -> None:
     headers = [(b"X-Tenant", b"acme"), (b"Cookie", b"lang=en; sid=1; =x"), (b"cookie", b"lang=de;ab")]
 
     assert key.declared(headers) == ((b"x-tenant", b"=acme"), (b"cookie lang", b"2:en2:de"), (b"cookie ab", b"0:"))
+    assert CacheKey(headers=(b"x-tenant",)).declared(headers) == ((b"x-tenant", b"=acme"),)
     assert CacheKey().declared(headers) == ()
     assert cookies_of(headers) == {"lang": [b"en", b"de"], "sid": [b"1"], "ab": [b""]}
 
