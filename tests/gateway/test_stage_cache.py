@@ -499,8 +499,8 @@ async def test_headers_that_steer_frameworks_pass_by() -> None:
 def test_who_only_asks_is_told() -> None:
     app = PolicyMiddleware(App(), policies=[stage_cache(key=["method.request.path.id"])])
 
-    assert app.decide("GET", "/").request.events == [("cache", "is looked up by method.request.path.id")]
-    assert app.decide("PUT", "/").request.events == [("cache", "passes by: PUT is not cached")]
+    assert app.decide("GET", "/").cache == "stage:stage, by method.request.path.id: not kept"
+    assert app.decide("PUT", "/").cache == "stage:stage: passes by: PUT is not cached"
 
 
 @pytest.mark.parametrize(

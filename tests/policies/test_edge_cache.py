@@ -482,8 +482,27 @@ async def test_what_is_asked_only_is_neither_fetched_nor_kept() -> None:
     passes = app.decide("POST", "/")
 
     assert (decision.allowed, origin.calls) == (True, 0)
-    assert decision.request.events == [("cache", "edge: is looked up")]
-    assert passes.request.events == [("cache", "edge: passes, method")]
+    assert decision.cache == "edge:edge: not kept"
+    assert passes.cache == "edge:edge: passes by: its method is neither GET nor HEAD"
+
+
+async def test_who_asks_is_told_what_is_kept() -> None:
+    origin, clock = (
+        Origin("max-age=60", ("vary", "accept-language"), ("cache-tag", "a"), ("etag", '"e"')),
+        VirtualClock(),
+    )
+    app = PolicyMiddleware(origin, policies=[edge_cache()], clock=clock)
+    await Client(app).get("/")
+    clock.advance("20s")
+
+    kept = app.decide("GET", "/")
+    other = app.decide("GET", "/", headers={"accept-language": "de", "cookie": "a=b"})
+    clock.advance("50s")
+
+    assert kept.cache == "edge:edge: kept: 200, 1 bytes, 20 s old, fresh for 40 s, tags a"
+    assert "not kept" in other.cache
+    assert "it came with Cookie" in other.cache
+    assert "stale for 10 s" in app.decide("GET", "/").cache
 
 
 @pytest.mark.parametrize(

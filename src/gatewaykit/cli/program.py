@@ -9,14 +9,28 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from gatewaykit import __version__
-from gatewaykit.cli import advise, check, completion, explain, init, invoke, keys, policy, render, routes, serve, usage
+from gatewaykit.cli import (
+    advise,
+    cache,
+    check,
+    completion,
+    explain,
+    init,
+    invoke,
+    keys,
+    policy,
+    render,
+    routes,
+    serve,
+    usage,
+)
 from gatewaykit.cli.output import Output, discard_stdout, ensure_streams
 from gatewaykit.cli.usage_error import UsageError
 from gatewaykit.errors import ConfigError
 
 __all__ = ["COMMANDS", "make_parser", "run"]
 
-COMMANDS = (init, serve, check, routes, invoke, explain, advise, usage, policy, render, keys, completion)
+COMMANDS = (init, serve, check, routes, invoke, explain, advise, usage, cache, policy, render, keys, completion)
 """In the order that the help lists them. Each has `add(commands)` and `run(arguments, output)`."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from gatewaykit.asgi.envelope_lane import Enveloped
 from gatewaykit.asgi.shell import Shell
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.usage_plan import UsagePlan
     from gatewaykit.errors import Problem
     from gatewaykit.pipeline.chain import Chain
-    from gatewaykit.policies.stage_cache import StageCache
+    from gatewaykit.ports import CacheSpace
 
 __all__ = ["Deployment", "Leaf", "Missing", "RouteSummary"]
 
@@ -48,7 +48,7 @@ class Leaf:
     `shell` is the app with its policies; `bare` is the app itself where nothing stands before it, or only its ids.
     """
 
-    __slots__ = ("_chain", "_rules", "app", "bare", "resource", "shell", "summary")
+    __slots__ = ("_chain", "_rules", "app", "bare", "caches", "resource", "shell", "summary")
 
     def __init__(
         self,
@@ -60,6 +60,10 @@ class Leaf:
         self.summary, self.resource, self.app = summary, summary.resource, app
         unconditional = [policy for target, policies in listed if target is None for policy in policies]
         self._chain = compile_chain(unconditional)
+        everyone = [*self._chain.policies, *(policy for _, policies in listed for policy in policies)]
+        self.caches: dict[str, CacheSpace] = {
+            policy.cache_name: policy.space for policy in everyone if isinstance(policy, Caches)
+        }
         ruled = any(target is not None for target, _ in listed)
         self._rules = RuleChains(listed, compile_chain) if ruled else None
         self.shell = None if app is None else Shell(app, self._chain, self._rules)
@@ -73,6 +77,14 @@ class Leaf:
 
     async def aclose(self) -> None:
         await self._chain.aclose()
+
+
+@runtime_checkable
+class Caches(Protocol):
+    """A bound policy that keeps responses."""
+
+    cache_name: str
+    space: CacheSpace
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +104,6 @@ class Deployment:
     context: Callable[[Request], Mapping[str, Any]] | None = None
     usage_plans: tuple[UsagePlan, ...] = ()
     cautions: tuple[Problem, ...] = ()  # what is allowed, and can surprise
-    caches: tuple[StageCache, ...] = ()
 
     def route(self, request: Request) -> Leaf:
         """The leaf of a request, with what routing knows written into it."""
@@ -114,6 +125,12 @@ class Deployment:
         if parameters is not None:
             request.path_parameters = parameters
         return leaf
+
+    @property
+    def caches(self) -> dict[str, CacheSpace]:
+        """What its caches keep, by their names."""
+        leaves = (*self.router.leaves(), self.miss)
+        return {name: space for leaf in leaves for name, space in leaf.caches.items()}
 
     async def aclose(self) -> None:
         for leaf in {id(leaf): leaf for leaf in (*self.router.leaves(), self.miss)}.values():

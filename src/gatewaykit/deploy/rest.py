@@ -39,7 +39,6 @@ from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
 from gatewaykit.policies.recorded import Recorded
-from gatewaykit.policies.stage_cache import StageCache
 from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
 if TYPE_CHECKING:
@@ -141,7 +140,6 @@ class _Compiler:
         self._key_policy: Policy | None = None
         self._preauth = None if options.preauth is None else bind_policy(options.preauth, runtime)
         self._bound: dict[int, Policy] = {}
-        self._caches: list[StageCache] = []
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given if isinstance(given, Mapping) else {}
@@ -193,7 +191,6 @@ class _Compiler:
             context=partial(context_of, facts=self._deps.facts),
             usage_plans=self._hierarchy.plans,
             cautions=tuple(self._caching.cautions),
-            caches=tuple(self._caches),
         )
 
     def _collect(self, make: Callable[[], T]) -> T | None:
@@ -306,10 +303,7 @@ class _Compiler:
     def _cache(self, method: Method) -> Policy | None:
         who = self._authorizers.shown(method) or ("an API key" if method.api_key_required else "")
         cache = self._caching.policy(method, identified_by=who)
-        if cache is None:
-            return None
-        self._caches.append(cache)
-        return bind_policy(cache, self._runtime)
+        return None if cache is None else bind_policy(cache, self._runtime)
 
     def _once_bound(self, policy: Policy) -> Policy:
         """An authorizer is bound once, however many methods it guards: they share what it remembers."""

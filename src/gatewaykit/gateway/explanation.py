@@ -51,7 +51,10 @@ class Explanation:
         else:
             lines.append("allowed: the request reaches the integration")
         lines.append(f"  route      {where}")
-        facts = (("credential", self.decision.credential), ("decided by", self.decision.authorization))
+        facts = (
+            ("credential", self.decision.credential), ("decided by", self.decision.authorization),
+            ("cache", self.decision.cache),
+        )  # fmt: skip
         lines += [f"  {name:<10} {text}" for name, text in facts if text]
         for step in self.steps:
             first, *more = step.detail.split("; ") if step.verdict == "passed" else [step.detail]
@@ -69,6 +72,7 @@ class Invocation:
     body: bytes
     latency_ms: float
     log: tuple[str, ...]
+    cache: tuple[str, ...]  # what caches did, and why
     refusal: Refusal | None
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gatewaykit.deploy.rules import Rule
     from gatewaykit.deploy.runtime import SharedStore
     from gatewaykit.deploy.usage_plan_settings import LimitSettings
-    from gatewaykit.ports import CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
+    from gatewaykit.ports import CacheSpace, CredentialsProvider, KeyStore, Policy, ThrottleStore, Transport
 
 __all__ = ["Gateway"]
 
@@ -212,8 +212,14 @@ class Gateway:
 
     async def flush_stage_cache(self) -> None:
         """Forget every response that the stage's cache has kept, as FlushStageCache does."""
-        for cache in self._deployment.caches:
-            await cache.flush()
+        for name, space in self.caches.items():
+            if name.startswith("stage:") and (flushed := space.flush()) is not None:
+                await flushed
+
+    @property
+    def caches(self) -> dict[str, CacheSpace]:
+        """What the caches keep, by their names: `stage:API/STAGE`, `edge:NAME`."""
+        return self._deployment.caches
 
     async def usage(
         self, plan_id: str, *, key_id: str | None = None, start_date: str | None = None, end_date: str | None = None,
@@ -372,6 +378,7 @@ class Gateway:
             latency_ms=(clock.monotonic() - started) * 1000,
             log=tuple(log),
             refusal=request.refusal,
+            cache=tuple(text for phase, text in request.events or () if phase == "cache"),
         )
 
     async def aclose(self) -> None:

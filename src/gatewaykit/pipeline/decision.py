@@ -65,6 +65,11 @@ class Decision:
         return f"{noted}; {self.detail}" if noted else self.detail
 
     @property
+    def cache(self) -> str:
+        """What caches say of the request: what is kept for it, or why it passes by."""
+        return self._noted("cache")
+
+    @property
     def identity(self) -> Identity | None:
         return self.request.identity
 

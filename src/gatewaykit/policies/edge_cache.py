@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gatewaykit.core.caching.cache_key import STEERING, CacheKey, primary_key
+from gatewaykit.core.caching.caller import unkeyed_caller
 from gatewaykit.core.caching.directives import MOST_S
 from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import Lifetimes
-from gatewaykit.core.caching.serving import Terms, fresh_for_s, is_acceptable, served
+from gatewaykit.core.caching.serving import Terms, fresh_for_s, is_acceptable, served, told_of
 from gatewaykit.core.caching.variants import selecting, variant_of
 from gatewaykit.core.expiring import Expiring
 from gatewaykit.core.http import Response
@@ -50,6 +51,12 @@ _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _MOST_HINTS: Final = 10_000
 _HINT_S: Final = 3600.0
 _VERBS: Final = ("shared", "space", "aclose")
+_PASSES: Final = {
+    "method": "its method is neither GET nor HEAD",
+    "body": "it has a body",
+    "header": "a header asks for another host, path or method",
+    "store": "the store does not answer",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +188,8 @@ def edge_cache(
 
 class _Bound(Bound):
     def __init__(self, config: EdgeCache, store: CacheStore, space: CacheSpace, runtime: Runtime) -> None:
-        super().__init__(config.name, on_request=self._told, on_head=self._on_head)
+        super().__init__("edge_cache", on_request=self._told, on_head=self._on_head)
+        self.phase, self.cache_name, self.space = config.phase, f"edge:{config.name}", space
         self._config, self._store, self._space, self._clock = config, store, space, runtime.clock
         self._wall = runtime.clock.wall
         self._steering = frozenset(STEERING) - frozenset(config.key.headers)
@@ -196,6 +204,7 @@ class _Bound(Bound):
 
     async def aclose(self) -> None:
         await self._unawaited.aclose()
+        await self._flights.aclose()
         await self._store.aclose()
 
     # ------------------------------------------------------------------------------------------------- requests
@@ -219,8 +228,34 @@ class _Bound(Bound):
     def _told(self, request: Request) -> Answer | Awaitable[Answer]:
         """Where somebody only asks: what the cache would do, as far as the request says it."""
         why = self._passes(request)
-        request.note("cache", f"{self._config.name}: passes, {why}" if why else f"{self._config.name}: is looked up")
+        if why:
+            request.note("cache", f"{self.cache_name}: passes by: {_PASSES[why]}")
+            return request
+        return self._tell(request)
+
+    async def _tell(self, request: Request) -> Answer:
+        place, name = self._place(request), self.cache_name
+        try:
+            entry = await self._entry(request, place)
+        except StoreError as error:
+            request.note("cache", f"{name}: passes by: {error}")
+            return request
+        request.note("cache", f"{name}: {'not kept' if entry is None else told_of(entry, self._wall())}")
+        caller = unkeyed_caller(request, self._config.key.headers, cookies=not self._config.forwards_cookies)
+        if caller:
+            request.note(
+                "cache", f"{name}: it came with {caller}: a response is kept only if it says that it is for all"
+            )
         return request
+
+    async def _entry(self, request: Request, place: Place) -> Entry | None:
+        looking = self._space.get(place.key, place.variant)
+        found = await looking if isinstance(looking, Awaitable) else looking
+        if (entry := found[0]) is None or entry.status:
+            return entry
+        variant = variant_of(place.declared, selecting(request.header_list, [name for name, _ in entry.vary]))
+        looking = self._space.get(place.key, variant)
+        return (await looking if isinstance(looking, Awaitable) else looking)[1]
 
     def _passes(self, request: Request) -> str:
         method, headers = request.method, request.headers
@@ -233,7 +268,8 @@ class _Bound(Bound):
         return ""
 
     def _pass(self, request: Request, why: str) -> Request:
-        request.note("cache", f"{self._config.name}: passes, {why}")
+        if request.events is not None:
+            request.note("cache", f"{self.cache_name}: passes by: {_PASSES[why]}")
         if request.kept is None:
             request.kept = {}
         request.kept[self] = why
@@ -309,7 +345,7 @@ class _Bound(Bound):
 
     def _labelled(self, request: Request, response: Response, how: bytes) -> Response:
         if request.events is not None:
-            request.note("cache", f"{self._config.name}: {how.decode()}")
+            request.note("cache", f"{self.cache_name}: {how.decode()}")
         if self._config.cache_status:
             response.headers.append((b"cache-status", b"gatewaykit; " + how))
         return response

@@ -33,6 +33,7 @@ __all__ = ["APART", "APART_S", "Flights", "Plan"]
 
 APART_S: Final = 10.0
 _MOST_APART: Final = 10_000
+_GRACE_S: Final = 5.0  # for what is under way when a gateway closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ class Flights:
         if flight.apart:
             return flight.response
         return await self._read(flight, reader, whole)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way in this event loop: what it came to is still to be kept."""
+        loop = asyncio.get_running_loop()
+        tasks = [flight.task for (own, _), flight in self._flights.items() if own is loop]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
+            for task in late:
+                task.cancel()
 
     def is_under_way(self, key: Any) -> bool:
         """Whether a call for this key has been made in this event loop, and has not come back."""

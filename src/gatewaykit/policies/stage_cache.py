@@ -24,6 +24,7 @@ from gatewaykit.core.caching.cache_key import STEERING
 from gatewaykit.core.caching.caller import unkeyed_caller
 from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import response_directives
+from gatewaykit.core.caching.serving import told_of
 from gatewaykit.core.caching.stage import (
     DEFAULT_TTL_S,
     LARGEST_BODY,
@@ -178,16 +179,16 @@ class _Bound(Bound):
         )  # fmt: skip
         self._log_at_s = 0.0
         self.around = self._around
-        self.phase = config.phase
+        self.phase, self.cache_name, self.space = config.phase, f"stage:{config.name}", space
 
     async def aclose(self) -> None:
+        await self._flights.aclose()
         await self._store.aclose()
 
     def _around(self, behind: Behind) -> Hook:
         def on_request(request: Request) -> Answer | Awaitable[Answer]:
             if (why := self._passes(request)) is not None:
-                if why:
-                    request.note("cache", f"passes by: {why}")
+                request.note("cache", f"{self.cache_name}: passes by: {why}")
                 return request
             key = self._key(request)
             refused = False
@@ -216,11 +217,29 @@ class _Bound(Bound):
     def _told(self, request: Request) -> Answer | Awaitable[Answer]:
         """Where somebody only asks: what the cache would do, as far as the request says it."""
         why = self._passes(request)
-        if why is None:
-            names = ", ".join(part.name for part in self._config.parts) or "no parameters"
-            request.note("cache", f"is looked up by {names}")
-        elif why:
-            request.note("cache", f"passes by: {why}")
+        if why is not None:
+            request.note("cache", f"{self.cache_name}: passes by: {why}")
+            return request
+        return self._tell(request)
+
+    async def _tell(self, request: Request) -> Answer:
+        names = ", ".join(part.name for part in self._config.parts) or "no parameters"
+        name = f"{self.cache_name}, by {names}"
+        key = self._key(request)
+        try:
+            looking = self._space.get(key)
+            entry = (await looking if isinstance(looking, Awaitable) else looking)[0]
+        except StoreError as error:
+            request.note("cache", f"{name}: passes by: {error}")
+            return request
+        if entry is not None and (seal := self._config.seal) is not None:
+            entry = seal.opened(entry, key)
+        request.note("cache", f"{name}: {'not kept' if entry is None else told_of(entry, self._clock.wall())}")
+        caller = self._web and unkeyed_caller(request, self._headers, cookies=False)
+        if caller:
+            request.note(
+                "cache", f"{name}: it came with {caller}: a response is kept only if it says that it is public"
+            )
         return request
 
     def _passes(self, request: Request) -> str | None:
@@ -273,7 +292,7 @@ class _Bound(Bound):
 
     def _without(self, request: Request, error: StoreError) -> Request:
         self._failed(error)
-        request.note("cache", "passes by: the store of responses does not answer")
+        request.note("cache", f"{self.cache_name}: passes by: the store of responses does not answer")
         return request
 
     def _failed(self, error: StoreError) -> None:
@@ -292,7 +311,7 @@ class _Bound(Bound):
                 _LOG.warning("stage_cache: an entry cannot be decrypted: another key, or it was changed")
                 return None
             entry = opened
-        request.note("cache", f"a hit, for {left_s:.0f} s still")
+        request.note("cache", f"{self.cache_name}: a hit, for {left_s:.0f} s still")
         headers = [*entry.headers]
         if self._web:
             headers.append((b"cache-status", b"gatewaykit; hit; ttl=%d" % left_s))
@@ -332,7 +351,7 @@ class _Bound(Bound):
             return plan
 
         flight = (key, why)
-        request.note("cache", why)
+        request.note("cache", f"{self.cache_name}: {why}")
         response = await self._flights.fetch(flight, call, settle)
         assert response is not None  # it fits everybody: what is asked for is in the key
         if self._web:
@@ -344,7 +363,7 @@ class _Bound(Bound):
         self, request: Request, origin: Request, response: Response, key: bytes, claim: Callable[[], int]
     ) -> Plan:
         if (unkept := self._unkept(request, origin, response)) is not None:
-            request.note("cache", f"not kept: {unkept}")
+            request.note("cache", f"{self.cache_name}: not kept: {unkept}")
             caller = self._web and unkeyed_caller(request, self._headers, cookies=False)
             return Plan(shared=True) if response.status >= 500 and not caller else APART
         headers = kept_headers(response.headers, {})

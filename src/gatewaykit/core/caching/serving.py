@@ -14,7 +14,7 @@ from gatewaykit.core.http import HeaderList, Response, header_values
 if TYPE_CHECKING:
     from gatewaykit.core.caching.entry import Entry
 
-__all__ = ["Terms", "age_s", "fitted", "fresh_for_s", "is_acceptable", "served"]
+__all__ = ["Terms", "age_s", "fitted", "fresh_for_s", "is_acceptable", "served", "told_of"]
 
 _BACKWARDS_S: Final = 60.0
 """A clock that is further behind than when an entry was made says nothing about its age."""
@@ -87,6 +87,14 @@ def fitted(response: Response, method: str, asked: HeaderList, now_s: float) -> 
         return Response(416, [*headers, (b"content-range", b"bytes */%d" % len(body))], b"")
     where = b"bytes %d-%d/%d" % (span.start, span.end - 1, len(body))
     return Response(206, [*headers, (b"content-range", where)], body[span.start : span.end])
+
+
+def told_of(entry: Entry, now_s: float) -> str:
+    """An entry in words, for the operator."""
+    left_s = fresh_for_s(entry, now_s)
+    fresh = f"fresh for {left_s:.0f} s" if left_s > 0 else f"stale for {-left_s:.0f} s"
+    told = f"kept: {entry.status}, {len(entry.body)} bytes, {age_s(entry, now_s)} s old, {fresh}"
+    return f"{told}, tags {' '.join(entry.tags)}" if entry.tags else told
 
 
 def is_acceptable(asked: HeaderList, entry: Entry, now_s: float) -> bool:
