@@ -454,6 +454,92 @@ DEFENCES = (
         "if False:",
         "test_idempotency.py::test_a_flood_of_keys_takes_bounded_memory_and_no_key_that_is_under_way",
     ),
+    # ------------------------------------------------------------------------------------------------- caches
+    Defence(
+        "another caller's page",
+        (
+            ("core/caching/storing.py", "    if caller:\n", "    if False:\n"),
+            ("policies/stage_cache.py", 'if caller and "public" not in directives:', "if False:"),
+        ),
+        ("test_caches.py::test_no_caller_gets_the_page_of_another_in_any_interleaving",),
+    ),
+    Defence(
+        "a page of somebody under the name of a file",
+        (("core/caching/caller.py", 'if b"cookie" in sent and not cookies', "if False"),),
+        ("test_caches.py::test_a_page_of_somebody_is_not_kept_under_the_name_of_a_file",),
+    ),
+    Defence(
+        "headers that steer the app",
+        (
+            ("policies/edge_cache.py", "if not self._steering.isdisjoint(headers):", "if False:"),
+            ("policies/stage_cache.py", "if self._web and not _STEERING.isdisjoint(headers):", "if False:"),
+        ),
+        ("test_caches.py::test_a_header_that_steers_the_app_reaches_nobody_else",),
+    ),
+    _one(
+        "a host that is not in the key",
+        "core/caching/cache_key.py",
+        "for part in (scheme.encode(), host.lower(), path, asked):",
+        "for part in (scheme.encode(), path, asked):",
+        "test_caches.py::test_a_header_that_steers_the_app_reaches_nobody_else",
+    ),
+    _one(
+        "parameters that do not count and still reach the app",
+        "policies/fetching.py",
+        "            origin.query_string = urlencode(",
+        "            urlencode(",
+        "test_caches.py::test_parameters_that_do_not_count_do_not_reach_the_app",
+    ),
+    Defence(
+        "a cookie for all",
+        (
+            ("core/caching/storing.py", 'if any(name.lower() in (b"set-cookie", b"set-cookie2")', "if any(False"),
+            ("policies/stage_cache.py", 'if any(name.lower() == b"set-cookie" for', "if any(False for"),
+        ),
+        ("test_caches.py::test_what_must_not_be_shared_is_not",),
+    ),
+    _one(
+        "a response that varies by everything",
+        "core/caching/storing.py",
+        "if vary_names(headers) == STAR:",
+        "if False:",
+        "test_caches.py::test_what_must_not_be_shared_is_not",
+    ),
+    _one(
+        "a split response that is kept",
+        "core/caching/storing.py",
+        'for each in (b"\\r", b"\\n", b"\\0"))',
+        "for each in ())",
+        "test_caches.py::test_a_response_split_into_a_header_is_not_kept",
+    ),
+    _one(
+        "a head without measure",
+        "policies/fetching.py",
+        "> _MOST_HEAD_BYTES:",
+        "< 0:",
+        "test_caches.py::test_a_head_beyond_measure_is_not_kept",
+    ),
+    _one(
+        "a flood of addresses",
+        "stores/cache_memory.py",
+        "while self._bytes > self._size:",
+        "while False:",
+        "test_caches.py::test_a_million_distinct_keys_keep_within_the_budget",
+    ),
+    _one(
+        "a clock that jumps back",
+        "core/caching/serving.py",
+        "return 0.0 if elapsed_s < -_BACKWARDS_S else entry.fresh_s - elapsed_s",
+        "return entry.fresh_s - elapsed_s",
+        "test_caches.py::test_a_clock_that_jumps_makes_nothing_fresh",
+    ),
+    _one(
+        "a herd in two processes",
+        "stores/cache.lua",
+        "if redis.call('EXISTS', space .. 'h' .. key) == 1 then return 0 end",
+        "",
+        "test_caches.py::test_a_thousand_misses_in_two_processes_are_one_call",
+    ),
     # ------------------------------------------------------------------------------------------------- access logs
     _one(
         "a forged line of the access log",

@@ -36,7 +36,7 @@ from gatewaykit.core.caching.stage import (
     stage_key,
     wants_new,
 )
-from gatewaykit.core.caching.storing import kept_headers
+from gatewaykit.core.caching.storing import can_be_sent, kept_headers
 from gatewaykit.core.caching.variants import vary_names
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -385,6 +385,8 @@ class _Bound(Bound):
     def _unkept(self, request: Request, origin: Request, response: Response) -> str | None:
         if origin.refusal is not None or not 200 <= response.status < 300 or response.status == 206:
             return f"the status is {response.status}"
+        if not can_be_sent(response.headers):
+            return "a header field holds CR, LF or NUL"
         if not self._web:
             return None
         directives, _ = response_directives(response.headers)

@@ -45,6 +45,7 @@ def test_kept(reason: str) -> None:
         pytest.param(why("max-age=60", status=206), "no whole response", id="a part"),
         pytest.param(why("max-age=60", status=304), "no whole response", id="not modified"),
         pytest.param(why("max-age=60", status=103), "no whole response", id="interim"),
+        pytest.param(why("", (b"x", b"a\r\nb: c")), "CR, LF", id="a field that would be two"),
         pytest.param(why("private"), "private", id="private"),
         pytest.param(why('private="x"'), "private", id="private for some fields"),
         pytest.param(why("", (b"Vary", b"*")), "varies by everything", id="Vary *"),

@@ -9,7 +9,7 @@ from gatewaykit.core.caching.freshness import HEURISTIC
 from gatewaykit.core.caching.variants import STAR, vary_names
 from gatewaykit.core.http import HeaderList, header_values
 
-__all__ = ["kept_headers", "why_not_stored"]
+__all__ = ["can_be_sent", "kept_headers", "why_not_stored"]
 
 _UNDERSTOOD: Final = HEURISTIC | {302, 303, 307, 400, 401, 403, 406, 408, 409, 415, 429, 500, 502, 503, 504} - {206}
 _OF_THE_CONNECTION: Final = frozenset(
@@ -39,6 +39,8 @@ def why_not_stored(
         return f"status {status} is not understood"
     if status < 200 or status in (206, 304):
         return f"a {status} is no whole response"
+    if not can_be_sent(headers):
+        return "a header field holds CR, LF or NUL"
     if "private" in directives:
         return "the response is private"
     if vary_names(headers) == STAR:
@@ -55,6 +57,11 @@ def why_not_stored(
     if not explicit and fresh_s <= 0 and status not in HEURISTIC and "public" not in directives:
         return f"a {status} does not say for how long it is fresh"
     return ""
+
+
+def can_be_sent(headers: HeaderList) -> bool:
+    """No field would end where it does not: no CR, LF or NUL in it. A response that has one is not kept."""
+    return not any(each in name + value for name, value in headers for each in (b"\r", b"\n", b"\0"))
 
 
 def kept_headers(headers: HeaderList, directives: Directives) -> HeaderList:
