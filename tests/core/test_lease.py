@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatewaykit.core.lease import Lease, Terms, can_be_leased, take_slice
@@ -47,18 +48,19 @@ class Node:
         self.waiting: dict[str, list[float]] = {}
 
 
-Request = tuple[float, int, str, float, float]
-"""A pause, the process, the key, and how long a question and its answer are under way."""
+Requests = tuple[float, int, int, str, float, float, int]
+"""A pause, the process, how many come at once, their key, how long questions and answers take, and how many tokens the
+process asks for at least. Times are in leases. The bound holds for slices of any size."""
 
 
 def admitted(
-    shared: Shared, terms: Terms, requests: Sequence[Request], skews: Sequence[float]
+    shared: Shared, terms: Terms, requests: Sequence[Requests], skews: Sequence[float]
 ) -> dict[str, list[float]]:
     """When which key was admitted: a request that waited for a slice, when the buckets gave it."""
     nodes, order, out = [Node(skew_s) for skew_s in skews], itertools.count(), defaultdict[str, list[float]](list)
     queue: list[tuple[float, int, Iterator[float]]] = []
 
-    def request(at: float, node: Node, key: str, there_s: float, back_s: float) -> Iterator[float]:
+    def request(at: float, node: Node, key: str, there_s: float, back_s: float, greed: int) -> Iterator[float]:
         now = yield_at = at
         given = node.leases[key].spend(now + node.skew_s)
         if given:
@@ -72,7 +74,7 @@ def admitted(
         while waiting := node.waiting[key]:
             asked = yield_at
             counted = len(waiting)
-            wanted = node.leases[key].wanted(asked + node.skew_s, counted, terms)
+            wanted = max(greed, node.leases[key].wanted(asked + node.skew_s, counted, terms))
             yield (taken_at := asked + there_s)
             answer, tokens = shared.slice(key, taken_at, wanted)
             yield (yield_at := taken_at + back_s)
@@ -94,9 +96,11 @@ def admitted(
         del node.waiting[key]
 
     at = 0.0
-    for pause_s, number, key, there_s, back_s in requests:
-        at += pause_s
-        heapq.heappush(queue, (at, next(order), request(at, nodes[number % len(nodes)], key, there_s, back_s)))
+    for pause, number, many, key, there, back, greed in requests:
+        at += pause * terms.lease_s
+        for _ in range(many):
+            steps = request(at, nodes[number % len(nodes)], key, there * terms.lease_s, back * terms.lease_s, greed)
+            heapq.heappush(queue, (at, next(order), steps))
     while queue:
         _, _, steps = heapq.heappop(queue)
         for again_at in steps:
@@ -119,22 +123,48 @@ def worst_from_start(times: Sequence[float], bucket: Bucket) -> float:
     return max((number + 1 - bucket.rate * at - bucket.burst for number, at in enumerate(sorted(times))), default=-inf)
 
 
-BUCKETS = st.builds(Bucket, st.sampled_from([0.0, 1.0, 90.0, 450.0, 2000.0, 30_000.0]), st.integers(0, 60))
-DELAYS = st.sampled_from([0.0, 0.0, 0.0002, 0.002, 0.03])
-REQUESTS = st.lists(
-    st.tuples(
-        st.sampled_from([0.0, 0.0, 0.0001, 0.0001, 0.0007, 0.003, 0.02, 0.5]),
-        st.integers(0, 3), st.sampled_from("ab"), DELAYS, DELAYS,
-    ),
-    max_size=250,
+BUCKETS = st.builds(
+    Bucket,
+    st.sampled_from([0.0, 90.0, 450.0, 2000.0, 30_000.0]),
+    st.one_of(st.integers(0, 60), st.sampled_from([300, 1000])),
+)
+TWO = st.one_of(st.tuples(BUCKETS, BUCKETS), BUCKETS.map(lambda bucket: (bucket, bucket)))
+PAUSES = st.sampled_from([0.0, 0.0, 0.01, 0.1, 0.5, 0.97, 0.97, 1.0, 1.2, 1.9, 3.5, 40.0])
+DELAYS = st.sampled_from([0.0, 0.0, 0.0, 0.02, 0.2, 3.0])
+
+
+def one(pause: float, number: int, *settings: Any) -> list[Requests]:
+    return [(pause, number, *settings)]
+
+
+def all_of_them(pause: float, _: int, *settings: Any) -> list[Requests]:
+    return [(0.0 if number else pause, number, *settings) for number in range(4)]
+
+
+def in_a_row(blocks: list[list[Requests]], last: float) -> list[Requests]:
+    """Blocks of requests, and at the end more than anything allows."""
+    return [each for block in (*blocks, all_of_them(last, 0, 300, "a", 0.0, 0.0, 0)) for each in block]
+
+
+BLOCKS = st.builds(
+    lambda kind, *settings: kind(*settings), st.sampled_from([one, all_of_them]), PAUSES, st.integers(0, 3),
+    st.sampled_from([1, 1, 2, 3, 20, 40]), st.sampled_from("aaab"), DELAYS, DELAYS, st.sampled_from([0, 0, 30, 100]),
 )  # fmt: skip
+REQUESTS = st.builds(in_a_row, st.lists(BLOCKS, max_size=20), PAUSES)
 SKEWS = st.lists(st.sampled_from([0.0, -300.0, 1e6]), min_size=1, max_size=4)
 
 
-@given(BUCKETS, BUCKETS, st.sampled_from([0.001, 0.01, 0.1]), REQUESTS, SKEWS)
+FULL_AGAIN = Bucket(2000.0, 300), Bucket(2000.0, 300)
+HOARDING = all_of_them(0.0, 0, 1, "a", 0.0, 0.0, 100)
+
+
+@example(FULL_AGAIN, 0.1, in_a_row([HOARDING], 0.97), [0.0] * 4)
+@example(FULL_AGAIN, 0.1, in_a_row([HOARDING], 1.2), [0.0] * 4)
+@given(TWO, st.sampled_from([0.001, 0.01, 0.1]), REQUESTS, SKEWS)
 def test_no_interval_has_more_than_its_limit_over_one_lease_longer_and_the_whole_never_more_than_its_own(
-    everybody: Bucket, each: Bucket, lease_s: float, requests: list[Request], skews: list[float]
+    two: tuple[Bucket, Bucket], lease_s: float, requests: list[Requests], skews: list[float]
 ) -> None:
+    everybody, each = two
     terms = Terms((everybody, each), lease_s)
 
     out = admitted(Shared(everybody, each), terms, requests, skews)
@@ -149,12 +179,12 @@ def test_no_interval_has_more_than_its_limit_over_one_lease_longer_and_the_whole
 
 @given(BUCKETS, REQUESTS)
 def test_one_process_whose_requests_come_a_lease_apart_has_the_very_answers_of_the_bucket(
-    bucket: Bucket, requests: list[Request]
+    bucket: Bucket, requests: list[Requests]
 ) -> None:
     terms, shared, lease = Terms((bucket,), 0.01), FULL, Lease()
     full_at, now = FULL, 0.0
-    for pause_s, *_ in requests:
-        now += 0.0101 + pause_s
+    for pause, *_ in requests:
+        now += 0.0101 + 0.01 * pause
         full_at, expected = take(full_at, now, bucket)
         given = lease.spend(now)
         assert given is None
@@ -164,6 +194,27 @@ def test_one_process_whose_requests_come_a_lease_apart_has_the_very_answers_of_t
         lease.filled(answer, tokens, wanted, now, now, terms)
 
         assert (tokens, wanted) == (int(expected.allowed), 1)
+
+
+def test_the_bound_is_reached_by_processes_that_spend_at_the_end_of_their_leases_and_is_not_passed() -> None:
+    bucket = Bucket(1000.0, 80)
+    terms, full_at, leases = Terms((bucket,), 0.1), FULL, [Lease() for _ in range(3)]
+    for size in (1, 2, 4, 8, 16):  # each is spent at once, so the next is twice as large
+        for lease in leases[:2]:
+            (full_at,), answer, tokens = take_slice(
+                (full_at,), 0.001 * size, (bucket,), lease.wanted(0.001 * size, 1, terms)
+            )
+            lease.filled(answer, tokens, size, 0.001 * size, 0.001 * size, terms)
+            for _ in range(tokens if size < 16 else 0):
+                lease.spend(0.001 * size)
+    held = [lease.held for lease in leases]
+    (full_at,), answer, tokens = take_slice((full_at,), 0.1159, (bucket,), 80)
+
+    given = [lease.spend(0.1159) for lease in leases for _ in range(lease.held)]
+
+    assert (held, given, tokens) == ([16, 16, 0], [True] * 32, 80)
+    assert worst([0.1159] * (len(given) + tokens), bucket, 0.1) <= ROUNDING
+    assert [lease.spend(0.116) for lease in leases] == [None] * 3
 
 
 def spent(rate: float, burst: int, demand: float, seconds: float, lease_s: float = 0.01) -> tuple[int, int, int]:
