@@ -12,7 +12,7 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports covered exact bench load docs defences fuzz clean programs \
+.PHONY: help demo test check format lint types imports covered exact bench load docs defences cache-tests fuzz clean programs \
 	bench-programs
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench   run the benchmarks and write benchmarks/results/'
 	@echo 'make load    drive the whole gateway at the account limit, beside a bare server'
 	@echo 'make docs    build docs/_build/html'
+	@echo 'make cache-tests  the edge cache on the public tests, in CACHE_TESTS=DIRECTORY'
 	@echo 'make defences  take one defence away at a time: does its attack test fail?'
 	@echo 'make fuzz    run the property tests with 100000 examples each'
 	@echo 'make clean   remove what the others made'
@@ -65,6 +66,9 @@ docs: $(DEV)
 
 defences: $(DEV)
 	@$(PY) tools/without_defences.py
+
+cache-tests: $(DEV)
+	@$(PY) tools/cache_tests.py $(CACHE_TESTS)
 
 fuzz: $(DEV)
 	@GATEWAYKIT_FUZZ_EXAMPLES=$${GATEWAYKIT_FUZZ_EXAMPLES:-100000} $(PYTEST) --timeout 0 -m hypothesis

@@ -39,6 +39,7 @@ from gatewaykit.gateway.middleware import PreauthThrottleMiddleware as PreauthTh
 from gatewaykit.gateway.middleware import QuotaMiddleware as QuotaMiddleware
 from gatewaykit.gateway.middleware import ResourcePolicyMiddleware as ResourcePolicyMiddleware
 from gatewaykit.gateway.middleware import SamlBearerMiddleware as SamlBearerMiddleware
+from gatewaykit.gateway.middleware import StageCacheMiddleware as StageCacheMiddleware
 from gatewaykit.gateway.middleware import ThrottleMiddleware as ThrottleMiddleware
 from gatewaykit.gateway.middleware import TransformMiddleware as TransformMiddleware
 from gatewaykit.gateway.middleware import ValidateMiddleware as ValidateMiddleware
@@ -70,6 +71,7 @@ from gatewaykit.policies.preauth_throttle import preauth_throttle as preauth_thr
 from gatewaykit.policies.quota import quota as quota
 from gatewaykit.policies.resource_policy import resource_policy as resource_policy
 from gatewaykit.policies.saml_bearer import saml_bearer as saml_bearer
+from gatewaykit.policies.stage_cache import stage_cache as stage_cache
 from gatewaykit.policies.throttle import throttle as throttle
 from gatewaykit.policies.transform import transform as transform
 from gatewaykit.policies.validate import validate as validate

@@ -22,7 +22,7 @@ SETTINGS = (
 )
 OF_AN_API = (
     "definition, upstream, path, profile, policies, stage, stage_variables, stage_prefix, accept, authorizers, "
-    "method_settings and timeout"
+    "method_settings, stage_cache and timeout"
 )
 
 WHOLE = """\

@@ -42,9 +42,9 @@ class Recorder:
 
 @asynccontextmanager
 async def serving(
-    app: Any, protocol: type[asyncio.Protocol], context: ssl.SSLContext | None = None
+    app: Any, protocol: type[asyncio.Protocol], context: ssl.SSLContext | None = None, *, date: bytes = b""
 ) -> AsyncIterator[int]:
-    """The port of a server with this protocol class."""
+    """The port of a server with this protocol class. `date` is what it says where a response says nothing."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, http=protocol, ws=TlsWSProtocol, lifespan="off", log_config=None, interface="asgi3", proxy_headers=False
@@ -54,6 +54,7 @@ async def serving(
     config.ssl = context
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
+    server.server_state.default_headers = [(b"date", date)] if date else []
     try:
         yield listener.getsockname()[1]
     finally:

@@ -29,6 +29,28 @@ async def test_header_names_are_kept_as_sent_and_the_scope_has_them_in_lower_cas
 
 
 @BOTH
+async def test_a_response_with_a_date_of_its_own_keeps_it(protocol: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        fields = [(b"content-length", b"0"), (b"date", b"Thu, 26 Nov 2026 12:00:00 GMT")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with serving(app, protocol, date=b"Fri, 27 Nov 2026 12:00:00 GMT") as port:
+        answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+
+    dates = [line.partition(b": ")[2] for line in answer.split(b"\r\n") if line.lower().startswith(b"date:")]
+    assert dates == [b"Thu, 26 Nov 2026 12:00:00 GMT"]
+
+
+@BOTH
+async def test_a_response_without_a_date_gets_that_of_the_server(protocol: Any) -> None:
+    async with serving(Recorder(), protocol, date=b"Fri, 27 Nov 2026 12:00:00 GMT") as port:
+        answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+
+    assert answer.count(b"date: Fri, 27 Nov 2026 12:00:00 GMT\r\n") == 1
+
+
+@BOTH
 async def test_pipelined_requests_keep_their_own_headers(protocol: Any) -> None:
     app = Recorder()
     first, last = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /2 HTTP/1.1\r\nHOST: b\r\nConnection: close\r\n\r\n"

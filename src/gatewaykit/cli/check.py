@@ -32,11 +32,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
     wrong = findings(entries, arguments.accept)
     limits = _limits(opened)
+    cautions = [caution for gateway in opened.gateways.values() for caution in gateway.cautions]
     if output.as_json:
         keys = [_plain(entry) for entry in entries]
-        output.json({"counts": counted(entries), "findings": len(wrong), "keys": keys, "limits": limits})
-        return 1 if wrong else 0
+        told = {"counts": counted(entries), "findings": len(wrong), "keys": keys, "limits": limits}
+        output.json(told | {"cautions": [str(caution) for caution in cautions]})
+        return 1 if wrong or cautions else 0
     _show_limits(output, limits)
+    for caution in cautions:
+        output.line(f"{output.style('yellow', 'caution')}  {caution}\n")
     lines = [entry for entry in entries if entry.status != "enforced" and not entry.harmless]
     shown(output, lines, arguments.accept)
     if lines:
@@ -52,7 +56,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.line(f"\n{text}; {protecting} of them protect the API" if protecting else f"\n{text}")
     else:
         output.line("\nNothing is ignored")
-    return 1 if wrong else 0
+    return 1 if wrong or cautions else 0
 
 
 def _limits(opened: Opened) -> list[dict[str, Any]]:

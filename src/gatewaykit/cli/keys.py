@@ -288,9 +288,7 @@ def _old_value(key: ApiKey) -> str:
 def _day(instant_s: float | None) -> str:
     from gatewaykit.units import instant_text
 
-    return (
-        "-" if instant_s is None else instant_text(instant_s).replace("T", " ").removesuffix(":00Z").removesuffix("Z")
-    )
+    return "-" if instant_s is None else instant_text(instant_s).replace("T", " ").removesuffix("Z")
 
 
 def _plain(key: ApiKey) -> dict[str, Any]:

@@ -134,6 +134,7 @@ class Reason(Enum):
     BODY_TOO_LARGE = ("the body is over the limit", _T.REQUEST_TOO_LARGE)
     BODY_CODING_UNUSABLE = ("the body's content coding is unknown or broken", _T.UNSUPPORTED_MEDIA_TYPE)
     MEDIA_TYPE_UNSUPPORTED = ("no mapping template for this media type", _T.UNSUPPORTED_MEDIA_TYPE)
+    CACHE_INVALIDATION_DENIED = ("the caller may not have a cached response made anew", _T.ACCESS_DENIED)
     IDEMPOTENCY_KEY_MISSING = ("no idempotency key was sent", _T.DEFAULT_4XX, 400, "Idempotency-Key header required")
     IDEMPOTENCY_KEY_INVALID = ("the idempotency key cannot be read", _T.DEFAULT_4XX, 400, "Invalid Idempotency-Key")
     IDEMPOTENCY_KEY_REUSED = (

@@ -107,6 +107,11 @@ class Ledger:
             view = self._views[id(obj)] = _View(obj, self)
         return cast(T, view)
 
+    @staticmethod
+    def plain(view: T) -> T:
+        """The object behind a view, to look at without acting on it: nothing is marked."""
+        return cast(T, view._obj) if isinstance(view, _View) else view
+
     def approximate(self, view: object, field: str, why: str) -> None:
         """The keys of this field are acted on, with a difference that `why` names."""
         self._approximated.update(dict.fromkeys(_places(view, field), why))

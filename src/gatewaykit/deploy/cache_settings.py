@@ -1,4 +1,4 @@
-"""`edge_cache` as settings: in `gateway.yaml`, and under `x-gatewaykit` in a definition."""
+"""`edge_cache` and `stage_cache` as settings: in `gateway.yaml`, and under `x-gatewaykit` in a definition."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from gatewaykit.deploy.settings import Duration, setting
 
-__all__ = ["EdgeCacheSettings"]
+__all__ = ["EdgeCacheSettings", "StageCachePolicySettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,4 +28,19 @@ class EdgeCacheSettings:
     wait: Duration = setting("How long they wait for its head", "30s")
     obey_client: bool = setting("Let clients ask for fresh responses by Cache-Control", False)
     cache_status: bool = setting("Say in Cache-Status what the cache did", True)
+    kept_in: str = setting("Where responses are kept: memory://?size=64MB or redis://…; where limits are if empty", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCachePolicySettings:
+    ttl: Duration = setting("How long responses are kept, an hour at most", "300s")
+    key: tuple[str, ...] = setting("Parameters that tell responses apart, as method.request.querystring.page", ())
+    methods: tuple[str, ...] = setting("The methods whose responses are kept", ("GET",))
+    namespace: str = setting("Methods of one namespace share entries", "")
+    encryption_key: str | None = setting("Keep entries encrypted: 16, 24 or 32 bytes in base64", None)
+    require_authorization: bool = setting("Let only callers with execute-api:InvalidateCache ask for new ones", True)
+    unauthorized: Literal["FAIL_WITH_403", "SUCCEED_WITH_RESPONSE_HEADER", "SUCCEED_WITHOUT_RESPONSE_HEADER"] = setting(
+        "What becomes of the others that ask for one", "SUCCEED_WITH_RESPONSE_HEADER"
+    )
+    name: str = setting("A name that tells caches in one store apart", "stage")
     kept_in: str = setting("Where responses are kept: memory://?size=64MB or redis://…; where limits are if empty", "")

@@ -23,6 +23,7 @@ from gatewaykit.deploy.iam_settings import CredentialsGiven
 from gatewaykit.deploy.key_stores import key_store_beside, key_store_problem
 from gatewaykit.deploy.settings import Duration, Locate, Path, Raw, Reading, Scalar, schema_of, setting
 from gatewaykit.deploy.sqlite_store import sqlite_store_beside
+from gatewaykit.deploy.stage_cache_settings import StageCacheOptions, StageCacheSettings, stage_cache_of_settings
 from gatewaykit.deploy.throttle_stores import throttle_store_problems
 from gatewaykit.deploy.usage_plan_settings import LimitSettings, UsagePlanSettings, method_limits, plans_of_settings
 from gatewaykit.errors import ConfigError
@@ -87,6 +88,7 @@ class ApiSettings:
     method_settings: Mapping[str, LimitSettings] = setting(
         "Limits of methods for all callers, by names such as /pets/GET or */*", factory=dict
     )
+    stage_cache: StageCacheSettings | None = setting("The cache of the stage; none where it is left out", None)
     timeout: Duration = setting("How long the upstream may take to answer", 29.0)
 
 
@@ -124,7 +126,15 @@ class Config:
 
 
 _UPSTREAM_ONLY: Final = ("timeout",)
-_DEFINITION_ONLY: Final = ("stage", "stage_variables", "stage_prefix", "accept", "authorizers", "method_settings")
+_DEFINITION_ONLY: Final = (
+    "stage",
+    "stage_variables",
+    "stage_prefix",
+    "accept",
+    "authorizers",
+    "method_settings",
+    "stage_cache",
+)
 
 
 def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
@@ -154,6 +164,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
             stand_ins[str(name)] = _built(reading, "authorizers", api, stand_in, path) or {}
     plans: tuple[UsagePlan, ...] = ()
     methods: dict[str, dict[str, Bucket]] = {}
+    caches: dict[str, StageCacheOptions | None] = {}
     if config is not None:
         plans = plans_of_settings(config.usage_plans, reading, ("usage_plans",))
         _check_plans_apis(reading, plans, config)
@@ -165,6 +176,11 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
                 if given:
                     mend = "List throttle and quota under policies"
                     reading.problem((key,), f"{what} of definitions, and there is none here", mend=mend)
+        caches = {
+            name: stage_cache_of_settings(api.stage_cache, reading, ("apis", name, "stage_cache"))
+            for name, api in config.apis.items()
+            if api.stage_cache is not None
+        }
         methods = {
             name: method_limits(api.method_settings, reading, ("apis", name, "method_settings"))
             for name, api in config.apis.items()
@@ -194,6 +210,7 @@ def read_config(data: object, locate: Locate, directory: FilePath) -> Config:
                 policies=tuple(own[name]),
                 authorizers=stand_ins[name],
                 method_settings=cast(Any, methods[name]),
+                stage_cache=cast(Any, caches.get(name)),
                 definition=None if api.definition is None else str(directory / api.definition),
             )
             for name, api in config.apis.items()

@@ -16,7 +16,7 @@ from gatewaykit.core.identity.api_key import HASHED, ApiKey, compile_keys
 from gatewaykit.core.rules import parse_target
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.authorizer_settings import ForwardAuthSettings, IntrospectionSettings, SamlBearerSettings
-from gatewaykit.deploy.cache_settings import EdgeCacheSettings
+from gatewaykit.deploy.cache_settings import EdgeCacheSettings, StageCachePolicySettings
 from gatewaykit.deploy.callables import Function
 from gatewaykit.deploy.iam_settings import IamSettings
 from gatewaykit.deploy.idempotency_settings import IdempotencySettings
@@ -132,6 +132,7 @@ _SETTINGS: Final[dict[str, type]] = {
     "quota": QuotaSettings,
     "resource_policy": ResourcePolicySettings,
     "saml_bearer": SamlBearerSettings,
+    "stage_cache": StageCachePolicySettings,
     "throttle": ThrottleSettings,
     "transform": TransformSettings,
     "validate": ValidateSettings,
@@ -149,6 +150,7 @@ _REACHES_OUT: Final[dict[str, tuple[str, ...]]] = {
     "lambda_authorizer": ("function", "endpoint"),
     "mtls": ("truststore", "crl"),
     "saml_bearer": ("idp_metadata",),
+    "stage_cache": ("kept_in",),
 }
 """Options that name Python code to import, a file, or an address that requests go to. A definition may come from
 anywhere, so it may not."""

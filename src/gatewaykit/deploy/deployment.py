@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.core.http import Request
     from gatewaykit.core.usage_plan import UsagePlan
+    from gatewaykit.errors import Problem
     from gatewaykit.pipeline.chain import Chain
+    from gatewaykit.policies.stage_cache import StageCache
 
 __all__ = ["Deployment", "Leaf", "Missing", "RouteSummary"]
 
@@ -89,6 +91,8 @@ class Deployment:
     client_may_choose: bool  # its request id and its verb, by headers of its own
     context: Callable[[Request], Mapping[str, Any]] | None = None
     usage_plans: tuple[UsagePlan, ...] = ()
+    cautions: tuple[Problem, ...] = ()  # what is allowed, and can surprise
+    caches: tuple[StageCache, ...] = ()
 
     def route(self, request: Request) -> Leaf:
         """The leaf of a request, with what routing knows written into it."""

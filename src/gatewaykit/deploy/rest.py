@@ -26,6 +26,8 @@ from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
 from gatewaykit.deploy.hierarchy import Hierarchy, HierarchyOptions, read_hierarchy
 from gatewaykit.deploy.rest_policies import NoKeys, validator_of
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
+from gatewaykit.deploy.stage_cache_settings import StageCacheOptions, merged, read_stage_cache
+from gatewaykit.deploy.stage_caching import StageCaching
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
 from gatewaykit.integrations.deps import IntegrationDeps
@@ -37,6 +39,7 @@ from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
 from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
 from gatewaykit.policies.recorded import Recorded
+from gatewaykit.policies.stage_cache import StageCache
 from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
 
 if TYPE_CHECKING:
@@ -74,7 +77,14 @@ REST_ORDER: Final = (
 _ALWAYS: Final = ("envelope", "decompress", "preauth_passed")  # the phases of policies that nobody configured
 _ON_A_MISS: Final = ("access_log", "mtls", "address", "cors")
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # developer guide, "Known issues"
-_OWN: Final = ("keys", "method_settings", "policies", "stage_variables", "usage_plans")  # of x-gatewaykit
+_OWN: Final = (
+    "keys",
+    "method_settings",
+    "policies",
+    "stage_cache",
+    "stage_variables",
+    "usage_plans",
+)  # of x-gatewaykit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +104,7 @@ class RestOptions:
     facts: ApiFacts = field(default_factory=ApiFacts)
     sources: Sources = field(default_factory=Sources)
     hierarchy: HierarchyOptions = field(default_factory=HierarchyOptions)
+    stage_cache: StageCacheOptions | None = None
     built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
     authorizers: dict[Any, Policy] = field(default_factory=dict)
 
@@ -130,6 +141,7 @@ class _Compiler:
         self._key_policy: Policy | None = None
         self._preauth = None if options.preauth is None else bind_policy(options.preauth, runtime)
         self._bound: dict[int, Policy] = {}
+        self._caches: list[StageCache] = []
         self._minimum_compression_size: int | None = None
         given = api.extensions.get("stage_variables")
         defaults = given if isinstance(given, Mapping) else {}
@@ -156,6 +168,7 @@ class _Compiler:
         self._collect(self._read_extensions)
         self._collect(self._read_options)
         self._hierarchy = self._read_hierarchy()
+        self._caching = self._read_caching()
         router: Router[Leaf] = Router()
         routes = []
         for method in self._api.methods:
@@ -179,6 +192,8 @@ class _Compiler:
             may_be_bare=not options.trusted_proxies and not options.stage_prefix and not self._recorded,
             context=partial(context_of, facts=self._deps.facts),
             usage_plans=self._hierarchy.plans,
+            cautions=tuple(self._caching.cautions),
+            caches=tuple(self._caches),
         )
 
     def _collect(self, make: Callable[[], T]) -> T | None:
@@ -238,6 +253,16 @@ class _Compiler:
         self._problems += found.problems
         return found
 
+    def _read_caching(self) -> StageCaching:
+        """The stage cache, that of the document's own `x-gatewaykit` under that of the deployment."""
+        origin, given = self._api.origin, self._api.extensions.get("stage_cache")
+        locate = _locating(origin, "stage_cache")
+        document = self._collect(lambda: read_stage_cache(given, locate, trusted=False))
+        options = merged(document, self._options.stage_cache)
+        caching = StageCaching(options, self._deps.facts, self._stage_variables, self._options.hierarchy.api_name)
+        self._problems += caching.unknown([f"{method.verb} {method.path}" for method in self._api.methods])
+        return caching
+
     def _leaf(self, method: Method) -> Leaf:
         own, listed = [*self._before], self._listed
         if method.policies:
@@ -260,6 +285,8 @@ class _Compiler:
             own.append(validate)
         app, endpoint, integration = self._end(method)
         own += self._codings(method, app)
+        if (cache := self._cache(method)) is not None:
+            own.append(cache)
 
         def compile_chain(chosen: Sequence[Policy]) -> Chain:
             return self._chain([*own, *chosen], endpoint, None if app is None else AppEndpoint(app))
@@ -275,6 +302,14 @@ class _Compiler:
             limits=self._hierarchy.shown(named, needs_key=required),
         )
         return Leaf(summary, listed, compile_chain, app)
+
+    def _cache(self, method: Method) -> Policy | None:
+        who = self._authorizers.shown(method) or ("an API key" if method.api_key_required else "")
+        cache = self._caching.policy(method, identified_by=who)
+        if cache is None:
+            return None
+        self._caches.append(cache)
+        return bind_policy(cache, self._runtime)
 
     def _once_bound(self, policy: Policy) -> Policy:
         """An authorizer is bound once, however many methods it guards: they share what it remembers."""

@@ -80,7 +80,8 @@ def build_gateway(
         apps=config.apps, api_keys=config.keys or None, key_store=config.key_store, credentials=config.credentials,
         authorizers={**config.authorizers, **api.authorizers}, issuers=config.issuers, profile=api.profile or "aws",
         accept=api.accept, stage_prefix=api.stage_prefix, usage_plans=config.usage_plans,
-        method_settings=api.method_settings, account_limit=config.account_limit, api_name=_name_of(config, api),
+        method_settings=api.method_settings, stage_cache=api.stage_cache, account_limit=config.account_limit,
+        api_name=_name_of(config, api),
         **shared,
     )  # fmt: skip
 

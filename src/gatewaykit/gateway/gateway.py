@@ -22,7 +22,8 @@ from gatewaykit.deploy.hierarchy import hierarchy_options
 from gatewaykit.deploy.rest import RestOptions, compile_rest
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
-from gatewaykit.errors import ConfigError
+from gatewaykit.deploy.stage_cache_settings import StageCacheOptions, StageCacheSettings, read_stage_cache
+from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.gateway.explanation import Explanation, Invocation, step_of
 from gatewaykit.gateway.requests import Certificate, Headers, make_request
 from gatewaykit.gateway.usage import extend_usage, read_usage
@@ -84,6 +85,7 @@ class Gateway:
         usage_plans: Mapping[str, Any] | Sequence[UsagePlan] = (),
         method_settings: Mapping[str, Any] | None = None,
         account_limit: Bucket | LimitSettings | Mapping[str, Any] | bool | None = None,
+        stage_cache: Mapping[str, Any] | StageCacheOptions | StageCacheSettings | None = None,
         profile: str = "aws",
         accept: Collection[str] = (),
         stage_prefix: bool = False,
@@ -111,6 +113,10 @@ class Gateway:
         `"*/*"`. `account_limit` limits everything in the account and region together: API Gateway's 10 000 requests a
         second with a burst of 5 000 under the aws profile, another `{"rate": …, "burst": …}`, or False.
 
+        `stage_cache` keeps responses as a stage's cache does: `{"methods": {"*/*": {"cache_ttl_in_seconds": 60},
+        "/pets/POST": {"caching_enabled": True}}}`, by AWS's names; `{}` is every GET for 300 seconds. What tells
+        responses apart are the `cacheKeyParameters` of the integrations, and nothing else.
+
         `account_id`, `api_id` and `region` are what `$context` and Lambda events show. `accept` names security keys
         that may stay unenforced.
         `api_name` is how usage plans call this API, where that is not its id.
@@ -137,6 +143,7 @@ class Gateway:
             stage_prefix=stage_prefix,
             facts=ApiFacts(account_id=account_id, api_id=api_id, region=region),
             hierarchy=hierarchy_options(usage_plans, method_settings, account_limit, profile, api_name),
+            stage_cache=read_stage_cache(stage_cache),
             sources=Sources(
                 functions=functions or {},
                 authorizers=authorizers or {},
@@ -197,6 +204,16 @@ class Gateway:
     def usage_plans(self) -> tuple[UsagePlan, ...]:
         """Every usage plan that was given, whether it holds this stage or not."""
         return self._deployment.usage_plans
+
+    @property
+    def cautions(self) -> tuple[Problem, ...]:
+        """What API Gateway allows too, and can surprise: a cache that may give one caller what was made for another."""
+        return self._deployment.cautions
+
+    async def flush_stage_cache(self) -> None:
+        """Forget every response that the stage's cache has kept, as FlushStageCache does."""
+        for cache in self._deployment.caches:
+            await cache.flush()
 
     async def usage(
         self, plan_id: str, *, key_id: str | None = None, start_date: str | None = None, end_date: str | None = None,

@@ -31,7 +31,7 @@ __all__ = [
     "IdempotencyMiddleware", "IntrospectionMiddleware",
     "JwtMiddleware", "LambdaAuthorizerMiddleware", "MtlsMiddleware", "PolicyMiddleware",
     "PreauthThrottleMiddleware", "QuotaMiddleware", "ResourcePolicyMiddleware", "SamlBearerMiddleware",
-    "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
+    "StageCacheMiddleware", "ThrottleMiddleware", "TransformMiddleware", "ValidateMiddleware", "rule",
 ]  # fmt: skip
 
 
@@ -271,6 +271,12 @@ class SamlBearerMiddleware(_OnePolicy):
     """`saml_bearer(...)` as a middleware."""
 
     policy = "saml_bearer"
+
+
+class StageCacheMiddleware(_OnePolicy):
+    """`stage_cache(...)` as a middleware."""
+
+    policy = "stage_cache"
 
 
 class ThrottleMiddleware(_OnePolicy):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from gatewaykit.core.caching.cache_key import cookies_of
+from gatewaykit.core.caching.caller import unkeyed_caller
 from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import initial_age_s, lifetime_s, response_directives
 from gatewaykit.core.caching.serving import fitted, fresh_for_s, served
@@ -113,7 +114,7 @@ class Fetching:
     def _planned(self, response: Response) -> Plan:
         if self._from_cache:
             return Plan(shared=True, fits=self._fits(response))
-        caller = self._caller()
+        caller = unkeyed_caller(self._request, self._key.headers, cookies=not self._forwards_cookies)
         directives, targeted = response_directives(response.headers)
         fresh_s, explicit = lifetime_s(
             response.status, response.headers, directives, self._response_s, self._bounds, targeted=targeted
@@ -272,21 +273,6 @@ class Fetching:
             return lambda request: False
         wanted = selecting(own, names)
         return lambda request: selecting(request.header_list, names) == wanted
-
-    def _caller(self) -> str:
-        """What of the request says who asks, and is not in the key."""
-        request, named = self._request, self._key.headers
-        if b"authorization" in request.headers and b"authorization" not in named:
-            return "Authorization"
-        if self._forwards_cookies and b"cookie" in request.headers and b"cookie" not in named:
-            return "Cookie"
-        if b"x-api-key" in request.headers and b"x-api-key" not in named:
-            return "an API key"
-        if request.client_cert is not None or (request.tls and request.tls.get("client_cert_chain")):
-            return "a client certificate"
-        if request.identity is not None and not (b"authorization" in named or b"x-api-key" in named):
-            return "an identity"
-        return ""
 
     def _url(self) -> str:
         request = self._request

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gatewaykit.core.body import MAX_LENGTH_DIGITS, too_large
+from gatewaykit.core.caching.stage import MAY_INVALIDATE, wants_new
 from gatewaykit.core.http import Request, parse_query
 from gatewaykit.core.iam.access import access_of
 from gatewaykit.core.iam.authorization import combination_of, combine, denial, reason
@@ -23,6 +24,7 @@ from gatewaykit.core.iam.signature_parts import ECDSA, IN_QUERY
 from gatewaykit.core.iam.signing_key import SigningKey, SigningKeys
 from gatewaykit.core.iam.sigv4 import SignatureReader, SignatureRules, Signed, invalid, verify
 from gatewaykit.core.iam.sigv4a import MultiRegionKey
+from gatewaykit.core.iam.verdict import Combination
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import ConfigError, Problem, words_of
 from gatewaykit.policies.bound import Bound
@@ -204,6 +206,9 @@ class _Signatures:
             return self._refused(refused)
         if self._config.authorize and (refused := self._denied(request, credentials)) is not None:
             return self._refused(refused)
+        if b"cache-control" in request.headers and wants_new(request):
+            request.kept = request.kept or {}
+            request.kept[MAY_INVALIDATE] = self._may_invalidate(request, credentials)
         request.identity = identity_of(credentials)
         if self._config.hide_signature:
             _hide_signature(request, signed)
@@ -220,6 +225,13 @@ class _Signatures:
             why = f": {reason(verdict, access)}" if verdict.why else ""
             request.note("authorization", f"{verdict.statement} of {verdict.policy} allows {access.resource}{why}")
         return None
+
+    def _may_invalidate(self, request: Request, credentials: Credentials) -> bool:
+        """May the caller have a cached response made anew? Never one of another account (developer guide, caching)."""
+        if combination_of(credentials.principal, self._facts) is Combination.BOTH or not credentials.policies:
+            return False
+        access = access_of(request, self._facts, credentials.principal, action="execute-api:InvalidateCache")
+        return evaluate(credentials.policies, access).effect is Effect.ALLOW
 
     def _refused(self, refusal: Refusal) -> Refusal:
         if not self._config.http_api:

@@ -13,6 +13,7 @@ from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import MAX_HEAD_BYTES
+from gatewaykit.server.own_date import DefaultFields
 from gatewaykit.server.tls import tls_extension
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class RawH11Protocol(H11Protocol):
         scope["extensions"] = {RAW_HEADERS: self._connection.raw_headers}
         if self._tls is not None:
             scope["extensions"]["tls"] = self._tls
+        self.cycle.default_headers = DefaultFields(self.cycle.default_headers)
         app = self._served
         if self.cycle.waiting_for_100_continue:
             app = closing_unless_asked(app, self.cycle)

@@ -11,6 +11,7 @@ from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
 from gatewaykit.server.limits import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
+from gatewaykit.server.own_date import DefaultFields
 from gatewaykit.server.tls import tls_extension
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes = True, 0
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        cycle.default_headers = DefaultFields(cycle.default_headers)
         super()._start_asgi_task(cycle, closing_unless_asked(app, cycle) if cycle.waiting_for_100_continue else app)
 
     def _stop_timer(self) -> None:

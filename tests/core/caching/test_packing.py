@@ -1,0 +1,65 @@
+"""Entries as bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewaykit.core.caching.entry import Entry
+from gatewaykit.core.caching.packing import pack, unpack
+
+FIELDS = st.lists(st.tuples(st.binary(max_size=10), st.binary(max_size=10)), max_size=4)
+ENTRIES = st.builds(
+    Entry, st.integers(0, 599), FIELDS, st.binary(max_size=50), st.floats(0, 1e10), st.floats(-1e9, 1e9),
+    st.floats(0, 1e9), FIELDS.map(tuple), st.lists(st.text(max_size=5), max_size=3).map(tuple), st.text(max_size=20),
+)  # fmt: skip
+
+
+@given(ENTRIES)
+def test_an_entry_comes_back_as_it_was(entry: Entry) -> None:
+    assert unpack(pack(entry)) == entry
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_entry_or_none(packed: bytes) -> None:
+    assert unpack(packed) is None or isinstance(unpack(packed), Entry)
+
+
+@given(ENTRIES, st.data())
+def test_what_was_changed_or_cut_short_is_none(entry: Entry, data: st.DataObject) -> None:
+    packed = pack(entry)
+    at = data.draw(st.integers(8, len(packed) - 1).filter(lambda place: not 8 <= place < 36))
+    changed = packed[:at] + bytes((packed[at] ^ 1,)) + packed[at + 1 :]
+
+    assert unpack(changed) is None
+    assert unpack(packed[:at]) is None
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        b"[]",
+        b"{}",
+        b"[[],[],[]]",
+        b'[["a"],[],[],""]',
+        b"[[1],[],[],0]",
+        b"[" * 5000,
+        b'[["\\u0416",""],[],[],""]',
+        b"x",
+    ],
+    ids=["empty", "a mapping", "too few", "half a field", "numbers", "deep", "no latin-1", "no JSON"],
+)
+def test_a_right_checksum_over_the_wrong_things_is_none(texts: bytes) -> None:
+    from zlib import crc32
+
+    from gatewaykit.core.caching.packing import _HEAD, _VERSION
+
+    assert unpack(_HEAD.pack(_VERSION, crc32(texts), len(texts), 200, 0.0, 0.0, 0.0) + texts) is None
+
+
+def test_another_version_is_none() -> None:
+    packed = pack(Entry(200, [], b"", 0.0))
+
+    assert unpack(b"\x02" + packed[1:]) is None
+    assert unpack(b"") is None

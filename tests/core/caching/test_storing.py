@@ -1,0 +1,70 @@
+"""What a shared cache may keep, and of which fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatewaykit.core.caching.directives import parse_directives
+from gatewaykit.core.caching.storing import kept_headers, why_not_stored
+
+
+def why(
+    control: str, *fields: tuple[bytes, bytes], status: int = 200, caller: str = "", fresh_s: float = 60.0,
+    explicit: bool = True,
+) -> str:  # fmt: skip
+    directives = parse_directives([control.encode()])
+    return why_not_stored(status, [*fields], directives, caller=caller, explicit=explicit, fresh_s=fresh_s)
+
+
+TAG = (b"ETag", b'"a"')
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        pytest.param(why("max-age=60"), id="fresh"),
+        pytest.param(why("no-cache", TAG, fresh_s=0), id="to be validated"),
+        pytest.param(why("", (b"last-modified", b"x"), fresh_s=0, explicit=False), id="to be validated by date"),
+        pytest.param(why("no-store, must-understand"), id="no-store, but understood"),
+        pytest.param(why("public", caller="Authorization"), id="authorized, for all"),
+        pytest.param(why("must-revalidate", caller="Authorization"), id="authorized, must-revalidate"),
+        pytest.param(why("s-maxage=5", caller="Cookie"), id="with a cookie, for shared caches"),
+        pytest.param(why("max-age=60", status=499), id="an unknown status that says for how long"),
+    ],
+)
+def test_kept(reason: str) -> None:
+    assert reason == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        pytest.param(why("no-store"), "says no-store", id="no-store"),
+        pytest.param(why("no-store, must-understand", status=599), "no-store", id="no-store, and not understood"),
+        pytest.param(why("must-understand", status=599), "not understood", id="not understood"),
+        pytest.param(why("max-age=60", status=206), "no whole response", id="a part"),
+        pytest.param(why("max-age=60", status=304), "no whole response", id="not modified"),
+        pytest.param(why("max-age=60", status=103), "no whole response", id="interim"),
+        pytest.param(why("private"), "private", id="private"),
+        pytest.param(why('private="x"'), "private", id="private for some fields"),
+        pytest.param(why("", (b"Vary", b"*")), "varies by everything", id="Vary *"),
+        pytest.param(why("public", (b"Set-Cookie", b"a=b")), "sets a cookie", id="a cookie"),
+        pytest.param(why("max-age=60", caller="Authorization"), "Authorization", id="authorized"),
+        pytest.param(why("must-revalidate", caller="Cookie"), "Cookie", id="with a cookie"),
+        pytest.param(why("max-age=0", fresh_s=0), "stale at once", id="stale, without a validator"),
+        pytest.param(
+            why("", TAG, status=201, fresh_s=0, explicit=False), "for how long", id="a status that is not kept"
+        ),
+    ],
+)
+def test_not_kept(reason: str, expected: str) -> None:
+    assert expected in reason
+
+
+def test_the_fields_that_are_kept() -> None:
+    headers = [
+        (b"Connection", b"X-Hop, close"), (b"X-Hop", b"1"), (b"Keep-Alive", b"5"), (b"Age", b"3"),
+        (b"Content-Length", b"9"), (b"Secret", b"s"), (b"X-Kept", b"1"), (b"Transfer-Encoding", b"chunked"),
+    ]  # fmt: skip
+
+    assert kept_headers(headers, parse_directives([b'no-cache="secret"'])) == [(b"x-kept", b"1")]
