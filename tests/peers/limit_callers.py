@@ -18,6 +18,7 @@ from typing import Any
 
 from gatewaykit.core.quota import Quota
 from gatewaykit.core.throttle import Bucket
+from gatewaykit.stores.leases import LeasedThrottleStore
 from gatewaykit.stores.redis import RedisThrottleStore
 from gatewaykit.stores.redis_connection import RedisAddress, RedisConnections
 from gatewaykit.stores.resp import command
@@ -38,11 +39,15 @@ class Demand:
     once: int  # the burst of a bucket that never refills
     tasks: int
     seconds: float
+    lease_s: float = 0.0
 
 
 async def main(demand: Demand) -> None:
     address = RedisAddress(port=demand.port, timeout_s=30)
-    store, clock = RedisThrottleStore(address, gateway=demand.gateway), RedisConnections(address)
+    store: Any = RedisThrottleStore(address, gateway=demand.gateway)
+    if demand.lease_s:
+        store = LeasedThrottleStore(store, demand.lease_s)
+    clock = RedisConnections(address)
     rate = Bucket(demand.rate, demand.burst)
     bucket, quota = store.bucket("exact", rate), store.quota("exact", Quota(demand.quota, "MONTH"))
     once = store.bucket("once", Bucket(0.0, demand.once))

@@ -82,6 +82,8 @@ def gateway_name(spec: str) -> str:
 
 def lease_of(spec: str) -> float:
     """For how many seconds a process may spend tokens that it took in advance; 0: it takes none."""
+    if urlsplit(spec).scheme not in SCHEMES:
+        return 0.0
     lease_s: float = _options(spec).get("lease", 0.0)
     return lease_s
 
@@ -168,7 +170,7 @@ def _time(value: str) -> float:
 def _lease(value: str) -> float:
     seconds = 0.0 if value == "0" else parse_duration(value)
     if seconds and not SHORTEST_S <= seconds <= LONGEST_S:
-        raise ValueError(f"{value!r:.40} is neither 0 nor between 1ms and 1s")
+        raise ValueError(f"{value!r:.40} is neither 0 nor between 1ms and 1s: longer slices admit too much at once")
     return seconds
 
 
