@@ -54,8 +54,8 @@ def test_processes_together_get_what_the_limits_allow_and_never_one_more(seed: i
     at_most, at_least = burst + rate * whole_s + 0.01, 0.99 * (burst + rate * crowded_s) - 1
     at_least -= PROCESSES * max(1.0, rate * lease_s) if lease_s else 0.0
     cold = {key: admitted[f"bucket {key}"] for key in (f"cold-{number}" for number in range(10))}
-    print(f"seed {seed}: lease {lease_s:g} rate {rate} burst {burst} quota {quota} once {once} tasks {tasks}",
-          f"in {crowded_s:.2f} s: {admitted['bucket hot']} of {at_most:.1f}, asked {admitted['asked hot']}")  # fmt: skip
+    print(f"seed {seed}: lease {lease_s:g} rate {rate} burst {burst} quota {quota} once {once} tasks {tasks} in",
+          f"{crowded_s:.2f} s: {admitted['bucket hot']} of {at_most:.1f}, asked {admitted['asked hot']}")  # fmt: skip
     assert admitted["asked hot"] > 2 * admitted["bucket hot"]  # demand was over the limit
     assert at_least <= admitted["bucket hot"] <= at_most  # a token that is not whole yet is nobody's
     assert all(count <= at_most for count in cold.values())
