@@ -16,7 +16,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from copy import copy
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol
 
 from gatewaykit.clock import SYSTEM, Clock
@@ -59,6 +59,7 @@ class LeasedThrottleStore:
             return exact
         table = self._table((name,), (bucket,))
         monotonic, look_only = self._clock.monotonic, self._look_only
+        with_left = lru_cache(maxsize=5000)(partial(allowed, bucket=bucket))
 
         def held(key: str) -> Taken | None:
             now = monotonic()
@@ -68,7 +69,7 @@ class LeasedThrottleStore:
             given = lease.look(now) if look_only else lease.spend(now)
             if given:
                 (left,) = lease.left
-                return allowed((left or 0) + lease.held - look_only, bucket)
+                return with_left((left or 0) + lease.held - look_only)
             return None if given is None else lease.refusals(now)[0]
 
         async def ask(key: str) -> Taken:
