@@ -10,6 +10,7 @@ _HOME = {
     "AsgiViolation": "testing.messages",
     "WebSocket": "testing.websocket",
     "decide": "testing.deciding", "decider": "testing.deciding",
+    "CacheStoreContract": "testing.cache_store_contract",
     "IdempotencyStoreContract": "testing.idempotency_store_contract",
     "KeyStoreContract": "testing.key_store_contract", "PolicyContract": "testing.policy_contract",
     "ThrottleStoreContract": "testing.store_contract", "presign": "testing.signing", "sign": "testing.signing",

@@ -1,5 +1,6 @@
 from gatewaykit.clock import VirtualClock as VirtualClock
 from gatewaykit.gateway.requests import make_request as make_request
+from gatewaykit.testing.cache_store_contract import CacheStoreContract as CacheStoreContract
 from gatewaykit.testing.client import Client as Client
 from gatewaykit.testing.client import Exchange as Exchange
 from gatewaykit.testing.client import Result as Result
