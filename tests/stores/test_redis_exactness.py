@@ -62,4 +62,19 @@ def test_processes_together_get_what_the_limits_allow_and_never_one_more(seed: i
     assert lease_s or all(count >= min(admitted[f"asked {key}"], burst) for key, count in cold.items())
     assert admitted["quota"] == quota
     assert admitted["once"] == once
+    assert over_in_an_interval([span for one in said for span in one["hot"]], rate, lease_s) <= burst + 0.1
     assert min(at_least, quota, once) <= admitted["several"] <= min(at_most, quota, once)
+
+
+def over_in_an_interval(spans: list[list[float]], rate: float, lease_s: float) -> float:
+    """The most that any interval has over rate x its length.
+
+    What was admitted at the end of a span was taken in the span, or one lease before its end. So an interval is longer
+    by a lease, or by the longest span.
+    """
+    longer_s = max((lease_s, *(ended - began for began, ended in spans)))
+    least = most = 0.0
+    for number, at in enumerate(sorted(ended for _, ended in spans)):
+        least = min(least, number - rate * at) if number else -rate * at
+        most = max(most, number + 1 - rate * at - least)
+    return most - rate * longer_s
