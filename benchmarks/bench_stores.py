@@ -20,7 +20,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from benchmarks.inproc import measure
 from benchmarks.report import Line, at_least, at_most, line, say
 from gatewaykit.core.quota import Quota
-from gatewaykit.core.throttle import Bucket
+from gatewaykit.core.throttle import Bucket, Taken
 from gatewaykit.deploy.throttle_stores import throttle_store
 from gatewaykit.stores.redis import _script
 from tests.peers.redis import RedisServer, running
@@ -70,14 +70,21 @@ def _lines(server: RedisServer, rounds: int) -> list[Line]:
 
         return all_at_once
 
-    one = {"ours": our, "bare": bare.take, "five": our_several, "bare five": bare.take_five, "limits": peer}
+    leased = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s&lease=10ms").bucket("leased", _BUCKET)
+
+    async def from_a_slice() -> Any:
+        answer = leased("key")
+        return answer if isinstance(answer, Taken) else await answer
+
+    one = {"ours": our, "bare": bare.take, "five": our_several, "bare five": bare.take_five, "limits": peer,
+           "leased": from_a_slice}  # fmt: skip
     alone = measure(one, rounds=rounds)
     store, bare.transport = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s"), None
     ours, several = store.bucket("bench", _BUCKET), store.limits("bench", _FIVE)
     limiter = FixedWindowRateLimiter(
         RedisStorage(f"async+redis://127.0.0.1:{server.port}", implementation="redispy", max_connections=64)
     )
-    many = measure({name: crowd(case) for name, case in one.items()}, rounds=rounds)
+    many = measure({name: crowd(case) for name, case in one.items() if name != "leased"}, rounds=rounds)
     return [
         line("stores", "CPU of a decision / a bare connection", alone.ratios("ours", "bare"), at_most(1.3)),
         line("stores", "the same, 32 at once", many.ratios("ours", "bare"), at_most(1.3)),
@@ -92,6 +99,14 @@ def _lines(server: RedisServer, rounds: int) -> list[Line]:
         line("stores", "CPU of limits.aio for one limit / ours for five, 32 at once", many.ratios("limits", "five")),
         line("stores", "five limits / one", alone.ratios("five", "ours"), note="one round trip each"),
         line("stores", "round trips of a decision of five limits", [_round_trips(server)], at_most(1), unit=""),
+        line("stores", "CPU of a decision / one from a slice of 10 ms", alone.ratios("ours", "leased")),
+        line(
+            "stores",
+            "requests a round trip, 5000 a second with lease=10ms",
+            [_requests_a_round_trip(server) for _ in range(rounds // 20)],
+            at_least(20),
+            unit="",
+        ),
     ]
 
 
@@ -108,6 +123,36 @@ def _round_trips(server: RedisServer) -> float:
         stats = server.say("INFO", "commandstats").decode()
         await store.aclose()
         return int(stats.split("cmdstat_evalsha:calls=")[1].split(",")[0]) / 100
+
+    return asyncio.run(count())
+
+
+def _requests_a_round_trip(server: RedisServer) -> float:
+    """Of an open loop of 5000 requests a second, for a second; the round trips are counted by the server."""
+    store = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s&lease=10ms")
+    verb = store.bucket("paced", Bucket(10_000.0, 5000))
+
+    async def request() -> None:
+        answer = verb("key")
+        if not isinstance(answer, Taken):
+            await answer
+
+    async def count() -> float:
+        await request()
+        server.say("CONFIG", "RESETSTAT")
+        loop = asyncio.get_running_loop()
+        began, sent, waiting = loop.time(), 0, set[asyncio.Task[None]]()
+        while sent < 5000:
+            while sent < min(5000, 5000 * (loop.time() - began)):
+                task = loop.create_task(request())
+                waiting.add(task)
+                task.add_done_callback(waiting.discard)
+                sent += 1
+            await asyncio.sleep(0.0002)
+        await asyncio.gather(*waiting)
+        stats = server.say("INFO", "commandstats").decode()
+        await store.aclose()
+        return sent / int(stats.split("cmdstat_evalsha:calls=")[1].split(",")[0])
 
     return asyncio.run(count())
 

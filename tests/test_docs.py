@@ -38,7 +38,8 @@ LONGEST_WAIT_S = 60
 
 def page_cases() -> list[ParameterSet]:
     """The pages, and what they call from the shell."""
-    programs = (("$ curl ", pytest.mark.needs("curl")), ("$ openssl ", pytest.mark.needs("openssl")))
+    called = ("curl", "openssl", "redis-server")
+    programs = [(f"$ {program} ", pytest.mark.needs(program)) for program in called]
     return [
         pytest.param(
             page,

@@ -432,6 +432,28 @@ DEFENCES = (
         "future = next(each for each in iter(lambda: self._waiting.popleft()[0], None) if not each.done())",
         "test_limits_in_redis.py::test_clients_that_leave_before_the_answer_give_it_to_nobody_else",
     ),
+    # ------------------------------------------------------------------------------------------------- leases
+    _one(
+        "slices that are hoarded",
+        "core/lease.py",
+        "if self.held and now_s < self.ends_s:\n            self.give",
+        "if self.held:\n            self.give",
+        "test_leases.py::test_slices_that_were_hoarded_at_many_processes_are_worth_nothing_later",
+    ),
+    _one(
+        "clients that leave with a token of a slice",
+        "stores/leases.py",
+        "continue  # it left, and its token is the next one's",
+        "lease.held -= 1; continue",
+        "test_leases.py::test_clients_that_leave_take_no_tokens_from_those_who_stay",
+    ),
+    _one(
+        "a flood of names with leases",
+        "stores/leases.py",
+        "if key not in self.young and len(self) + len(self._asking) >= self._max_keys:",
+        "if False:",
+        "test_leases.py::test_a_flood_of_names_is_kept_in_bounds_and_every_name_stays_limited",
+    ),
     # ------------------------------------------------------------------------------------------------- idempotency
     _one(
         "another caller's idempotency key",

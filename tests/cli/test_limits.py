@@ -44,6 +44,19 @@ def test_check_shows_the_limits_of_every_method_for_every_plan(capsys: pytest.Ca
 
 
 @pytest.mark.usefixtures("there")
+def test_check_says_for_how_long_tokens_are_leased_and_what_that_may_admit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gateway.yaml").write_text(f"store: redis://127.0.0.1:1?lease=10ms{YAML}")
+
+    assert main(["check", "gateway.yaml"]) == 0
+
+    assert "leased for 10 ms: any interval may have rate x 10 ms more" in capsys.readouterr().out
+    assert main(["check", "gateway.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lease_s"] == 0.01
+
+
+@pytest.mark.usefixtures("there")
 def test_the_limits_are_in_the_json_of_check_and_routes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "gateway.yaml", "--json"]) == 0
     checked = json.loads(capsys.readouterr().out)["limits"]

@@ -9,8 +9,9 @@ import pytest
 from gatewaykit import ConfigError, Gateway, PolicyMiddleware, by, quota, throttle
 from gatewaykit.deploy.config import read_config
 from gatewaykit.deploy.idempotency_stores import idempotency_store
-from gatewaykit.deploy.throttle_stores import redis_address, throttle_store, throttle_store_problems
+from gatewaykit.deploy.throttle_stores import lease_of, redis_address, throttle_store, throttle_store_problems
 from gatewaykit.stores.idempotency_redis import RedisIdempotencyStore
+from gatewaykit.stores.leases import LeasedThrottleStore
 from gatewaykit.stores.memory import MemoryThrottleStore
 from gatewaykit.stores.resilient import OnStoreError, ResilientThrottleStore
 from gatewaykit.testing import Client
@@ -110,6 +111,21 @@ def test_what_limits_do_without_the_store_is_in_the_address(
     assert (store._throttles, store._quotas) == (throttles, quotas)
 
 
+LEASES = [
+    ("redis://x", 0.0), ("redis://x?lease=0", 0.0), ("redis://x?lease=0ms", 0.0), ("redis://x?lease=10ms", 0.01),
+    ("redis+cluster://x,y?lease=1s&gateway=shop", 1.0), ("memory://", 0.0), ("sqlite:///l.db", 0.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "lease_s"), LEASES, ids=[lease[0] for lease in LEASES])
+def test_a_lease_is_said_in_the_address_and_none_is_taken_where_it_is_not(spec: str, lease_s: float) -> None:
+    store = throttle_store(spec)
+
+    assert lease_of(spec) == lease_s
+    remote = getattr(store, "_store", None)
+    assert (remote._lease_s if isinstance(remote, LeasedThrottleStore) else 0.0) == lease_s
+
+
 WRONG = [
     ("memcached://x", "'memcached' is no kind of store", ""),
     ("reddis://secret@x", "'reddis' is no kind of store", "redis://"),
@@ -136,6 +152,12 @@ WRONG = [
     ("redis://x?time_out=1s", "has an option 'time_out'", "timeout"),
     ("redis://x?timeout=0s", "timeout: '0s' is not between 1ms and 60s", ""),
     ("redis://x?gateway=a}b", "gateway: 'a}b' is no name: up to 64 letters, digits and . _ -", ""),
+    ("redis://x?lease=2s", "lease: '2s' is neither 0 nor between 1ms and 1s", ""),
+    ("redis://x?lease=0.5ms", "lease: '0.5ms' is neither 0 nor between 1ms and 1s", ""),
+    ("redis://x?lease=-10ms", "lease: '-10ms' is not a duration", ""),
+    ("redis://x?lease=10", "lease: '10' is not a duration", ""),
+    ("redis://x?lease=", "lease: '' is not a duration", ""),
+    ("redis://x?leases=10ms", "has an option 'leases'", "lease"),
     ("redis://x?quotas=local(2)", "quotas: 'local(2)' is none of allow, deny, local and local(FRACTION)", ""),
 ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatewaykit.cli.output import Output
 from gatewaykit.cli.sources import add_json, add_source, open_source
+from gatewaykit.deploy.throttle_stores import lease_of
 
 if TYPE_CHECKING:
     from gatewaykit.cli.sources import Opened
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["add", "counted", "findings", "run", "shown"]
 
 _STYLES = {"enforced": "green", "approximated": "yellow", "ignored": "red", "unknown": "red"}
+
+
+_LEASED = (
+    "Token buckets are leased for {0:g} ms: any interval may have rate x {0:g} ms more, the whole never more. "
+    "Quotas, windows and costs are exact"
+)
 
 
 def add(commands: Any) -> None:
@@ -31,14 +38,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     opened = open_source(arguments, unbound=True, unenforced=True, reads=True)
     entries = [entry for gateway in opened.gateways.values() for entry in gateway.report or ()]
     wrong = findings(entries, arguments.accept)
-    limits = _limits(opened)
+    limits, lease_s = _limits(opened), _lease_s(opened)
     cautions = [caution for gateway in opened.gateways.values() for caution in gateway.cautions]
     if output.as_json:
         keys = [_plain(entry) for entry in entries]
         told = {"counts": counted(entries), "findings": len(wrong), "keys": keys, "limits": limits}
+        told |= {"lease_s": lease_s} if lease_s else {}
         output.json(told | {"cautions": [str(caution) for caution in cautions]})
         return 1 if wrong or cautions else 0
     _show_limits(output, limits)
+    if lease_s:
+        output.line(_LEASED.format(1000 * lease_s) + "\n")
     for caution in cautions:
         output.line(f"{output.style('yellow', 'caution')}  {caution}\n")
     lines = [entry for entry in entries if entry.status != "enforced" and not entry.harmless]
@@ -68,6 +78,12 @@ def _limits(opened: Opened) -> list[dict[str, Any]]:
         for route in gateway.routes
         for each in route.limits
     ]  # fmt: skip
+
+
+def _lease_s(opened: Opened) -> float:
+    """For how long a process may spend tokens that it took in advance."""
+    store = opened.config.store if opened.config else ""
+    return lease_of(store) if isinstance(store, str) else 0.0
 
 
 def _show_limits(output: Output, limits: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from gatewaykit.clock import SYSTEM, Clock
+from gatewaykit.core.lease import LONGEST_S, SHORTEST_S
 from gatewaykit.definition.near import near_miss
 from gatewaykit.deploy.redis_servers import SCHEMES, servers, servers_problems, tls_problems
 from gatewaykit.deploy.sqlite_store import SQLITE, sqlite_store, sqlite_store_problems
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gatewaykit.ports import ThrottleStore
     from gatewaykit.stores.redis_address import RedisAddress
 
-__all__ = ["FORMS", "gateway_name", "redis_address", "throttle_store", "throttle_store_problems"]
+__all__ = ["FORMS", "gateway_name", "lease_of", "redis_address", "throttle_store", "throttle_store_problems"]
 
 FORMS: Final = (
     "Write 'memory://', 'redis://HOST:6379/0', 'rediss://HOST:6379/0', 'redis+cluster://HOST,HOST', "
@@ -56,7 +57,11 @@ def throttle_store(spec: str, clock: Clock = SYSTEM, *, reads: bool = False) -> 
     options = _options(spec)
     both = {"throttles": options["on_store_error"], "quotas": options["on_store_error"]} if _both(options) else {}
     answers = both | {name: options[name] for name in ("throttles", "quotas") if name in options}
-    store = RedisThrottleStore(redis_address(spec), gateway=gateway_name(spec))
+    store: Any = RedisThrottleStore(redis_address(spec), gateway=gateway_name(spec))
+    if lease_s := lease_of(spec):
+        from gatewaykit.stores.leases import LeasedThrottleStore
+
+        store = LeasedThrottleStore(store, lease_s, clock=clock)
     return ResilientThrottleStore(store, clock=clock, **answers)
 
 
@@ -73,6 +78,14 @@ def gateway_name(spec: str) -> str:
     """Whose keys are meant, where several gateways share a server."""
     name: str = _options(spec).get("gateway", "default")
     return name
+
+
+def lease_of(spec: str) -> float:
+    """For how many seconds a process may spend tokens that it took in advance; 0: it takes none."""
+    if urlsplit(spec).scheme not in SCHEMES:
+        return 0.0
+    lease_s: float = _options(spec).get("lease", 0.0)
+    return lease_s
 
 
 def throttle_store_problems(spec: str) -> list[Problem]:
@@ -154,6 +167,13 @@ def _time(value: str) -> float:
     return seconds
 
 
+def _lease(value: str) -> float:
+    seconds = 0.0 if value == "0" else parse_duration(value)
+    if seconds and not SHORTEST_S <= seconds <= LONGEST_S:
+        raise ValueError(f"{value!r:.40} is neither 0 nor between 1ms and 1s: longer slices admit too much at once")
+    return seconds
+
+
 def _gateway(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
         raise ValueError(f"{value!r:.80} is no name: up to 64 letters, digits and . _ -")
@@ -162,8 +182,8 @@ def _gateway(value: str) -> str:
 
 _OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "ca_file": str, "cert_file": str, "connect_timeout": _time, "db": _whole, "gateway": _gateway, "key_file": str,
-    "max_waiting": _many, "on_store_error": _answer, "quotas": _answer, "sentinel_password": str, "sentinel_user": str,
-    "throttles": _answer, "timeout": _time,
+    "lease": _lease, "max_waiting": _many, "on_store_error": _answer, "quotas": _answer, "sentinel_password": str,
+    "sentinel_user": str, "throttles": _answer, "timeout": _time,
 }  # fmt: skip
 
 _OF_ADDRESS: Final = {

@@ -2,13 +2,14 @@
 -- core/quota.py and core/window.py; a shared table of cases and property tests prove them equal.
 --
 -- KEYS: for each limit its key, and after it, for a quota with an offset, the key of the window it began in.
--- ARGV: "1" to take, "0" to look, "2" to charge: to take what may not be there, or give back; the time in whole
---       microseconds, or "" for the server's; how many tokens; then for each limit
+-- ARGV: "1" to take, "0" to look, "2" to charge: to take what may not be there, or give back, "3" to take a slice: as
+--       many as all of them have, one at least, of buckets only; the time in whole microseconds, or "" for the server's;
+--       how many tokens, or at most how many; then for each limit
 --       "BUCKET", microseconds between two tokens, burst (or burst and patience: the microseconds that one waits) or    "DAY" | "WEEK" | "MONTH", limit, offset    or
 --       "fixed" | "moving" | "sliding", limit, microseconds of the window.
 -- Gives for each limit two integers: what is left after this request (0 or more), or, where it is refused, less than 0:
 -- the microseconds to wait for a bucket or a window (NEVER: for ever), -1 for a quota; and the microseconds until a
--- quota's period ends, or a window is all there again.
+-- quota's period ends, or a window is all there again. For a slice one more: how many tokens it was.
 --
 -- A bucket is kept as "time owed": at that time its tokens were this many microseconds from being all there. Time is
 -- whole microseconds; the interval need not be (three a second), and what is owed is small, so a double holds it.
@@ -22,7 +23,8 @@
 local TOLERANCE, DAY, LAST, FORGET, KEPT, NEVER = 1e-3, 86400, 253370764800, 400 * 86400, 123, -9007199254740992
 local floor, ceil, max, min, format = math.floor, math.ceil, math.max, math.min, string.format
 
-local taking, forced, now, spare, cost = ARGV[1] ~= '0', ARGV[1] == '2', tonumber(ARGV[2]), 3600000, tonumber(ARGV[3])
+local taking, forced, slice = ARGV[1] ~= '0', ARGV[1] == '2', ARGV[1] == '3'
+local now, spare, cost = tonumber(ARGV[2]), 3600000, tonumber(ARGV[3])
 if not now then
   local time = redis.call('TIME')
   now, spare = time[1] * 1000000 + time[2], 1000
@@ -55,13 +57,15 @@ end
 
 local writes, answers, all = {}, {}, true
 
-local function bucket(key, interval, burst, patience)
-  local owed, at = 0, now
+local function owing(key)
   local kept = redis.call('GET', key)
-  if kept then
-    at, owed = two(kept)
-    owed = max(0, owed - max(0, now - at))
-  end
+  if not kept then return 0, now end
+  local at, owed = two(kept)
+  return max(0, owed - max(0, now - at)), at
+end
+
+local function bucket(key, interval, burst, patience)
+  local owed, at = owing(key)
   local left = burst - cost - owed / interval
   local wait = left < -TOLERANCE and -left * interval or 0
   if wait > patience and not forced or cost > burst and not forced then
@@ -197,6 +201,14 @@ local function turn(key, expires, day, over)
   redis.call('PEXPIRE', key, format('%.0f', expires))
 end
 
+if slice then
+  for number = 4, #ARGV, 3 do
+    local interval, burst = tonumber(ARGV[number + 1]), tonumber(ARGV[number + 2])
+    cost = min(cost, floor(burst - owing(KEYS[(number - 1) / 3]) / interval + TOLERANCE))
+  end
+  cost = max(1, cost)
+end
+
 local at = 1
 for number = 4, #ARGV, 3 do
   local kind, a, b = ARGV[number], tonumber(ARGV[number + 1]), tonumber(ARGV[number + 2])
@@ -231,4 +243,5 @@ if taking and (all or forced) then
     end
   end
 end
+if slice then answers[#answers + 1] = cost end
 return answers

@@ -40,7 +40,7 @@ __all__ = ["RedisThrottleStore"]
 
 _LONGEST_KEY: Final = 128
 _LARGEST: Final = 2**53  # the script counts in doubles
-_LOOK, _TAKE, _CHARGE = b"0", b"1", b"2"
+_LOOK, _TAKE, _CHARGE, _SLICE = b"0", b"1", b"2", b"3"
 _GATEWAY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -109,14 +109,7 @@ class RedisThrottleStore:
         async def apart(keys: Sequence[str | None], cost: int) -> Decided:
             names, arguments, at = _asked(kept, keys)
             reply = await self._ask(names, arguments, self._taking, cost) if names else []
-            return decided(
-                [
-                    None if place is None else each.taken(reply[2 * place], reply[2 * place + 1])
-                    for each, place in zip(kept, at)
-                ],
-                limits,
-                cost,
-            )
+            return decided(_answers(kept, at, reply), limits, cost)
 
         return take
 
@@ -132,6 +125,23 @@ class RedisThrottleStore:
                 await self._ask(names, arguments, _CHARGE, amount)
 
         return charge
+
+    def slices(
+        self, names: Sequence[str], buckets: Sequence[Bucket]
+    ) -> Callable[[Sequence[str | None], int], Awaitable[tuple[Decided, int]]]:
+        """The verb that takes as many tokens of each bucket as all have, up to a number; else none: one round trip.
+
+        It answers as for the last of them, and says how many they are. The buckets are without patience.
+        """
+        kept = [_Kept(self._prefix, each, bucket) for each, bucket in zip(names, buckets)]
+
+        async def take(keys: Sequence[str | None], most: int) -> tuple[Decided, int]:
+            asked, arguments, at = _asked(kept, keys)
+            *reply, many = await self._ask(asked, arguments, _SLICE, most)
+            answer = decided(_answers(kept, at, reply), buckets)
+            return answer, many if answer.refused is None else 0
+
+        return take
 
     async def usage(
         self, name: str, quota: Quota, keys: Sequence[str], first_s: float, last_s: float
@@ -200,7 +210,8 @@ class RedisThrottleStore:
         time = b"" if self._time_us is None else b"%d" % self._time_us()
         rest = [b"%d" % len(keys), *keys, how, time, _cost(cost), *arguments]
         reply = await self._connections.call(command([b"EVALSHA", digest, *rest]), script)
-        if type(reply) is not list or len(reply) != 2 * len(arguments) // 3 or {*map(type, reply)} != {int}:
+        numbers = 2 * len(arguments) // 3 + (how == _SLICE)
+        if type(reply) is not list or len(reply) != numbers or {*map(type, reply)} != _INTS:
             raise self._no_answer()
         return reply
 
@@ -326,6 +337,13 @@ def _asked(kept: Sequence[_Kept], keys: Sequence[str | None]) -> tuple[list[byte
             names += (name, *each.more)
             arguments += settings
     return names, arguments, at
+
+
+def _answers(kept: Sequence[_Kept], at: Sequence[int | None], reply: Sequence[int]) -> list[Taken | None]:
+    """What each limit says, from the places of their answers."""
+    return [
+        None if place is None else each.taken(reply[2 * place], reply[2 * place + 1]) for each, place in zip(kept, at)
+    ]
 
 
 def _bucket_taken(bucket: Bucket) -> Callable[[int, int], Taken]:

@@ -16,7 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeVar
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.limits import Decided, Limit, decided, names_of
@@ -31,7 +31,7 @@ from gatewaykit.waiting import SingleFlight
 if TYPE_CHECKING:
     from gatewaykit.ports import ChargeVerb, LimitsVerb, Permits
 
-__all__ = ["OnStoreError", "RemoteThrottleStore", "ResilientThrottleStore"]
+__all__ = ["HeldVerb", "OnStoreError", "RemoteThrottleStore", "ResilientThrottleStore"]
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,19 @@ class RemoteThrottleStore(Protocol):
     def looking(self) -> RemoteThrottleStore: ...
     async def ping(self) -> None: ...
     async def aclose(self) -> None: ...
+
+
+class HeldVerb(Generic[A]):
+    """A verb that may know its answer: `held` gives it, or None, and then `ask` waits for the store."""
+
+    __slots__ = ("ask", "held")
+
+    def __init__(self, held: Callable[..., A | None], ask: Callable[..., Awaitable[A]]) -> None:
+        self.held, self.ask = held, ask
+
+    async def __call__(self, *asked: Any) -> A:
+        answer = self.held(*asked)
+        return await self.ask(*asked) if answer is None else answer
 
 
 class ResilientThrottleStore:
@@ -210,6 +223,14 @@ class ResilientThrottleStore:
         self, ask: Callable[..., Awaitable[A]], without: Callable[..., A], answer: str
     ) -> Callable[..., A | Awaitable[A]]:
         breaker = self._breaker
+        if isinstance(ask, HeldVerb):
+            held, decide_later = ask.held, self._guarded(ask.ask, without, answer)
+
+            def decide_held(*asked: Any) -> A | Awaitable[A]:
+                known: A | None = held(*asked)
+                return decide_later(*asked) if known is None else known
+
+            return decide_held
 
         def decide(*asked: Any) -> A | Awaitable[A]:
             if breaker.is_open:
