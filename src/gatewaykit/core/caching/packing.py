@@ -1,6 +1,6 @@
 """Entries as bytes, for stores outside of this process and for what is encrypted: compact, versioned, checked.
 
-A head of fixed length with a checksum of the rest; then the header fields, the fields of Vary and the tags, each as
+A checksum of all, a head of fixed length; then the header fields, the fields of Vary and the tags, each as
 lines; then the body as it is. What was cut short, changed or is of another version is no entry.
 """
 
@@ -18,7 +18,8 @@ __all__ = ["pack", "unpack"]
 
 _VERSION: Final = 1
 _PLAIN, _ESCAPED = 0, 1
-_HEAD: Final = struct.Struct(">BBIIIIHddd")  # version, how lines are written, checksum, three lengths, status, times
+_MARK: Final = struct.Struct(">BBI")  # version, how lines are written, the checksum of all that follows
+_HEAD: Final = struct.Struct(">IIIHddd")  # three lengths, status, times
 _ESCAPES: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -31,24 +32,24 @@ def pack(entry: Entry) -> bytes:
     )
     escaped = any(b"\n" in text for lines in parts for text in lines)
     blocks = [_lines(lines, escaped=escaped) for lines in parts]
-    rest = b"".join((*blocks, entry.body))
-    how = _ESCAPED if escaped else _PLAIN
-    times = entry.stored_s, entry.fresh_s, entry.age_s
-    return _HEAD.pack(_VERSION, how, crc32(rest), *map(len, blocks), entry.status, *times) + rest
+    head = _HEAD.pack(*map(len, blocks), entry.status, entry.stored_s, entry.fresh_s, entry.age_s)
+    rest = b"".join((head, *blocks, entry.body))
+    return _MARK.pack(_VERSION, _ESCAPED if escaped else _PLAIN, crc32(rest)) + rest
 
 
 def unpack(packed: bytes) -> Entry | None:
     """The entry; None where these bytes are none."""
-    if len(packed) < _HEAD.size or packed[0] != _VERSION:
+    if len(packed) < _MARK.size + _HEAD.size or packed[0] != _VERSION:
         return None
-    _, how, checksum, headers, vary, told, status, stored_s, fresh_s, age_s = _HEAD.unpack_from(packed)
-    rest = packed[_HEAD.size :]
-    end = headers + vary + told
-    if crc32(rest) != checksum or end > len(rest):
+    _, how, checksum = _MARK.unpack_from(packed)
+    rest = packed[_MARK.size :]
+    headers, vary, told, status, stored_s, fresh_s, age_s = _HEAD.unpack_from(rest)
+    first, second, third = _HEAD.size + headers, _HEAD.size + headers + vary, _HEAD.size + headers + vary + told
+    if crc32(rest) != checksum or third > len(rest):
         return None
-    fields = rest[:headers].split(b"\n")
-    chosen = rest[headers : headers + vary].split(b"\n")
-    texts = rest[headers + vary : end].split(b"\n")
+    fields = rest[_HEAD.size : first].split(b"\n")
+    chosen = rest[first:second].split(b"\n")
+    texts = rest[second:third].split(b"\n")
     if len(fields) % 2 == 0 or len(chosen) % 2 == 0 or len(texts) < 2:
         return None
     if how == _ESCAPED:
@@ -58,7 +59,7 @@ def unpack(packed: bytes) -> Entry | None:
     except UnicodeDecodeError:
         return None
     return Entry(
-        status, list(zip(fields[::2], fields[1::2])), rest[end:], stored_s, fresh_s, age_s,
+        status, list(zip(fields[::2], fields[1::2])), rest[third:], stored_s, fresh_s, age_s,
         tuple(zip(chosen[::2], chosen[1::2])), tuple(tags), url,
     )  # fmt: skip
 
