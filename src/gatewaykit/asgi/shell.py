@@ -15,6 +15,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gatewaykit.asgi.body import replay
+from gatewaykit.asgi.cache_lane import cache_lane
 from gatewaykit.asgi.cors_lane import CorsLane
 from gatewaykit.asgi.lifespan import pass_lifespan
 from gatewaykit.asgi.limit_lane import limit_lane
@@ -53,7 +54,9 @@ class Shell:
         if rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
             self._cors = CorsLane(alone[0].screen)
         self._admit = limit_lane(alone[0]) if rules is None and len(alone) == 1 else None
-        self._direct = rules is None and self._cors is None and self._admit is None and bool(alone)
+        self._hit = cache_lane(alone[0]) if rules is None and len(alone) == 1 else None
+        shortcut = self._cors is not None or self._admit is not None or self._hit is not None
+        self._direct = rules is None and not shortcut and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
         """Serve a scope. A gateway gives the `request` it has routed already."""
@@ -61,6 +64,11 @@ class Shell:
         if not self._direct or scope["type"] != "http":
             if scope["type"] != "http":
                 await self._other(scope, receive, send, request)
+                return
+            if (find := self._hit) is not None and request is None and (found := find(scope)) is not None:
+                start, body = found
+                await send(start)
+                await send(body)
                 return
             if (cors := self._cors) is not None:
                 if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gatewaykit.core.http import Head, Request
     from gatewaykit.ports import Answer, Behind, CacheSpace, CacheStore, Hook, Runtime
 
-__all__ = ["EdgeCache", "edge_cache"]
+__all__ = ["BoundEdgeCache", "EdgeCache", "edge_cache"]
 
 _LOG: Final = logging.getLogger("gatewaykit")
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -88,7 +88,7 @@ class EdgeCache(Policy):
         space = store.space(f"edge:{self.name}")
         if space not in self.spaces:
             self.spaces.append(space)
-        return _Bound(self, store, space, runtime)
+        return BoundEdgeCache(self, store, space, runtime)
 
     async def purge(self, *, prefix: str | None = None, tag: str | None = None) -> int:
         """Forget what begins with `host/path…`, or has this tag (Surrogate-Key, Cache-Tag). How many these were."""
@@ -186,13 +186,15 @@ def edge_cache(
     return made
 
 
-class _Bound(Bound):
+class BoundEdgeCache(Bound):
+    """The hooks of an `edge_cache`, and what a short cut has to know of it."""
+
     def __init__(self, config: EdgeCache, store: CacheStore, space: CacheSpace, runtime: Runtime) -> None:
         super().__init__("edge_cache", on_request=self._told, on_head=self._on_head)
-        self.phase, self.cache_name, self.space = config.phase, f"edge:{config.name}", space
-        self._config, self._store, self._space, self._clock = config, store, space, runtime.clock
-        self._wall = runtime.clock.wall
-        self._steering = frozenset(STEERING) - frozenset(config.key.headers)
+        self.phase, self.cache_name = config.phase, f"edge:{config.name}"
+        self.config, self._store, self.space, self._clock = config, store, space, runtime.clock
+        self.wall = runtime.clock.wall
+        self.steering = frozenset(STEERING) - frozenset(config.key.headers)
         self._flights = Flights(
             runtime.clock, limit_bytes=config.max_body_bytes, max_waiting=config.max_waiting, wait_s=config.wait_s,
             stream=config.stream,
@@ -216,7 +218,7 @@ class _Bound(Bound):
                 return self._pass(request, why)
             place = self._place(request)
             try:
-                found = self._space.get(place.key, place.variant)
+                found = self.space.get(place.key, place.variant)
                 if isinstance(found, Awaitable):
                     return self._found_later(request, behind, place, found)
                 return self._found(request, behind, place, found)
@@ -240,8 +242,8 @@ class _Bound(Bound):
         except StoreError as error:
             request.note("cache", f"{name}: passes by: {error}")
             return request
-        request.note("cache", f"{name}: {'not kept' if entry is None else told_of(entry, self._wall())}")
-        caller = unkeyed_caller(request, self._config.key.headers, cookies=not self._config.forwards_cookies)
+        request.note("cache", f"{name}: {'not kept' if entry is None else told_of(entry, self.wall())}")
+        caller = unkeyed_caller(request, self.config.key.headers, cookies=not self.config.forwards_cookies)
         if caller:
             request.note(
                 "cache", f"{name}: it came with {caller}: a response is kept only if it says that it is for all"
@@ -249,12 +251,12 @@ class _Bound(Bound):
         return request
 
     async def _entry(self, request: Request, place: Place) -> Entry | None:
-        looking = self._space.get(place.key, place.variant)
+        looking = self.space.get(place.key, place.variant)
         found = await looking if isinstance(looking, Awaitable) else looking
         if (entry := found[0]) is None or entry.status:
             return entry
         variant = variant_of(place.declared, selecting(request.header_list, [name for name, _ in entry.vary]))
-        looking = self._space.get(place.key, variant)
+        looking = self.space.get(place.key, variant)
         return (await looking if isinstance(looking, Awaitable) else looking)[1]
 
     def _passes(self, request: Request) -> str:
@@ -263,7 +265,7 @@ class _Bound(Bound):
             return "method"
         if request.kind != "http" or headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
             return "body"
-        if not self._steering.isdisjoint(headers):
+        if not self.steering.isdisjoint(headers):
             return "header"
         return ""
 
@@ -282,10 +284,10 @@ class _Bound(Bound):
     def _failed(self, error: StoreError) -> None:
         if (now_s := self._clock.monotonic()) >= self._log_at_s:
             self._log_at_s = now_s + 10
-            _LOG.warning("%s: the store of responses fails: %s", self._config.name, error)
+            _LOG.warning("%s: the store of responses fails: %s", self.config.name, error)
 
     def _place(self, request: Request) -> Place:
-        key = self._config.key
+        key = self.config.key
         query = {} if key.query is None else request.query
         host = request.headers.get(b"host", b"")
         primary = primary_key(key, request.scheme, host, request.wire_path, request.query_string, query)
@@ -315,7 +317,7 @@ class _Bound(Bound):
             asked, place = place, Place(place.key, place.declared, variant, names)
             if asked.variant != variant:
                 self._hint(place)
-                looking = self._space.get(place.key, variant)
+                looking = self.space.get(place.key, variant)
                 if isinstance(looking, Awaitable):
                     return self._found_later(request, behind, place, looking)
                 found = looking
@@ -328,13 +330,13 @@ class _Bound(Bound):
     def _use(self, request: Request, behind: Behind, place: Place, entry: Entry | None) -> Answer | Awaitable[Answer]:
         if entry is None:
             return self._fetch(request, behind, place, None, b"fwd=uri-miss")
-        now_s = self._wall()
+        now_s = self.wall()
         left_s = fresh_for_s(entry, now_s)
-        if self._config.obey_client and not is_acceptable(request.header_list, entry, now_s):
+        if self.config.obey_client and not is_acceptable(request.header_list, entry, now_s):
             return self._fetch(request, behind, place, entry, b"fwd=request")
         if left_s > 0:
             return self._serve(request, entry, b"hit; ttl=%d" % left_s, now_s)
-        if left_s + self._config.terms.while_revalidating_s(entry) > 0:
+        if left_s + self.config.terms.while_revalidating_s(entry) > 0:
             self._refresh(request, behind, place, entry)
             return self._serve(request, entry, b"hit; ttl=%d" % left_s, now_s)
         return self._fetch(request, behind, place, entry, b"fwd=stale")
@@ -346,7 +348,7 @@ class _Bound(Bound):
     def _labelled(self, request: Request, response: Response, how: bytes) -> Response:
         if request.events is not None:
             request.note("cache", f"{self.cache_name}: {how.decode()}")
-        if self._config.cache_status:
+        if self.config.cache_status:
             response.headers.append((b"cache-status", b"gatewaykit; " + how))
         return response
 
@@ -356,7 +358,7 @@ class _Bound(Bound):
         fetching = self._fetching(request, behind, place, stale)
         if request.method == "HEAD":
             return self._labelled(request, await fetching.head(), how)
-        whole = _is_conditional(request) or not self._config.stream
+        whole = _is_conditional(request) or not self.config.stream
         flight = (place.key, variant_of(place.declared), place.names and place.variant, fetching.span)
         response = await self._flights.fetch(flight, fetching.call, fetching.settle, asker=request, whole=whole)
         if response is None:  # another variant was under way
@@ -383,9 +385,9 @@ class _Bound(Bound):
         self._unawaited.add(refresh())
 
     def _fetching(self, request: Request, behind: Behind, place: Place, stale: Entry | None) -> Fetching:
-        config = self._config
+        config = self.config
         return Fetching(
-            request, behind, place, stale, space=self._space, clock=self._clock, key=config.key, bounds=config.bounds,
+            request, behind, place, stale, space=self.space, clock=self._clock, key=config.key, bounds=config.bounds,
             terms=config.terms, forwards_cookies=config.forwards_cookies, shared=self._store.shared,
             wait_s=config.wait_s, hint=self._hint, failed=self._failed,
         )  # fmt: skip
@@ -398,7 +400,7 @@ class _Bound(Bound):
             return
         if why == "method" and request.method not in _SAFE and 200 <= head.status < 400:
             self._invalidate(request, head)
-        if self._config.cache_status:
+        if self.config.cache_status:
             forward = b"method" if why == "method" else b"bypass"
             head.headers.append((b"cache-status", b"gatewaykit; fwd=" + forward))
 
@@ -413,10 +415,10 @@ class _Bound(Bound):
             and (found := _on_host(value, host, own[0])) is not None
         }
         for path, query_string in addresses:
-            query = {} if self._config.key.query is None else _parsed(query_string)
-            key = primary_key(self._config.key, request.scheme, host, path, query_string, query)
+            query = {} if self.config.key.query is None else _parsed(query_string)
+            key = primary_key(self.config.key, request.scheme, host, path, query_string, query)
             try:
-                self._unawaited.add(self._space.drop(key))
+                self._unawaited.add(self.space.drop(key))
             except StoreError as error:
                 self._failed(error)
 

@@ -21,7 +21,7 @@ from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.caching.entry import Entry
 from gatewaykit.ports import CacheUse
 
-__all__ = ["MemoryCacheStore"]
+__all__ = ["MemoryCacheSpace", "MemoryCacheStore", "MemoryItem"]
 
 _OVERHEAD: Final = 400  # bytes of an entry beside its own texts: objects, table, queue
 _FIELD: Final = 120  # of a header field beside its texts
@@ -48,10 +48,10 @@ class MemoryCacheStore:
         self._size, self._wall = size, clock.wall
         self._bytes = self._small_bytes = 0
         self._gone = 0  # items that are in a queue still
-        self._small: deque[_Item] = deque()
-        self._main: deque[_Item] = deque()
+        self._small: deque[MemoryItem] = deque()
+        self._main: deque[MemoryItem] = deque()
         self._ghosts: dict[tuple[int, bytes, bytes], None] = {}
-        self._endings: dict[int, list[_Item]] = {}
+        self._endings: dict[int, list[MemoryItem]] = {}
         self._ticks: list[int] = []  # a heap of the keys of these
         self._spaces: dict[str, MemoryCacheSpace] = {}
 
@@ -64,7 +64,7 @@ class MemoryCacheStore:
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    def _take_in(self, item: _Item) -> bool:
+    def _take_in(self, item: MemoryItem) -> bool:
         if item.size > self._size // _LARGEST:
             return False
         ghost = (id(item.space), item.key, item.variant)
@@ -80,7 +80,7 @@ class MemoryCacheStore:
         self._let_go()
         return item.is_kept
 
-    def _will_end(self, item: _Item) -> None:
+    def _will_end(self, item: MemoryItem) -> None:
         tick = int(min(item.until_s, _NEVER_S) // _TICK_S)
         if (ending := self._endings.get(tick)) is None:
             ending = self._endings[tick] = []
@@ -119,7 +119,7 @@ class MemoryCacheStore:
             item.space.evicted += 1
             item.space._remove(item)
 
-    def _freed(self, item: _Item) -> None:
+    def _freed(self, item: MemoryItem) -> None:
         self._bytes -= item.size
         if not item.in_main:
             self._small_bytes -= item.size
@@ -138,8 +138,8 @@ class MemoryCacheSpace:
 
     def __init__(self, store: MemoryCacheStore) -> None:
         self._store, self._wall = store, store._wall
-        self._items: dict[bytes, _Item] = {}
-        self._variants: dict[bytes, dict[bytes, _Item]] = {}
+        self._items: dict[bytes, MemoryItem] = {}
+        self._variants: dict[bytes, dict[bytes, MemoryItem]] = {}
         self._claims = self._floor = 0
         self._fences: dict[bytes, int] = {}
         self.hits = self.misses = self.stored = self.evicted = self.refused = 0
@@ -179,6 +179,14 @@ class MemoryCacheSpace:
         self.hits += 1
         return found, other.entry
 
+    def item(self, key: bytes) -> MemoryItem | None:
+        """What stands under a key itself, with its place: a hit, for whoever remembers it. None: ask with `get`."""
+        item = self._items.get(key)
+        if item is None or item.until_s <= self._wall():
+            return None
+        item.uses = _MOST_USES
+        return item
+
     def put(self, key: bytes, entry: Entry, keep_s: float, *, variant: bytes = b"", claim: int = 0) -> bool:
         if claim and (claim <= self._floor or claim <= self._fences.get(key, 0)):
             return False
@@ -187,7 +195,7 @@ class MemoryCacheSpace:
             self._remove(old)
         if not keep_s > 0:
             return False
-        item = _Item(self, key, variant, entry, self._wall() + keep_s)
+        item = MemoryItem(self, key, variant, entry, self._wall() + keep_s)
         if old is not None:
             item.uses = max(old.uses, 1)
         if variant:
@@ -246,10 +254,10 @@ class MemoryCacheSpace:
             hits=self.hits, misses=self.misses, stored=self.stored, evicted=self.evicted, refused=self.refused,
         )  # fmt: skip
 
-    def _all(self) -> list[_Item]:
+    def _all(self) -> list[MemoryItem]:
         return [*self._items.values(), *(item for under in self._variants.values() for item in under.values())]
 
-    def _remove(self, item: _Item) -> None:
+    def _remove(self, item: MemoryItem) -> None:
         if not item.is_kept:
             return
         item.is_kept = False
@@ -263,7 +271,9 @@ class MemoryCacheSpace:
         self._store._freed(item)
 
 
-class _Item:
+class MemoryItem:
+    """An entry in its place. `is_kept` is False once it was removed."""
+
     __slots__ = ("entry", "in_main", "is_kept", "key", "size", "space", "until_s", "uses", "variant")
 
     def __init__(self, space: MemoryCacheSpace, key: bytes, variant: bytes, entry: Entry, until_s: float) -> None:
