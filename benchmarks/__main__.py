@@ -25,6 +25,7 @@ SUITES: Final = {
     "import": "the cost of `import gatewaykit`",
     "limits": "a throttle as a middleware, and the hierarchy of limits, against slowapi and a bucket in a dict",
     "stores": "limits in Redis, against a bare connection and limits.aio",
+    "cache": "hits of the caches, against messages in a dict and the caches of FastAPI",
     "windows": "fixed, moving and sliding windows, against the same strategies of limits",
     "proxy": "http_proxy, against nginx and Caddy",
 }

@@ -18,7 +18,7 @@ from benchmarks.inproc import answer_of, http_scope, measure, request_to
 from benchmarks.report import Line, at_least, at_most, line, say
 from benchmarks.stacks import facts, fastapi_stack, fused, ours
 
-__all__ = ["run"]
+__all__ = ["on_uvicorn", "run"]
 
 _FIELDS: Final = [(b"origin", facts.ORIGIN.encode()), (b"x-api-key", facts.API_KEY.encode())]
 _GET: Final = http_scope(headers=_FIELDS)
@@ -135,14 +135,14 @@ def _under_uvicorn(rounds: int, seconds: int, script: Path) -> list[Line]:
     post = [*get, "-Hcontent-type: application/json", "-s", str(script)]
     say("  under uvicorn: four policies")
     four = e2e.cpu_per_request(
-        [_uvicorn(name, target, "/hello", get) for name, target in (
+        [on_uvicorn(name, target, "/hello", get) for name, target in (
             ("bare", "facts:bare"), ("four", "ours:four()"), ("fused", "fused:four()"),
             ("fastapi stack", "fastapi_stack:four()"),
         )], rounds=rounds, seconds=seconds,
     )  # fmt: skip
     say("  under uvicorn: six policies")
     six = e2e.cpu_per_request(
-        [_uvicorn(name, target, "/orders", post) for name, target in (
+        [on_uvicorn(name, target, "/orders", post) for name, target in (
             ("bare", "facts:echo"), ("six", "ours:six_on_core()"), ("six fast", "ours:six()"), ("fused", "fused:six()"),
             ("fastapi", "fastapi_stack:plain_post()"), ("fastapi stack", "fastapi_stack:six()"),
         )], rounds=rounds, seconds=seconds,
@@ -167,7 +167,7 @@ def _under_uvicorn(rounds: int, seconds: int, script: Path) -> list[Line]:
     ]  # fmt: skip
 
 
-def _uvicorn(name: str, target: str, path: str, wrk: list[str]) -> e2e.Server:
+def on_uvicorn(name: str, target: str, path: str, wrk: list[str]) -> e2e.Server:
     port = e2e.free_port()
     root = Path(__file__).parent.parent
     command = [

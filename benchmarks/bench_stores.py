@@ -25,7 +25,7 @@ from gatewaykit.deploy.throttle_stores import throttle_store
 from gatewaykit.stores.redis import _script
 from tests.peers.redis import RedisServer, running
 
-__all__ = ["run"]
+__all__ = ["Bare", "run"]
 
 _BUCKET: Final = Bucket(1e6, 1000)
 _FIVE: Final = (_BUCKET, Bucket(1e6, 999), Bucket(1e6, 998), Bucket(1e6, 997), Quota(10**9, "MONTH"))
@@ -45,7 +45,7 @@ def _lines(server: RedisServer, rounds: int) -> list[Line]:
     store = throttle_store(f"redis://127.0.0.1:{server.port}?timeout=10s")
     ours = store.bucket("bench", _BUCKET)
     several = store.limits("bench", _FIVE)
-    bare = _Bare(server.port)
+    bare = Bare(server.port)
     limiter = FixedWindowRateLimiter(
         RedisStorage(f"async+redis://127.0.0.1:{server.port}", implementation="redispy", max_connections=64)
     )
@@ -157,7 +157,7 @@ def _requests_a_round_trip(server: RedisServer) -> float:
     return asyncio.run(count())
 
 
-class _Bare(asyncio.Protocol):
+class Bare(asyncio.Protocol):
     """The floor: commands in one write a turn, replies in order, and no deadline, check or recovery."""
 
     def __init__(self, port: int) -> None:

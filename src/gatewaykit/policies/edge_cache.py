@@ -201,6 +201,7 @@ class BoundEdgeCache(Bound):
         )  # fmt: skip
         self._hints: Expiring[bytes, tuple[bytes, ...]] = Expiring(_MOST_HINTS)
         self._unawaited = Unawaited(f"{config.name}: what is kept could not be changed")
+        self._is_plain = not config.key.headers and not config.key.cookies
         self._log_at_s = 0.0
         self.around = self._around
 
@@ -291,12 +292,11 @@ class BoundEdgeCache(Bound):
         query = {} if key.query is None else request.query
         host = request.headers.get(b"host", b"")
         primary = primary_key(key, request.scheme, host, request.wire_path, request.query_string, query)
-        declared = key.declared(request.header_list)
         names = self._hints.get(primary, self._clock.monotonic())
-        variant = b""
-        if declared or names is not None:
-            variant = variant_of(declared, selecting(request.header_list, names or ()))
-        return Place(primary, declared, variant, names)
+        if names is None and self._is_plain:
+            return Place(primary, (), b"", None)
+        declared = key.declared(request.header_list)
+        return Place(primary, declared, variant_of(declared, selecting(request.header_list, names or ())), names)
 
     async def _found_later(
         self, request: Request, behind: Behind, place: Place, looking: Awaitable[Sequence[Entry | None]]
@@ -342,7 +342,9 @@ class BoundEdgeCache(Bound):
         return self._fetch(request, behind, place, entry, b"fwd=stale")
 
     def _serve(self, request: Request, entry: Entry, how: bytes, now_s: float) -> Response:
-        response = served(entry, request.method, request.header_list, now_s, conditional=_is_conditional(request))
+        conditional = _is_conditional(request)
+        asked = request.header_list if conditional else []
+        response = served(entry, request.method, asked, now_s, conditional=conditional)
         return self._labelled(request, response, how)
 
     def _labelled(self, request: Request, response: Response, how: bytes) -> Response:

@@ -1,8 +1,8 @@
 """Cached responses of many processes and machines, in Redis or Valkey.
 
 Rules
-* A hit is one MGET: of the key, and of the variant where one is asked for. All that changes something is one call of a
-  script (`cache.lua`), on the server's clock. Times to live are the server's.
+* A hit is one GET, or one MGET of the key and the variant where one is asked for. All that changes something is one
+  call of a script (`cache.lua`), on the server's clock. Times to live are the server's.
 * A body over 512 KiB is written in pieces, before the entry that names them; one that misses is a miss.
 * The cache has a connection of its own: a large response delays no limit. Without the server a call fails at once.
 * An entry that cannot be read is a miss, and is dropped.
@@ -75,13 +75,23 @@ class RedisCacheSpace:
 
     async def _get(self, key: bytes, variant: bytes) -> Sequence[Entry | None]:
         place = self._entry + key.hex().encode()
-        parts = [b"MGET", place]
-        if variant:
-            parts.append(b"%b:%b" % (place, variant.hex().encode()))
-        values = await self._connections.call(command(parts))
-        if not isinstance(values, list) or len(values) != len(parts) - 1:
-            raise self._nonsense()
-        found = [None if value is None else await self._read(value, key) for value in values]
+        if not variant:
+            values = [await self._connections.call(command([b"GET", place]))]
+        else:
+            other = b"%b:%b" % (place, variant.hex().encode())
+            values = await self._connections.call(command([b"MGET", place, other]))
+            if not isinstance(values, list) or len(values) != 2:
+                raise self._nonsense()
+        found: list[Entry | None] = []
+        for value in values:
+            entry: Entry | None = None
+            if value is not None:
+                if not isinstance(value, bytes):
+                    raise self._nonsense()
+                entry = unpack(value[1:]) if value[:1] == _WHOLE else None
+                if entry is None:
+                    entry = await self._pieced(value, key)
+            found.append(entry)
         if found[-1] is None:
             self.misses += 1
         else:
@@ -151,11 +161,10 @@ class RedisCacheSpace:
 
     # ------------------------------------------------------------------ inside
 
-    async def _read(self, value: bytes, key: bytes) -> Entry | None:
+    async def _pieced(self, value: bytes, key: bytes) -> Entry | None:
+        """An entry whose body is in pieces; what is neither whole nor that is dropped."""
         entry: Entry | None = None
-        if value[:1] == _WHOLE:
-            entry = unpack(value[1:])
-        elif value[:1] == _IN_PIECES and len(value) == _HEAD_OF_PIECES:
+        if value[:1] == _IN_PIECES and len(value) == _HEAD_OF_PIECES:
             pieces, id = int.from_bytes(value[1:5], "big"), value[5:]
             if 0 < pieces <= _MOST_PIECES:
                 names = [self._piece(id, piece) for piece in range(pieces)]

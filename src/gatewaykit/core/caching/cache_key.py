@@ -28,6 +28,10 @@ STEERING: Final = (
 """Headers by which many frameworks take another host, path or method for asked; clients can send them."""
 
 
+_SHORT: Final = 128  # bytes; a digest has half as many, and no line feeds but by chance
+_SEAMS: Final = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKey:
     """What counts beside host and path. `query` None: all of it; names in lower case for headers."""
@@ -53,14 +57,18 @@ class CacheKey:
 def primary_key(
     key: CacheKey, scheme: str, host: bytes, path: bytes, query_string: bytes, query: Mapping[str, Sequence[str]]
 ) -> bytes:
-    """The key of an address. No two different ones have the same."""
-    digest = blake2b(digest_size=16)
+    """The key of an address: a short one as text, else a digest. No two different ones have the same."""
     if key.query is None:
         asked = query_string
     else:
         named = sorted((name, values) for name, values in query.items() if name in key.query)
         asked = repr(named).encode("utf-8", "surrogatepass")
-    for part in (scheme.encode(), host.lower(), path, asked):
+    parts = (scheme.encode(), host.lower(), path, asked)
+    text = b"\n".join(parts)
+    if len(text) <= _SHORT and text.count(b"\n") == _SEAMS:
+        return text
+    digest = blake2b(digest_size=_SHORT // 2)
+    for part in parts:
         digest.update(b"%d:" % len(part))
         digest.update(part)
     return digest.digest()

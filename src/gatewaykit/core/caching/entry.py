@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 __all__ = ["Entry"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """A stored response, whole. `headers` are those that are sent again: lower-case names, none of the connection.
+    """A stored response, whole; nobody changes it.
+
+    `headers` are those that are sent again: lower-case names, none of the connection.
 
     `stored_s` is the wall clock when it came in, `age_s` how old it was by then (RFC 9111 section 4.2.3). It is fresh
     for `fresh_s` seconds after `stored_s`, counted without that age, and kept until the store's own time for it is

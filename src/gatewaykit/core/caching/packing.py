@@ -1,14 +1,15 @@
 """Entries as bytes, for stores outside of this process and for what is encrypted: compact, versioned, checked.
 
-One byte of version, a checksum, then JSON of what is small, in latin-1, and the body as it is. What was cut short,
-changed or is of another version is no entry.
+A checksum of all, a head of fixed length; then the header fields, the fields of Vary and the tags, each as
+lines; then the body as it is. What was cut short, changed or is of another version is no entry.
 """
 
 from __future__ import annotations
 
-import json
+import re
 import struct
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 from zlib import crc32
 
 from gatewaykit.core.caching.entry import Entry
@@ -16,40 +17,59 @@ from gatewaykit.core.caching.entry import Entry
 __all__ = ["pack", "unpack"]
 
 _VERSION: Final = 1
-_HEAD: Final = struct.Struct(">BIIHddd")  # version, checksum of the rest, bytes of JSON, status, the three times
+_PLAIN, _ESCAPED = 0, 1
+_MARK: Final = struct.Struct(">BBI")  # version, how lines are written, the checksum of all that follows
+_HEAD: Final = struct.Struct(">IIIHddd")  # three lengths, status, times
+_ESCAPES: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def pack(entry: Entry) -> bytes:
     """An entry as bytes."""
-    told: list[Any] = [
-        [text.decode("latin-1") for field in entry.headers for text in field],
-        [text.decode("latin-1") for field in entry.vary for text in field],
-        list(entry.tags),
-        entry.url,
-    ]
-    texts = json.dumps(told, separators=(",", ":")).encode()
-    rest = texts + entry.body
-    head = _HEAD.pack(_VERSION, crc32(rest), len(texts), entry.status, entry.stored_s, entry.fresh_s, entry.age_s)
-    return head + rest
+    parts = (
+        [text for field in entry.headers for text in field],
+        [text for field in entry.vary for text in field],
+        [text.encode("utf-8", "surrogatepass") for text in (entry.url, *entry.tags)],
+    )
+    escaped = any(b"\n" in text for lines in parts for text in lines)
+    blocks = [_lines(lines, escaped=escaped) for lines in parts]
+    head = _HEAD.pack(*map(len, blocks), entry.status, entry.stored_s, entry.fresh_s, entry.age_s)
+    rest = b"".join((head, *blocks, entry.body))
+    return _MARK.pack(_VERSION, _ESCAPED if escaped else _PLAIN, crc32(rest)) + rest
 
 
 def unpack(packed: bytes) -> Entry | None:
     """The entry; None where these bytes are none."""
-    if len(packed) < _HEAD.size or packed[0] != _VERSION:
+    if len(packed) < _MARK.size + _HEAD.size or packed[0] != _VERSION:
         return None
-    _, checksum, length, status, stored_s, fresh_s, age_s = _HEAD.unpack_from(packed)
-    rest = packed[_HEAD.size :]
-    if crc32(rest) != checksum or length > len(rest):
+    _, how, checksum = _MARK.unpack_from(packed)
+    rest = packed[_MARK.size :]
+    headers, vary, told, status, stored_s, fresh_s, age_s = _HEAD.unpack_from(rest)
+    first, second, third = _HEAD.size + headers, _HEAD.size + headers + vary, _HEAD.size + headers + vary + told
+    if crc32(rest) != checksum or third > len(rest):
         return None
+    fields = rest[_HEAD.size : first].split(b"\n")
+    chosen = rest[first:second].split(b"\n")
+    texts = rest[second:third].split(b"\n")
+    if len(fields) % 2 == 0 or len(chosen) % 2 == 0 or len(texts) < 2:
+        return None
+    if how == _ESCAPED:
+        fields, chosen, texts = map(_unescaped, (fields, chosen, texts))
     try:
-        headers, vary, tags, url = json.loads(rest[:length])
-        return Entry(
-            status, _pairs(headers), rest[length:], stored_s, fresh_s, age_s, tuple(_pairs(vary)), tuple(tags), url
-        )
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        url, *tags = [text.decode("utf-8", "surrogatepass") for text in texts[:-1]]
+    except UnicodeDecodeError:
         return None
+    return Entry(
+        status, list(zip(fields[::2], fields[1::2])), rest[third:], stored_s, fresh_s, age_s,
+        tuple(zip(chosen[::2], chosen[1::2])), tuple(tags), url,
+    )  # fmt: skip
 
 
-def _pairs(texts: list[str]) -> list[tuple[bytes, bytes]]:
-    parts = [text.encode("latin-1") for text in texts]
-    return list(zip(parts[::2], parts[1::2], strict=True))
+def _lines(texts: Iterable[bytes], *, escaped: bool) -> bytes:
+    """Each text and a line feed."""
+    if escaped:
+        texts = [text.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") for text in texts]
+    return b"".join([text + b"\n" for text in texts])
+
+
+def _unescaped(texts: list[bytes]) -> list[bytes]:
+    return [_ESCAPES.sub(lambda match: b"\n" if match[1] == b"n" else match[1], text) for text in texts]
