@@ -318,7 +318,7 @@ def test_an_empty_bucket_is_left_alone_for_half_a_lease_and_says_when_to_come_ag
         pytest.param(Bucket(1000.0, 1), 0.001, id="no longer than until a token is there"),
         pytest.param(Bucket(1000.0, 20), 0.005, id="half a lease, where the bucket has room"),
         pytest.param(Bucket(0.0, 1), 0.01, id="a lease, where nothing comes"),
-        pytest.param(Bucket(5.0, 0), 0.0, id="a bucket that never gives"),
+        pytest.param(Bucket(5.0, 0), 0.01, id="a lease, where it never gives"),
     ],
 )
 def test_a_refusal_holds_for_so_long(bucket: Bucket, again_s: float) -> None:
@@ -329,7 +329,7 @@ def test_a_refusal_holds_for_so_long(bucket: Bucket, again_s: float) -> None:
     lease.filled(answer, tokens, 5, 0.0, 0.0, terms)
 
     assert tokens == 0
-    assert lease.dry_until_s == pytest.approx(again_s) or (not bucket.burst and lease.dry_until_s == 0.01)
+    assert lease.dry_until_s == pytest.approx(again_s)
 
 
 def test_a_limit_that_does_not_apply_says_nothing() -> None:
