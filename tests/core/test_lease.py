@@ -267,6 +267,16 @@ def test_a_slice_is_never_more_than_flows_in_during_a_lease_unless_so_many_wait(
     assert (lease.wanted(0.0001, 1, terms), lease.wanted(0.0001, 60, terms)) == (5, 60)
 
 
+def test_a_key_is_idle_that_was_not_asked_for_during_a_lease_and_its_first_slice_is_small() -> None:
+    terms, lease = Terms((Bucket(3000.0, 1000),), 0.01), Lease()
+    before = lease.is_idle(0.0, terms)
+
+    lease.asked(5.0)
+
+    assert (before, lease.is_idle(5.0099, terms), lease.is_idle(5.0101, terms)) == (True, False, True)
+    assert [lease.wanted(5.0 + pause_s, 1, terms) for pause_s in (0.0001, 0.001, 0.009)] == [2, 2, 1]
+
+
 def test_after_a_pause_a_slice_is_one_token_again() -> None:
     terms, lease = Terms((Bucket(3000.0, 1000),), 0.01), Lease()
     lease.filled(take_slice((FULL,), 0.0, terms.buckets, 20)[1], 20, 20, 0.0, 0.0, terms)
@@ -308,7 +318,7 @@ def test_an_empty_bucket_is_left_alone_for_half_a_lease_and_says_when_to_come_ag
         pytest.param(Bucket(1000.0, 1), 0.001, id="no longer than until a token is there"),
         pytest.param(Bucket(1000.0, 20), 0.005, id="half a lease, where the bucket has room"),
         pytest.param(Bucket(0.0, 1), 0.01, id="a lease, where nothing comes"),
-        pytest.param(Bucket(5.0, 0), 0.0, id="a bucket that never gives"),
+        pytest.param(Bucket(5.0, 0), 0.01, id="a lease, where it never gives"),
     ],
 )
 def test_a_refusal_holds_for_so_long(bucket: Bucket, again_s: float) -> None:
@@ -319,7 +329,7 @@ def test_a_refusal_holds_for_so_long(bucket: Bucket, again_s: float) -> None:
     lease.filled(answer, tokens, 5, 0.0, 0.0, terms)
 
     assert tokens == 0
-    assert lease.dry_until_s == pytest.approx(again_s) or (not bucket.burst and lease.dry_until_s == 0.01)
+    assert lease.dry_until_s == pytest.approx(again_s)
 
 
 def test_a_limit_that_does_not_apply_says_nothing() -> None:

@@ -168,9 +168,10 @@ async def test_what_is_no_bucket_or_costs_another_number_of_tokens_is_asked_each
 async def test_who_comes_while_a_slice_is_on_its_way_waits_for_it_and_all_cost_one_round_trip(
     fresh: RedisServer,
 ) -> None:
-    store = LeasedThrottleStore(redis_on(fresh.port), LEASE_S)
-    verb = store.bucket("b", Bucket(1e-5, 60))
-    await verb("warm")
+    clock = VirtualClock()
+    store = LeasedThrottleStore(redis_on(fresh.port, clock), LEASE_S, clock=clock)
+    verb = store.bucket("b", Bucket(1e-5, 61))
+    await verb("key")  # so the next one wants a slice
     fresh.ask("CONFIG", "RESETSTAT")
 
     answers = await asyncio.gather(*(verb("key") for _ in range(100)))
@@ -186,8 +187,8 @@ async def test_who_comes_while_a_slice_is_on_its_way_waits_for_it_and_all_cost_o
 async def test_callers_that_leave_before_their_slice_is_there_take_no_token_along(server: RedisServer) -> None:
     clock = VirtualClock()
     store = LeasedThrottleStore(redis_on(server.port, clock), LEASE_S, clock=clock)
-    verb = store.bucket("b", Bucket(1e-5, 100))
-    await verb("warm")
+    verb = store.bucket("b", Bucket(1e-5, 101))
+    await verb("key")
     with server.paused():
         callers = [asyncio.create_task(verb("key")) for _ in range(20)]
         for _ in range(5):
@@ -206,9 +207,10 @@ async def test_callers_that_leave_before_their_slice_is_there_take_no_token_alon
 
 
 async def test_when_all_have_left_nothing_is_asked(server: RedisServer) -> None:
-    store = LeasedThrottleStore(redis_on(server.port), LEASE_S)
-    verb = store.bucket("b", Bucket(1e-5, 2))
-    await verb("warm")
+    clock = VirtualClock()
+    store = LeasedThrottleStore(redis_on(server.port, clock), LEASE_S, clock=clock)
+    verb = store.bucket("b", Bucket(1e-5, 3))
+    await verb("key")
     server.ask("CONFIG", "RESETSTAT")
     caller = asyncio.create_task(verb("key"))
     await asyncio.sleep(0)
@@ -216,7 +218,7 @@ async def test_when_all_have_left_nothing_is_asked(server: RedisServer) -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
-    left = (await store.looking().bucket("b", Bucket(1e-5, 2))("key")).remaining
+    left = (await store.looking().bucket("b", Bucket(1e-5, 3))("key")).remaining
 
     assert (decisions(server), left) == (1, 1)
     await store.aclose()
@@ -225,8 +227,8 @@ async def test_when_all_have_left_nothing_is_asked(server: RedisServer) -> None:
 async def test_a_slice_that_comes_after_its_lease_is_for_those_who_were_counted(server: RedisServer) -> None:
     clock = VirtualClock()
     store = LeasedThrottleStore(redis_on(server.port, clock), LEASE_S, clock=clock)
-    verb = store.bucket("b", Bucket(1e-5, 100))
-    await verb("warm")
+    verb = store.bucket("b", Bucket(1e-5, 101))
+    await verb("key")
     with server.paused():
         counted = [asyncio.create_task(verb("key")) for _ in range(3)]
         for _ in range(5):
@@ -298,7 +300,7 @@ async def test_a_slice_is_spent_though_the_server_was_killed_and_then_the_declar
     leased = LeasedThrottleStore(redis_on(fresh.port, clock, timeout_s=1.0), LEASE_S, clock=clock)
     store = ResilientThrottleStore(leased, throttles=OnStoreError("deny"), clock=clock, failures=1)
     verb = store.bucket("b", Bucket(1000.0, 100))
-    for _ in range(1 + 2 + 4 + 1):  # slices of 1, 2, 4 and 8
+    for _ in range(1 + 2 + 4 + 1):  # one alone, and slices of 2, 4 and 8
         assert (await now(verb("key"))).allowed
         clock.advance(0.0001)
     fresh.kill()
@@ -341,10 +343,11 @@ async def test_what_is_held_of_a_dead_server_ends_with_its_lease(fresh: RedisSer
 
 
 async def test_while_the_server_is_paused_one_question_waits_and_all_have_its_failure(fresh: RedisServer) -> None:
-    leased = LeasedThrottleStore(redis_on(fresh.port, timeout_s=0.1), LEASE_S)
+    clock = VirtualClock()
+    leased = LeasedThrottleStore(redis_on(fresh.port, clock, timeout_s=0.1), LEASE_S, clock=clock)
     store = ResilientThrottleStore(leased, throttles=OnStoreError("local", 0.5))
     verb = store.bucket("b", Bucket(1e-5, 20))
-    await now(verb("warm"))
+    await now(verb("key"))
     fresh.ask("CONFIG", "RESETSTAT")
     with fresh.paused():
         answers = await asyncio.gather(*(now(verb("key")) for _ in range(30)))
@@ -420,6 +423,21 @@ async def test_a_flood_of_keys_is_bounded_and_what_is_over_the_bound_stays_exact
     assert answers == [[True, True, False]] * 100
     assert all(answer.allowed for answer in at_once)
     assert (most, kept) == (10, 1)
+
+
+async def test_keys_that_come_once_in_a_while_start_no_task(server: RedisServer) -> None:
+    store = LeasedThrottleStore(redis_on(server.port), LEASE_S)
+    verb = store.bucket("b", Bucket(10.0, 10))
+    await verb("warm")
+    tasks = len(asyncio.all_tasks())
+
+    asking = asyncio.gather(*(verb(f"key {number}") for number in range(50)))
+    await asyncio.sleep(0)
+    more = len(asyncio.all_tasks()) - tasks
+
+    await asking
+    await store.aclose()
+    assert more == 50  # those of this test
 
 
 async def test_a_key_in_use_keeps_its_lease_through_the_generations(server: RedisServer) -> None:

@@ -35,6 +35,7 @@ PROCESSES = 3
 def test_processes_together_get_what_the_limits_allow_and_never_one_more(seed: int, lease_s: float) -> None:
     chance = random.Random(seed)
     rate, burst = chance.choice([0.0, 20.0, 100.0, 333.3]), chance.randint(1, 100)
+    rate *= 3 if lease_s else 1  # slices of several tokens
     quota, once, tasks = chance.randint(1, 300), chance.randint(0, 200), chance.randint(2, 24)
     with running() as server:
         callers = [

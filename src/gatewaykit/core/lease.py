@@ -6,7 +6,8 @@ processes there are, and from the first request on at most burst + rate x T. Not
 full meanwhile would count the time twice, and slices passed on and on could save up a slice for every process.
 
 A slice is made so large that it should be spent in two thirds of a lease, with room for chance, and never twice as
-large as the one before; so little is lost where demand ends. It is at most what flows in during a lease.
+large as the one before; so little is lost where demand ends. It is at most what flows in during a lease. The first
+request after a lease without any asks for its one token alone.
 
 Times are seconds of one clock of the process. It need not agree with anybody's: only lengths are used, and a lease
 begins before the slice is asked for.
@@ -87,6 +88,14 @@ class Lease:
         if self.held and now_s < self.ends_s:
             return True
         return False if now_s < self.dry_until_s else None
+
+    def asked(self, now_s: float) -> None:
+        """One token was asked for, for one request alone: there was no demand for more."""
+        self._size, self._taken_s = 1, now_s
+
+    def is_idle(self, now_s: float, terms: Terms) -> bool:
+        """Whether so little comes that a slice is not worth it: nothing was asked for during a whole lease."""
+        return now_s - self._taken_s >= terms.lease_s
 
     def wanted(self, now_s: float, waiting: int, terms: Terms) -> int:
         """How many tokens to ask for, where so many requests wait for one."""

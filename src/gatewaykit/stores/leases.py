@@ -3,6 +3,7 @@
 Rules
 * Leased are buckets, alone or several at once, that take one token a request. Quotas, windows, lists with one of them,
   buckets that are waited for, other costs, charges and permits are asked of the store each time: they stay exact.
+* A key that was not asked for during one lease is asked of the store as without leases: no task, no slice.
 * For each key, or list of keys, one slice is asked for at a time (`core.lease`). Who comes meanwhile waits for it and
   is served in the order of coming, or has its failure. A caller that leaves takes no token along.
 * No thread sweeps. Leases live in two generations, each a second long; one that was not used in between has ended.
@@ -178,7 +179,7 @@ class _Leases:
         self.young: dict[Hashable, Lease] = {}
         self.old: dict[Hashable, Lease] = {}
         self._rotate_at_s = monotonic() + _GENERATION_S
-        self._asking: dict[tuple[object, Hashable], deque[asyncio.Future[Decided | None]]] = {}
+        self._asking: dict[tuple[object, Hashable], deque[asyncio.Future[Decided]]] = {}
         self._flights: SingleFlight[None] = SingleFlight()
 
     def __len__(self) -> int:
@@ -199,20 +200,26 @@ class _Leases:
         return Decided(None, partial(lease.numbers, terms=self.terms), held)
 
     async def ask(self, key: Hashable, keys: Sequence[str | None]) -> Decided | None:
-        """Wait for a token of a slice that is asked for. None: this key has no lease, since too many are in use."""
+        """Wait for a token of a slice that is asked for. None: the request asks the store alone."""
         loop = asyncio.get_running_loop()
         waiting = self._asking.get((loop, key))
         if waiting is None:
-            if key not in self.young and len(self) + len(self._asking) >= self._max_keys:
+            now = self._monotonic()
+            lease = self.young.get(key) or self.known(key, now)
+            if lease is None and len(self) >= self._max_keys:
+                return None
+            if lease is None or lease.is_idle(now, self.terms):
+                lease = self.young[key] = Lease()
+                lease.asked(now)
                 return None
             waiting = self._asking[loop, key] = deque()
             self._flights.start(object(), partial(self._fill, loop, key, keys, waiting))
-        future: asyncio.Future[Decided | None] = loop.create_future()
+        future: asyncio.Future[Decided] = loop.create_future()
         waiting.append(future)
         return await future
 
     async def _fill(
-        self, loop: object, key: Hashable, keys: Sequence[str | None], waiting: deque[asyncio.Future[Decided | None]]
+        self, loop: object, key: Hashable, keys: Sequence[str | None], waiting: deque[asyncio.Future[Decided]]
     ) -> None:
         """Ask for slices until nobody waits: everyone who does is given a token, a refusal, or the failure."""
         why = "a slice was asked for, and nobody knows whether it came"
@@ -227,9 +234,7 @@ class _Leases:
                 if not future.done():
                     future.set_exception(StoreError(why))
 
-    async def _slice(
-        self, key: Hashable, keys: Sequence[str | None], waiting: deque[asyncio.Future[Decided | None]]
-    ) -> None:
+    async def _slice(self, key: Hashable, keys: Sequence[str | None], waiting: deque[asyncio.Future[Decided]]) -> None:
         asked_s, before = self._monotonic(), len(waiting)
         lease = self.young.get(key) or self.known(key, asked_s) or Lease()
         wanted = lease.wanted(asked_s, sum(not future.done() for future in waiting), self.terms)
