@@ -9,7 +9,7 @@ that both ways say the same, `benchmarks/bench_cache.py` guards the speed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from gatewaykit.core.caching.cache_key import primary_key
 from gatewaykit.core.caching.serving import age_s, fresh_for_s
@@ -17,9 +17,9 @@ from gatewaykit.core.caching.validation import CONDITIONS
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import Message, Scope
+    from gatewaykit.core.caching.entry import Entry
     from gatewaykit.core.http import HeaderList
     from gatewaykit.ports import Policy
-    from gatewaykit.stores.cache_memory import MemoryCacheSpace, MemoryItem
 
 __all__ = ["cache_lane"]
 
@@ -29,13 +29,29 @@ _MOST: Final = 10_000
 _Place: TypeAlias = tuple["bytes | None", bytes, bytes, str]
 
 
+class _Item(Protocol):
+    """An entry in its place in a store, as `stores.cache_memory` gives it."""
+
+    entry: Entry
+    until_s: float
+    is_kept: bool
+
+
+class _Space(Protocol):
+    """A space that gives entries with their places."""
+
+    hits: int
+
+    def item(self, key: bytes) -> _Item | None: ...
+
+
 class _Hit:
     """An entry, and its messages for this second."""
 
     __slots__ = ("body", "from_s", "headers", "item", "status", "until_s")
 
     def __init__(
-        self, item: MemoryItem, status: int, headers: HeaderList, body: Message, from_s: float, until_s: float
+        self, item: _Item, status: int, headers: HeaderList, body: Message, from_s: float, until_s: float
     ) -> None:
         self.item, self.status, self.headers, self.body = item, status, headers, body
         self.from_s, self.until_s = from_s, until_s
@@ -47,7 +63,7 @@ def cache_lane(policy: Policy) -> Callable[[Scope], tuple[Message, Message] | No
 
     if not isinstance(policy, BoundEdgeCache) or not hasattr(policy.space, "item"):
         return None
-    config, wall, space = policy.config, policy.wall, cast("MemoryCacheSpace", policy.space)
+    config, wall, space = policy.config, policy.wall, cast("_Space", policy.space)
     if config.key.query is not None or config.key.headers or config.key.cookies:
         return None
     asked = {b"cache-control", b"pragma"} if config.obey_client else set()

@@ -190,3 +190,9 @@ def test_no_method_raises_anything_but_a_failure(data: st.DataObject) -> None:
 
     with contextlib.suppress(Failure):
         text(call(owner, name, *arguments))
+
+
+@pytest.mark.parametrize("value", [1, 1.5])
+def test_a_number_as_text_with_too_much_is_a_failure(value: float) -> None:
+    with pytest.raises(Failure, match="a number and a base"):
+        call(value, "toString", [None, None, None])

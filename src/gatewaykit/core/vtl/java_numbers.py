@@ -72,6 +72,8 @@ def _to_string(value: object, *others: Any) -> str:
         if others and not (is_int(others[0]) if type(value) is int else type(others[0]) in (int, float)):
             raise Failure("toString() takes no arguments")
         return text(float(others[0]) if others and type(value) is float else others[0] if others else value)
+    if len(others) > 2:
+        raise Failure("toString() takes a number and a base")
     number, radix = others
     if not 2 <= whole(radix) <= 36:
         radix = 10
