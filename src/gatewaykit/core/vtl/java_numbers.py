@@ -73,7 +73,7 @@ def _to_string(value: object, *others: Any) -> str:
             raise Failure("toString() takes no arguments")
         return text(float(others[0]) if others and type(value) is float else others[0] if others else value)
     if len(others) > 2:
-        raise Failure("toString() takes a number and a base")
+        raise TypeError  # there is no such method, as with any wrong number of arguments
     number, radix = others
     if not 2 <= whole(radix) <= 36:
         radix = 10
