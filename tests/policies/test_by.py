@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +86,72 @@ def test_any_address_gives_a_key(address: str) -> None:
     key = by.address(a_request(address=address))
 
     assert (key is None) == (address == "")
+
+
+LAMBDA = Identity(principal="ann", kind="lambda", claims={"plan": "gold", "level": 3})
+
+
+@pytest.mark.parametrize(
+    ("key", "request_", "expected"),
+    [
+        (by.authorizer_context("plan"), a_request(identity=LAMBDA), "gold"),
+        (by.authorizer_context("level"), a_request(identity=LAMBDA), "3"),
+        (by.authorizer_context("nope"), a_request(identity=LAMBDA), None),
+        (by.authorizer_context("plan"), a_request(), None),
+        (
+            by.authorizer_context("sub"),
+            a_request(identity=Identity(principal="a", kind="jwt", claims={"sub": "x"})),
+            None,
+        ),
+        (by.path_parameter("id"), a_request(path_parameters={"id": "7"}), "7"),
+        (by.path_parameter("id"), a_request(path_parameters={"id": ""}), None),
+        (by.path_parameter("id"), a_request(), None),
+        (by.network(), a_request(address="192.0.2.7"), "192.0.2.7"),
+        (by.network(ipv4=24), a_request(address="192.0.2.7"), "192.0.2.0/24"),
+        (by.network(ipv4=24), a_request(address="::ffff:192.0.2.7"), "192.0.2.0/24"),
+        (by.network(ipv6=48), a_request(address="2001:db8:1:2::1"), "2001:db8:1::/48"),
+        (by.network(ipv6=128), a_request(address="2001:DB8::1%eth0"), "2001:db8::1"),
+        (by.network(), a_request(address=""), None),
+        (by.network(), a_request(address="not:an:address"), "not:an:address"),
+        (by.every(by.route, by.header("x-tenant")), a_request(), None),
+        (by.every(by.everyone, by.path_parameter("id")), a_request(path_parameters={"id": "a:b"}), "8:everyone3:a:b"),
+    ],
+)
+def test_more_to_count_by(key: by.KeyFunction, request_: Request, expected: str | None) -> None:
+    assert key(request_) == expected
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
+def test_no_two_combinations_are_one_key(a: str, b: str, c: str, d: str) -> None:
+    one, other = by.every(lambda _: a, lambda _: b), by.every(lambda _: c, lambda _: d)
+
+    assert (one(a_request()) == other(a_request())) == ((a, b) == (c, d))
+
+
+def test_a_part_that_is_no_text_is_not_made_one() -> None:
+    assert by.every(by.everyone, lambda _: 7)(a_request()) == 7  # type: ignore[arg-type, return-value, comparison-overlap]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: by.network(ipv4=0), lambda: by.network(ipv4=33), lambda: by.network(ipv6=129),
+        lambda: by.network(ipv4=True),
+        lambda: by.authorizer_context(""), lambda: by.path_parameter(""), lambda: by.every(by.route),
+        lambda: by.every(by.route, by.header), lambda: by.every(by.route, "x"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_counted_by(make: Any) -> None:
+    with pytest.raises(ConfigError):
+        make()
+
+
+@given(st.ip_addresses(v=4).map(str), st.integers(1, 32), st.ip_addresses(v=6).map(str), st.integers(1, 128))
+def test_a_network_is_that_of_the_library(four: str, bits4: int, six: str, bits6: int) -> None:
+    key = by.network(ipv4=bits4, ipv6=bits6)
+    for address, bits in ((four, bits4), (six, bits6)):
+        if ip_address(address).version == 6 and ip_address(address).ipv4_mapped:  # type: ignore[union-attr]  # of IPv6
+            continue
+        shown = key(a_request(address=address))
+        assert shown is not None
+        assert ip_network(shown) == ip_network(f"{address}/{bits}", strict=False)

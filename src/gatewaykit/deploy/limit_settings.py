@@ -16,7 +16,7 @@ __all__ = ["ConcurrencySettings", "QuotaSettings", "ThrottleSettings"]
 class ThrottleSettings:
     rate: Rate = setting('Requests a second, or text such as "5/minute"')
     burst: int = setting("How many requests may come at once; for a token bucket alone, which needs it", None)
-    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    key: CountedBy = setting("What to count by: address, api_key, header:NAME, …, or a list for each combination")
     algorithm: Literal["token_bucket", "fixed_window", "moving_window", "sliding_window"] = setting(
         "How it is counted", "token_bucket"
     )
@@ -32,7 +32,7 @@ class ThrottleSettings:
 class QuotaSettings:
     limit: int = setting("Requests in one period")
     period: Literal["DAY", "WEEK", "MONTH"] = setting("The calendar period, in UTC")
-    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    key: CountedBy = setting("What to count by: address, api_key, header:NAME, …, or a list for each combination")
     offset: int = setting("Requests that count as used in the first period", 0)
     name: str = setting("A name that tells this limit from others", "")
     headers: bool = setting("Put the RateLimit fields on every response, not only on refusals", False)
@@ -43,7 +43,7 @@ class QuotaSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcurrencySettings:
     limit: int = setting("How many requests of a key may be under way at once")
-    key: CountedBy = setting("What to count by: address, api_key, identity, route, everyone, header:NAME or claim:NAME")
+    key: CountedBy = setting("What to count by: address, api_key, header:NAME, …, or a list for each combination")
     name: str = setting("A name that tells this limit from others", "")
     without_key: Literal["refuse", "share"] = setting("What becomes of requests that have no such key", "refuse")
     max_duration: Duration = setting("After how long a request counts no more, in a store that processes share", "15m")

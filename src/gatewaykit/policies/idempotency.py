@@ -39,7 +39,6 @@ _LOG: Final = logging.getLogger("gatewaykit")
 _VERBS: Final = ("begin", "look", "finish", "release", "aclose")
 _MOST_BYTES: Final = 1_000_000  # what every store takes in one piece
 _CREDENTIALS: Final = (b"authorization", b"x-api-key")
-_UNNAMED: Final[tuple[object, ...]] = (by.header, by.claim)  # which need a name first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +100,7 @@ def idempotency(
         options.problem("methods", "there are none", mend="Name the methods that change something, such as POST")
     if safe := named & {"GET", "HEAD", "OPTIONS", "TRACE"}:
         options.problem("methods", f"{', '.join(sorted(safe))} changes nothing", mend="Leave it out")
-    if caller is not None and (not callable(caller) or caller in _UNNAMED):
+    if caller is not None and (not callable(caller) or caller in by.MAKERS):
         options.problem("caller", f"{caller!r:.60} is no key function", mend=f"Give one of {by.CHOICES}")
     if isinstance(max_answer_bytes, bool) or max_answer_bytes not in range(_MOST_BYTES + 1):
         options.problem("max_answer_bytes", f"{max_answer_bytes!r:.60} is not a number of bytes up to {_MOST_BYTES}")

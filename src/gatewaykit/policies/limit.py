@@ -84,11 +84,12 @@ def option_problems(what: str, key: object, name: object, without_key: object) -
             where=f"{what}.key", what="key= is required", why="what to count by is never guessed",
             mend=f"Give one of {by.CHOICES}",
         )  # fmt: skip
-    elif key in (by.header, by.claim):
-        yield Problem(
-            where=f"{what}.key", what=f"by.{key.__name__} needs a name",
-            mend=f"Write by.{key.__name__}('…')",
-        )  # fmt: skip
+    elif key in by.MAKERS:
+        name_of = getattr(key, "__name__", "")
+        needs, sample = {"network": ("is a function", ""), "every": ("needs its parts", "…")}.get(
+            name_of, ("needs a name", "'…'")
+        )
+        yield Problem(where=f"{what}.key", what=f"by.{name_of} {needs}", mend=f"Write by.{name_of}({sample})")
     elif not callable(key):
         yield Problem(where=f"{what}.key", what=f"{key!r} is no key function", mend=f"Give one of {by.CHOICES}")
     elif getattr(getattr(key, "__code__", None), "co_flags", 0) & _COROUTINE_FLAGS:
