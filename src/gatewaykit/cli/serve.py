@@ -18,6 +18,8 @@ from gatewaykit.cli.sources import add_json, add_source, open_source
 from gatewaykit.cli.usage_error import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.cli.output import Output
     from gatewaykit.cli.sources import Opened
@@ -27,6 +29,7 @@ __all__ = ["add", "run"]
 
 _MOST_ROUTES: Final = 12  # more are counted, not listed
 _MOST_KEYS: Final = 8
+_MOST_WORKERS: Final = 256
 
 
 def add(commands: Any) -> None:
@@ -35,6 +38,10 @@ def add(commands: Any) -> None:
     group = parser.add_argument_group("the server")
     group.add_argument("--host", help="the address to listen on (127.0.0.1)")
     group.add_argument("--port", type=_port, help="the port to listen on, 0 for a free one (8080)")
+    group.add_argument("--workers", metavar="N", type=_workers, default=1, help="serve with so many processes (1)")
+    group.add_argument(
+        "--accept-limits-per-worker", action="store_true", help="let each worker have the whole of every limit"
+    )
     add_tls(group)
     group.add_argument(
         "--log", metavar="FORMAT", help="clf (the default), json, xml, csv, a format with $context variables, or off"
@@ -44,9 +51,12 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from gatewaykit.server.run import MissingServer, bind, serve
+    from gatewaykit.server.run import MissingServer, bind, serve, url_of
+    from gatewaykit.server.workers import Workers
 
     opened = open_source(arguments, log=_access_log(arguments))
+    if arguments.workers > 1:
+        _check_workers(opened, arguments.accept_limits_per_worker)
     tls = tls_of(arguments, opened.config)
     server = opened.config.server if opened.config else None
     host = arguments.host or (server.host if server else "127.0.0.1")
@@ -66,6 +76,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             pass
 
     try:
+        if arguments.workers > 1:
+            url = url_of(listener, tls)
+
+            def work(ready: Callable[[], None]) -> None:
+                serve(_app(opened), listener, tls=tls, on_ready=lambda _: ready())
+
+            return Workers(arguments.workers, work).run(lambda: on_ready(url))
         serve(_app(opened), listener, tls=tls, on_ready=on_ready)
     except MissingServer as error:
         listener.close()
@@ -73,6 +90,30 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except KeyboardInterrupt:  # Ctrl-C, after running requests were finished
         pass
     return 0
+
+
+def _workers(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes, 1 to {_MOST_WORKERS}")
+    return int(text)
+
+
+def _check_workers(opened: Opened, accepted: bool) -> None:
+    """Limits that each process would count for itself are not what was asked for."""
+    from gatewaykit.server.workers import can_fork
+
+    if not can_fork():
+        raise UsageError("--workers needs a system that can fork")
+    store = opened.config.store if opened.config else "memory://"
+    counting = sorted({name for gateway in opened.gateways.values() for name in gateway.counting})
+    if store.startswith("sqlite:"):
+        raise UsageError("--workers: a SQLite store of limits is for one process", mend=_SHARED)
+    if counting and not accepted and "memory" in store.partition("://")[0]:
+        what = f"--workers: {', '.join(counting)} count in memory, so each worker would allow the whole limit"
+        raise UsageError(what, mend=f"{_SHARED}, or accept it with --accept-limits-per-worker")
+
+
+_SHARED: Final = "Give the file a store that processes share: redis://HOST:6379/0"
 
 
 def _reason(error: OSError | UnicodeError) -> str:

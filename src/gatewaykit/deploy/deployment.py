@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployment", "Leaf", "Missing", "RouteSummary"]
 
+_COUNTING: Final = ("throttle", "quota", "usage_plan")  # phases whose policies count in the store of limits
 _OVERRIDE: Final = b"x-http-method-override"
 
 
@@ -48,7 +49,7 @@ class Leaf:
     `shell` is the app with its policies; `bare` is the app itself where nothing stands before it, or only its ids.
     """
 
-    __slots__ = ("_chain", "_rules", "app", "bare", "caches", "resource", "shell", "summary")
+    __slots__ = ("_chain", "_rules", "app", "bare", "caches", "counting", "resource", "shell", "summary")
 
     def __init__(
         self,
@@ -64,6 +65,9 @@ class Leaf:
         self.caches: dict[str, CacheSpace] = {
             policy.cache_name: policy.space for policy in everyone if isinstance(policy, Caches)
         }
+        self.counting = tuple(
+            policy.name for policy in everyone if policy.phase in _COUNTING or getattr(policy, "in_this_process", False)
+        )
         ruled = any(target is not None for target, _ in listed)
         self._rules = RuleChains(listed, compile_chain) if ruled else None
         self.shell = None if app is None else Shell(app, self._chain, self._rules)
@@ -131,6 +135,12 @@ class Deployment:
         """What its caches keep, by their names."""
         leaves = (*self.router.leaves(), self.miss)
         return {name: space for leaf in leaves for name, space in leaf.caches.items()}
+
+    @property
+    def counting(self) -> tuple[str, ...]:
+        """The policies that count requests, or keep keys of them, each once."""
+        leaves = (*self.router.leaves(), self.miss)
+        return tuple(dict.fromkeys(name for leaf in leaves for name in leaf.counting))
 
     async def aclose(self) -> None:
         for leaf in {id(leaf): leaf for leaf in (*self.router.leaves(), self.miss)}.values():

@@ -217,6 +217,11 @@ class Gateway:
                 await flushed
 
     @property
+    def counting(self) -> tuple[str, ...]:
+        """The names of the policies that count requests: where they count in memory, each process has its own count."""
+        return self._deployment.counting
+
+    @property
     def caches(self) -> dict[str, CacheSpace]:
         """What the caches keep, by their names: `stage:API/STAGE`, `edge:NAME`."""
         return self._deployment.caches

@@ -123,6 +123,7 @@ class _Bound(Bound):
     def __init__(self, config: Idempotency, store: IdempotencyStore, runtime: Runtime) -> None:
         super().__init__("idempotency", on_request=self._asked)
         self._config, self._store = config, store
+        self.in_this_process = getattr(store, "shared", True) is False
         self._entropy, self._look_only = runtime.entropy, runtime.look_only
         self._limit = runtime.max_body_bytes
         self.on_body = self._answered

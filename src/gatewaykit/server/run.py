@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gatewaykit.asgi.types import ASGIApp
 
-__all__ = ["MissingServer", "bind", "serve"]
+__all__ = ["MissingServer", "bind", "serve", "url_of"]
 
 _GC_THRESHOLDS = (50_000, 20, 50)
 
@@ -80,7 +80,7 @@ def serve(
             await super().startup(sockets)
             _tune_collector()
             if on_ready is not None and self.started:
-                on_ready(_url(listening, "http" if tls is None else "https"))
+                on_ready(url_of(listening, tls))
 
     log, cut_off = logging.getLogger("uvicorn.error"), _CutOff()
     log.addFilter(cut_off)
@@ -116,7 +116,9 @@ def _tune_collector() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-def _url(listener: socket.socket, scheme: str) -> str:
+def url_of(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
+    """Where a listening socket answers."""
+    scheme = "http" if tls is None else "https"
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"

@@ -21,6 +21,8 @@ _RECORD_BYTES: Final = 400  # of a record without its answer, and its place in t
 class MemoryIdempotencyStore:
     """Idempotency keys in this process's memory. All verbs answer at once."""
 
+    shared: Final = False
+
     def __init__(self, clock: Clock = SYSTEM, *, max_bytes: int = _ROOM) -> None:
         self._now, self._max_bytes = clock.monotonic, max_bytes
         self._held: dict[bytes, Record] = {}
