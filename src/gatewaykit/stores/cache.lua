@@ -1,5 +1,7 @@
 -- Cached responses: what is more than one read. Times are the server's, claims are numbers of one counter a space.
 --
+-- What is gone is published, as the space, a blank, and the key or *.
+--
 -- KEYS[1]: the space, which all its keys begin with. ARGV[1]: the verb; its arguments follow.
 --   e KEY [: VARIANT]   an entry          c ID : N      the Nth piece of a large body
 --   v KEY               its variants      f KEY         the newest claim of a key, or the number its drop took
@@ -38,6 +40,10 @@ local function forget(name)
   return #kept > 0
 end
 
+local function gone(key)
+  redis.call('PUBLISH', string.match(space, '^(.*:)[^:]*:$') .. 'gone', space .. ' ' .. key)
+end
+
 local function number() return redis.call('INCR', space .. 'n') end
 
 if verb == 'claim' then
@@ -64,7 +70,7 @@ elseif verb == 'put' then
     if redis.call('PTTL', space .. 'v' .. key) < tonumber(keep) then redis.call('PEXPIRE', space .. 'v' .. key, keep) end
   end
   local name = ARGV[6] .. place
-  forget(name)
+  if forget(name) then gone(key) end
   redis.call('SET', space .. 'e' .. place, ARGV[8], 'PX', keep)
   redis.call('ZADD', space .. 'x', now + keep, name)
   local told = { '=' .. ARGV[7] }
@@ -88,6 +94,7 @@ elseif verb == 'drop' then
     for _, variant in ipairs(redis.call('SMEMBERS', space .. 'v' .. ARGV[2])) do forget(mark .. ARGV[2] .. ':' .. variant) end
   end
   redis.call('UNLINK', space .. 'v' .. ARGV[2])
+  gone(ARGV[2])
   return 1
 elseif verb == 'purge' then
   -- purge, tag or prefix, which: a batch of it; gives how many responses these were, and whether there may be more
@@ -104,11 +111,13 @@ elseif verb == 'purge' then
   for _, name in ipairs(names) do
     if forget(name) and string.sub(name, 1, 1) == 'e' then many = many + 1 end
   end
+  gone('*')
   return { many, #names }
 elseif verb == 'flush' then
   redis.call('SET', space .. 'floor', number())
   local names = redis.call('ZRANGE', space .. 'x', 0, 999)
   for _, name in ipairs(names) do forget(name) end
+  gone('*')
   return { 0, #names }
 elseif verb == 'use' then
   local names = redis.call('ZRANGEBYSCORE', space .. 'x', '(' .. now, '+inf', 'LIMIT', ARGV[2], 1000)

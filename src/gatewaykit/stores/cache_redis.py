@@ -46,6 +46,7 @@ class RedisCacheStore:
     def __init__(self, address: RedisAddress, *, gateway: str = "default") -> None:
         script, _ = _script()
         self._prefix = prefix = b"gatewaykit:{%b}:cache:" % gateway.encode()
+        self.channel = prefix + b"gone"  # where it is told what is gone
         address = replace(address, client_name=f"{address.client_name}:{gateway}:cache")
         self._connections = RedisConnections(address, [command([b"SCRIPT", b"LOAD", script])], key=prefix)
         self._spaces: dict[str, RedisCacheSpace] = {}
