@@ -70,6 +70,7 @@ REST_ORDER: Final = (
     "validate",  # parameters, then body
     "transform",  # what was checked is what the client sent, which is what the document describes
     "cache",  # a hit has passed all that is before it
+    "stage_cache",  # API Gateway's own, nearest to the integration
 )  # then the integration: request mapping, call, response mapping
 """The phases of a REST request; each policy says in `phase` which is its own."""
 

@@ -66,7 +66,7 @@ _WARNING: Final = (b"warning", b'199 gatewaykit "Cache-Control was ignored: the 
 class StageCache(Policy):
     """A stage cache; made by `stage_cache`, or for a method of a definition."""
 
-    phase = "cache"
+    phase = "stage_cache"
 
     name: str
     ttl_s: float
