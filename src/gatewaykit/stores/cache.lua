@@ -59,6 +59,7 @@ elseif verb == 'release' then
 elseif verb == 'put' then
   -- put, KEY, VARIANT, the claim, milliseconds, e or m, the url, the value, how many pieces, the tags
   local key, variant, claim, keep = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+  number() -- a server that is full refuses this; once a script has deleted something, it would take everything
   if claim > 0 then
     if claim <= tonumber(redis.call('GET', space .. 'floor') or 0) then return 0 end
     if claim < tonumber(redis.call('GET', space .. 'f' .. key) or 0) then return 0 end
