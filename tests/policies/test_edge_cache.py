@@ -73,6 +73,18 @@ async def test_a_fresh_response_is_served_again_with_its_age() -> None:
     assert second.header("cache-status") == "gatewaykit; hit; ttl=30"
 
 
+async def test_what_is_kept_has_the_date_it_came_in_where_it_says_none() -> None:
+    clock = VirtualClock("2026-01-01T00:00Z")
+    client = cached(Origin(), clock)
+    own = cached(Origin("max-age=60", ("date", "Wed, 31 Dec 2025 23:59:59 GMT")), clock)
+    for each in (client, own):
+        await each.get("/")
+    clock.advance("5s")
+
+    assert (await client.get("/")).header("date") == "Thu, 01 Jan 2026 00:00:00 GMT"
+    assert (await own.get("/")).header("date") == "Wed, 31 Dec 2025 23:59:59 GMT"
+
+
 async def test_a_stale_response_is_fetched_anew() -> None:
     origin, clock = Origin(), VirtualClock()
     client = cached(origin, clock)

@@ -169,3 +169,33 @@ async def test_it_works_in_a_cluster_where_all_of_a_gateway_is_on_one_node() -> 
             assert len(found[1].body) == 1_500_000
             assert await space.purge(tag="t") == 1
             await store.aclose()
+
+
+@BOTH
+async def test_what_was_fetched_gives_its_claim_back(server: RedisServer, cache: Any) -> None:
+    """A variant, a response that is not kept, and one that broke off: the next one need not wait."""
+    app = App()
+
+    async def varied(scope: Any, receive: Any, send: Any) -> None:
+        app.calls += 1
+        how = scope["query_string"]
+        if how == b"breaks":
+            raise ConnectionError("down")
+        control = b"no-store" if how == b"private" else b"max-age=60"
+        fields = [(b"cache-control", control), (b"vary", b"accept-language")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": b"x", "more_body": how == b"cut"})
+        if how == b"cut":
+            raise ConnectionError("down")
+
+    async with around(varied, cache, server.port, "5s") as client:  # type: ignore[arg-type]  # an app as good
+        for target in ("/", "/?private", "/?breaks", "/?cut"):
+            for language in ("de", "en"):
+                try:
+                    await client.get(target, headers={"accept-language": language})
+                except ConnectionError:  # the app's own, or its broken stream
+                    continue
+    held = server.ask("EVAL", "local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do "
+                      "if string.match(k, ':h[0-9a-f]+$') then n = n + 1 end end return n", 0)  # fmt: skip
+
+    assert (held, app.calls > 4) == (0, True)

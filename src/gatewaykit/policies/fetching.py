@@ -10,6 +10,7 @@ from gatewaykit.core.caching.cache_key import cookies_of
 from gatewaykit.core.caching.caller import unkeyed_caller
 from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import initial_age_s, lifetime_s, response_directives
+from gatewaykit.core.caching.http_date import format_date
 from gatewaykit.core.caching.serving import fitted, fresh_for_s, served
 from gatewaykit.core.caching.storing import kept_headers, why_not_stored
 from gatewaykit.core.caching.validation import CONDITIONS, updated, validators
@@ -92,7 +93,11 @@ class Fetching:
                 return found
         origin = self._origin()
         self._request_s = self._clock.wall()
-        response = await self._behind(origin)
+        try:
+            response = await self._behind(origin)
+        except Exception:
+            await self._released()
+            raise
         self._response_s = self._clock.wall()
         stale = None if self.span else self._stale
         if stale is not None and response.status == 304:
@@ -137,7 +142,8 @@ class Fetching:
             return APART
         self._stored = True
         entry = Entry(
-            response.status, kept_headers(response.headers, directives), b"", self._response_s, fresh_s - age_s, age_s,
+            response.status, self._dated(kept_headers(response.headers, directives)), b"", self._response_s,
+            fresh_s - age_s, age_s,
             (), _tags(response.headers), self._url(),
         )  # fmt: skip
         names = vary_names(response.headers)
@@ -145,6 +151,12 @@ class Fetching:
             shared=True, done=lambda body: self._keep(entry, names, body), fits=self._fits(response),
             lost=self._released,
         )  # fmt: skip
+
+    def _dated(self, headers: HeaderList) -> HeaderList:
+        """With the time it came in, where a response says no other (RFC 9110 section 6.6.1)."""
+        if any(name == b"date" for name, _ in headers):
+            return headers
+        return [*headers, (b"date", format_date(self._response_s))]
 
     def fitted(self, response: Response) -> Response:
         """The response as this request wants it: its own conditions and range."""
@@ -187,9 +199,9 @@ class Fetching:
             except StoreError as error:
                 self._failed(error)
             return None
-        place = self._place.key + self._place.variant
+        # One claim for all variants of an address: which one it will be is known when the response is there.
         self._claim, found = await claimed(
-            self._space, place, self._look, hold_s=self._wait_s, wait_s=self._wait_s, clock=self._clock
+            self._space, self._place.key, self._look, hold_s=self._wait_s, wait_s=self._wait_s, clock=self._clock
         )
         return found
 
@@ -259,7 +271,7 @@ class Fetching:
     async def _released(self) -> None:
         if self._claim and self._shared:
             try:
-                released = self._space.release(self._place.key + self._place.variant, self._claim)
+                released = self._space.release(self._place.key, self._claim)
                 if released is not None:
                     await released
             except StoreError as error:
