@@ -481,7 +481,7 @@ DEFENCES = (
         "another caller's page",
         (
             ("core/caching/storing.py", "    if caller:\n", "    if False:\n"),
-            ("policies/stage_cache.py", 'if caller and "public" not in directives:', "if False:"),
+            ("policies/stage_lookup.py", 'if caller and "public" not in directives:', "if False:"),
         ),
         ("test_caches.py::test_no_caller_gets_the_page_of_another_in_any_interleaving",),
     ),
@@ -493,8 +493,8 @@ DEFENCES = (
     Defence(
         "headers that steer the app",
         (
-            ("policies/edge_cache.py", "if not self.steering.isdisjoint(headers):", "if False:"),
-            ("policies/stage_cache.py", "if self._web and not _STEERING.isdisjoint(headers):", "if False:"),
+            ("policies/edge_lookup.py", "if not self.steering.isdisjoint(headers):", "if False:"),
+            ("policies/stage_lookup.py", "if self._web and not _STEERING.isdisjoint(headers):", "if False:"),
         ),
         ("test_caches.py::test_a_header_that_steers_the_app_reaches_nobody_else",),
     ),
@@ -516,7 +516,7 @@ DEFENCES = (
         "a cookie for all",
         (
             ("core/caching/storing.py", 'if any(name.lower() in (b"set-cookie", b"set-cookie2")', "if any(False"),
-            ("policies/stage_cache.py", 'if any(name.lower() == b"set-cookie" for', "if any(False for"),
+            ("policies/stage_lookup.py", 'if any(name.lower() == b"set-cookie" for', "if any(False for"),
         ),
         ("test_caches.py::test_what_must_not_be_shared_is_not",),
     ),

@@ -59,7 +59,7 @@ class _Hit:
 
 def cache_lane(policy: Policy) -> Callable[[Scope], tuple[Message, Message] | None] | None:
     """For a policy that can take the short cut, what finds both messages of a hit; it says None for all else."""
-    from gatewaykit.policies.edge_cache import BoundEdgeCache
+    from gatewaykit.policies.edge_lookup import BoundEdgeCache
 
     if not isinstance(policy, BoundEdgeCache) or not hasattr(policy.space, "item"):
         return None
