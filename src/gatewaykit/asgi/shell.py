@@ -24,8 +24,9 @@ from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.body import BodyRefused
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.pipeline.chain import Chain, Way, drop_content_length, failure, taken
+from gatewaykit.pipeline.chain import Chain, drop_content_length, failure, taken
 from gatewaykit.pipeline.record import log_failure
+from gatewaykit.pipeline.way import Way
 from gatewaykit.policies.cors import BoundCors
 
 if TYPE_CHECKING:

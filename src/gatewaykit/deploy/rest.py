@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -20,13 +20,14 @@ from gatewaykit.core.identity.api_key import ApiKey
 from gatewaykit.core.routing import Router
 from gatewaykit.core.usage_plan import ACCOUNT
 from gatewaykit.definition.near import near_miss
-from gatewaykit.deploy.authorizers import Authorizers, Sources, is_private
+from gatewaykit.deploy.authorizers import Authorizers, is_private
 from gatewaykit.deploy.configured_policies import build_keys, build_policies
 from gatewaykit.deploy.deployment import Deployment, Leaf, Missing, RouteSummary
-from gatewaykit.deploy.hierarchy import Hierarchy, HierarchyOptions, read_hierarchy
+from gatewaykit.deploy.hierarchy import Hierarchy, read_hierarchy
+from gatewaykit.deploy.rest_options import RestOptions
 from gatewaykit.deploy.rest_policies import NoKeys, validator_of
 from gatewaykit.deploy.rules import Listed, Rule, bind_listed, bind_policy
-from gatewaykit.deploy.stage_cache_settings import StageCacheOptions, merged, read_stage_cache
+from gatewaykit.deploy.stage_cache_settings import merged, read_stage_cache
 from gatewaykit.deploy.stage_caching import StageCaching
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.integrations.compile import compile_integration
@@ -37,16 +38,16 @@ from gatewaykit.policies.client_address import ClientAddress
 from gatewaykit.policies.compress import Compress
 from gatewaykit.policies.decompress import Decompress
 from gatewaykit.policies.envelope import Envelope
-from gatewaykit.policies.preauth_throttle import PreauthThrottle, guarded
+from gatewaykit.policies.preauth_throttle import guarded
 from gatewaykit.policies.recorded import Recorded
-from gatewaykit.ports import Endpoint, KeyStore, Policy, Runtime
+from gatewaykit.ports import Endpoint, Policy, Runtime
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp
     from gatewaykit.definition.ledger import Ledger
     from gatewaykit.definition.model import Definition, Integration, Method, Origin
 
-__all__ = ["REST_ORDER", "RestOptions", "compile_rest"]
+__all__ = ["REST_ORDER", "compile_rest"]
 
 T = TypeVar("T")
 
@@ -85,34 +86,6 @@ _OWN: Final = (
     "stage_variables",
     "usage_plans",
 )  # of x-gatewaykit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestOptions:
-    """What a deployment adds to a definition."""
-
-    stage: str = "prod"
-    stage_variables: Mapping[str, str]
-    functions: Mapping[str, Callable[..., Any]]
-    apps: Mapping[str, ASGIApp]
-    api_keys: Mapping[str, str] | Sequence[ApiKey] | None = None
-    key_store: KeyStore | str | None = None
-    policies: Sequence[Policy | Rule] = ()
-    preauth: PreauthThrottle | None = None
-    trusted_proxies: Sequence[str] = ()
-    stage_prefix: bool = False
-    facts: ApiFacts = field(default_factory=ApiFacts)
-    sources: Sources = field(default_factory=Sources)
-    hierarchy: HierarchyOptions = field(default_factory=HierarchyOptions)
-    stage_cache: StageCacheOptions | None = None
-    built: dict[str, list[Policy | Rule]] = field(default_factory=dict)
-    authorizers: dict[Any, Policy] = field(default_factory=dict)
-
-    def once(self, where: str, make: Callable[[], list[Policy | Rule]]) -> list[Policy | Rule]:
-        """Policies of the document, made once: every compilation of these options shares their limits."""
-        if where not in self.built:
-            self.built[where] = make()
-        return self.built[where]
 
 
 def compile_rest(

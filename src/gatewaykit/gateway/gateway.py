@@ -19,7 +19,8 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.deploy.authorizers import Sources
 from gatewaykit.deploy.deployment import Deployment, Leaf, RouteSummary
 from gatewaykit.deploy.hierarchy import hierarchy_options
-from gatewaykit.deploy.rest import RestOptions, compile_rest
+from gatewaykit.deploy.rest import compile_rest
+from gatewaykit.deploy.rest_options import RestOptions
 from gatewaykit.deploy.runtime import make_runtime
 from gatewaykit.deploy.sidecar import compile_sidecar
 from gatewaykit.deploy.stage_cache_settings import StageCacheOptions, StageCacheSettings, read_stage_cache

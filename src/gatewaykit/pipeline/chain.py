@@ -25,6 +25,7 @@ from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import StoreError, UpstreamError, words_of
 from gatewaykit.pipeline.record import log_failure, log_hook_failure
+from gatewaykit.pipeline.way import Way
 
 if TYPE_CHECKING:
     from gatewaykit.core.gateway_response import Renderer
@@ -33,33 +34,12 @@ if TYPE_CHECKING:
 
     Guard: TypeAlias = Callable[[Request, Awaitable[Outcome]], Awaitable[Outcome]]
 
-__all__ = ["ASKED", "Chain", "Way", "collect", "drop_content_length", "failure", "taken"]
+__all__ = ["ASKED", "Chain", "collect", "drop_content_length", "failure", "taken"]
 
 ASKED: Final = "asked"
 """Stands in `Request.kept` where somebody asks what would become of a request: nothing behind policies is called."""
 
 _OUTCOMES = frozenset((Response, Refusal))
-
-
-class Way:
-    """The way back of a response: the hooks of the policies that were reached, innermost first."""
-
-    __slots__ = ("amend", "bodies", "wraps")
-
-    amend: Callable[[Request, Head], None] | None
-    """All `on_head` hooks; None where there is none."""
-
-    def __init__(self, policies: Sequence[Policy]) -> None:
-        inward = tuple(reversed(policies))
-        self.amend = _amending([policy.on_head for policy in inward if policy.on_head is not None])
-        self.bodies = tuple(policy.on_body for policy in inward if policy.on_body is not None)
-        self.wraps = tuple(policy.wrap_body for policy in inward if policy.wrap_body is not None)
-
-    def of_heads(self) -> Way:
-        """The same way for a response whose body is not for the policies: it replaces one that they did not get."""
-        way = Way(())
-        way.amend = self.amend
-        return way
 
 
 class Chain:
@@ -282,18 +262,6 @@ class Chain:
             await policy.aclose()
         if self.endpoint is not None:
             await self.endpoint.aclose()
-
-
-def _amending(hooks: Sequence[Callable[[Request, Head], None]]) -> Callable[[Request, Head], None] | None:
-    if len(hooks) < 2:
-        return hooks[0] if hooks else None
-    hooks = tuple(hooks)
-
-    def amend(request: Request, head: Head) -> None:
-        for hook in hooks:
-            hook(request, head)
-
-    return amend
 
 
 def _ending(hooks: Sequence[Callable[[Request], None]]) -> Callable[[Request], None]:
