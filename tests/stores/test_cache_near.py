@@ -18,7 +18,7 @@ from gatewaykit.stores import redis_gone
 from gatewaykit.stores.cache_near import NEAR_S, NearCacheSpace, NearCacheStore
 from gatewaykit.stores.redis_address import RedisAddress
 from gatewaykit.testing import CacheStoreContract
-from tests.peers.redis import RedisServer, running
+from tests.peers.redis import RedisServer, answering, running
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.xdist_group("redis")]
 
@@ -227,6 +227,22 @@ async def other_commands(server: RedisServer) -> None:
     beside = store(server)
     await beside.space("s").drop(b"k")
     await beside.aclose()
+
+
+async def test_a_server_that_takes_a_connection_and_says_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(redis_gone, "_PING_S", 0.02)
+    monkeypatch.setattr(redis_gone, "SILENCE_S", 0.1)
+    with answering(lambda wire: b"") as port:
+        each = NearCacheStore(RedisAddress(port=port, connect_timeout_s=0.1), size=1000)
+        gone = each.space("s")._gone
+        gone.look()
+        while "nothing was heard" not in caplog.text:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.005)  # it waits for its greeting
+
+        assert gone._link is None
+        await each.aclose()
 
 
 async def test_what_is_here_is_looked_for_again_after_a_while(server: RedisServer) -> None:

@@ -70,6 +70,10 @@ class Gone:
         link = self._link = RedisLink(
             self, [*greeting(self._address, []), (command([b"SUBSCRIBE", self._channel]), _not_subscribed)]
         )
+        self._heard_s = loop.time()
+        self._timer = loop.call_later(
+            self._address.connect_timeout_s + SILENCE_S, self._ping
+        )  # greeted by then, or lost
         try:
             await within(self._address.connect_timeout_s, self._connected(link, loop))
         except (OSError, TimeUp, StoreError, ValueError) as error:
@@ -92,6 +96,8 @@ class Gone:
         self._heard_s, self._why = self._loop.time(), ""
         self.listens = True
         self._tell(b"", None)  # what was said before is not known
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._loop.call_later(_PING_S, self._ping)
 
     def reply(self, value: Any) -> None:
