@@ -216,7 +216,7 @@ async def test_what_is_closed_while_it_connects_stays_closed(server: RedisServer
 
     await each.aclose()
     while space._gone._opening.under_way(id(asyncio.get_running_loop())):  # noqa: ASYNC110 - nobody is told of it
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.005)  # it connects
 
     await other_commands(server)
     assert not space._gone.listens
