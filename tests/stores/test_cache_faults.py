@@ -116,6 +116,28 @@ async def test_a_full_server_is_a_store_error() -> None:
         await space._connections.aclose()
 
 
+@pytest.mark.parametrize("verb", ["drop", "purge", "flush"])
+async def test_a_full_server_forgets_what_it_has(server: RedisServer, verb: str) -> None:
+    space = RedisCacheStore(RedisAddress(port=server.port, timeout_s=5)).space("s")
+    claim = await space.claim(b"k", 60)
+    await space.put(b"k", PAGE, 60)
+    server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+
+    match verb:
+        case "drop":
+            await space.drop(b"k")
+        case "purge":
+            assert await space.purge(prefix="") == 1
+        case _:
+            await space.flush()
+
+    assert await space.get(b"k") == [None]
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+    assert not await space.put(b"k", PAGE, 60, claim=claim)
+    await space._connections.aclose()
+
+
 GARBAGE = [b"+OK\r\n", b"*1\r\n:1\r\n", b":7\r\n", b"-ERR no\r\n", b"$-1\r\n", b"HTTP/1.1 400\r\n\r\n", b"$5\r\nhe\r\n"]
 
 

@@ -18,7 +18,7 @@ from gatewaykit.stores import redis_gone
 from gatewaykit.stores.cache_near import NEAR_S, NearCacheSpace, NearCacheStore
 from gatewaykit.stores.redis_address import RedisAddress
 from gatewaykit.testing import CacheStoreContract
-from tests.peers.redis import RedisServer, running
+from tests.peers.redis import RedisServer, answering, running
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.xdist_group("redis")]
 
@@ -184,6 +184,65 @@ async def test_a_connection_that_is_silent_is_over(monkeypatch: pytest.MonkeyPat
         assert not is_here(other)
         for each in stores:
             await each.aclose()
+
+
+async def test_a_user_that_may_not_listen_uses_nothing_from_here(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.ask("ACL", "SETUSER", "deaf", "on", ">pw", "~*", "+@all", "resetchannels")
+    address = RedisAddress(port=server.port, timeout_s=20, user="deaf", password="pw")
+    each = NearCacheStore(address, size=1_000_000, gateway=f"near-{next(_NAMES)}", clock=VirtualClock())
+    space = each.space("s")
+    for _ in range(2):
+        await space.put(b"k", PAGE, 60)  # the second takes the place of the first
+
+    space._gone.look()
+    while not caplog.records:  # noqa: ASYNC110 - nobody is told of it
+        await asyncio.sleep(0.005)  # it connects
+
+    assert await now(space.get(b"k")) == [PAGE]
+    assert not is_here(space)
+    assert "no subscription" in caplog.text
+    await space.drop(b"k")
+    assert await now(space.get(b"k")) == [None]
+    await each.aclose()
+
+
+async def test_what_is_closed_while_it_connects_stays_closed(server: RedisServer) -> None:
+    each = store(server)
+    space = each.space("s")
+    space._gone.look()
+    await asyncio.sleep(0)  # it connects by now
+
+    await each.aclose()
+    while space._gone._opening.under_way(id(asyncio.get_running_loop())):  # noqa: ASYNC110 - nobody is told of it
+        await asyncio.sleep(0.005)  # it connects
+
+    await other_commands(server)
+    assert not space._gone.listens
+
+
+async def other_commands(server: RedisServer) -> None:
+    """The server has answered whatever was sent to it before."""
+    beside = store(server)
+    await beside.space("s").drop(b"k")
+    await beside.aclose()
+
+
+async def test_a_server_that_takes_a_connection_and_says_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(redis_gone, "_PING_S", 0.02)
+    monkeypatch.setattr(redis_gone, "SILENCE_S", 0.1)
+    with answering(lambda wire: b"") as port:
+        each = NearCacheStore(RedisAddress(port=port, connect_timeout_s=0.1), size=1000)
+        gone = each.space("s")._gone
+        gone.look()
+        while "nothing was heard" not in caplog.text:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.005)  # it waits for its greeting
+
+        assert gone._link is None
+        await each.aclose()
 
 
 async def test_what_is_here_is_looked_for_again_after_a_while(server: RedisServer) -> None:

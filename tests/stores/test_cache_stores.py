@@ -18,6 +18,7 @@ from gatewaykit.deploy.cache_stores import cache_store, opening_cache
 from gatewaykit.stores.cache_memory import MemoryCacheStore
 from gatewaykit.stores.cache_redis import RedisCacheSpace, RedisCacheStore
 from gatewaykit.stores.redis_connection import RedisAddress
+from gatewaykit.stores.resp import command
 from gatewaykit.testing import CacheStoreContract
 from tests.peers.redis import RedisServer, running
 
@@ -277,6 +278,72 @@ class TestOnAServer:
         server.ask("DEL", piece)
 
         assert await space.get(b"k") == [None]
+        await store.aclose()
+
+    async def test_another_entry_that_came_meanwhile_is_not_taken_for_the_one_that_cannot_be_read(
+        self, server: RedisServer
+    ) -> None:
+        store = on(server)
+        space = store.space("s")
+        await space.put(b"k", entry(2_000_000), 60)
+        name = b"k".hex().encode()
+        read = await store._connections.call(command([b"GET", space.prefix + b"e" + name]))
+        claim = await space.claim(b"k", 60)
+        await space.put(b"k", entry(7), 60, claim=claim)
+
+        assert await space._pieced(read, name) is None
+        assert await space.get(b"k") == [entry(7)]
+        await store.aclose()
+
+    @pytest.mark.parametrize("verb", ["drop", "tag", "prefix", "flush"])
+    async def test_what_is_forgotten_is_gone_though_the_server_took_what_has_a_time_to_live(
+        self, server: RedisServer, verb: str
+    ) -> None:
+        store = on(server)
+        space = store.space("s")
+        for variant in (b"", b"v"):
+            await space.put(b"k", entry(url="u", tags=("t",)), 60, variant=variant)
+        take = (
+            "for _, k in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do if redis.call('PTTL', k) > 0 "
+            "and string.sub(k, #ARGV[1] + 1, #ARGV[1] + 1) ~= 'e' then redis.call('DEL', k) end end"
+        )
+        server.ask("EVAL", take, 0, space.prefix.decode())  # as one does that is short of memory
+        assert await space.get(b"k", b"v") != [None, None]
+
+        match verb:
+            case "drop":
+                await space.drop(b"k")
+            case "flush":
+                await space.flush()
+            case _:
+                assert await space.purge(**{verb: verb[0] if verb == "tag" else "u"}) == 2
+        assert await space.get(b"k", b"v") == [None, None]
+        await store.aclose()
+
+    async def test_a_claim_that_the_server_does_not_know_any_more_writes_nothing(self, server: RedisServer) -> None:
+        store = on(server)
+        space = store.space("s")
+        claim = await space.claim(b"k", 60)
+        server.ask("DEL", space.prefix.decode() + "f" + b"k".hex())
+
+        assert not await space.put(b"k", entry(), 60, claim=claim)
+        await store.aclose()
+
+    async def test_a_response_in_the_place_of_a_marker_stays_when_the_markers_time_is_over(
+        self, server: RedisServer
+    ) -> None:
+        store = on(server)
+        space = store.space("s")
+        for key in (b"k", b"clock"):
+            await space.put(key, entry(status=0), 0.05)
+        await space.put(b"k", entry(), 60)
+        while await space.get(b"clock") != [None]:
+            pass
+
+        await space.put(b"other", entry(), 60)  # which sweeps what is over
+
+        assert await space.get(b"k") == [entry()]
+        assert (await space.use()).entries == 2
         await store.aclose()
 
     async def test_pieces_go_with_their_entry(self, server: RedisServer) -> None:

@@ -34,6 +34,7 @@ __all__ = ["RedisCacheSpace", "RedisCacheStore"]
 _LOG: Final = logging.getLogger(__name__)
 _PIECE: Final = 512 * 1024
 _MOST_PIECES: Final = 1000
+_PIECES_LONGER_MS: Final = 10_000  # than the entry that names them: who reads that finds them
 _WHOLE, _IN_PIECES = b"\x00", b"\x01"
 _HEAD_OF_PIECES: Final = 21  # the mark, how many, whose
 
@@ -75,23 +76,24 @@ class RedisCacheSpace:
         return self._get(key, variant)
 
     async def _get(self, key: bytes, variant: bytes) -> Sequence[Entry | None]:
-        place = self._entry + key.hex().encode()
+        name = key.hex().encode()
+        names = [name]
         if not variant:
-            values = [await self._connections.call(command([b"GET", place]))]
+            values = [await self._connections.call(command([b"GET", self._entry + name]))]
         else:
-            other = b"%b:%b" % (place, variant.hex().encode())
-            values = await self._connections.call(command([b"MGET", place, other]))
+            names.append(b"%b:%b" % (name, variant.hex().encode()))
+            values = await self._connections.call(command([b"MGET", *(self._entry + each for each in names)]))
             if not isinstance(values, list) or len(values) != 2:
                 raise self._nonsense()
         found: list[Entry | None] = []
-        for value in values:
+        for name, value in zip(names, values):
             entry: Entry | None = None
             if value is not None:
                 if not isinstance(value, bytes):
                     raise self._nonsense()
                 entry = unpack(value[1:]) if value[:1] == _WHOLE else None
                 if entry is None:
-                    entry = await self._pieced(value, key)
+                    entry = await self._pieced(value, name)
             found.append(entry)
         if found[-1] is None:
             self.misses += 1
@@ -109,9 +111,10 @@ class RedisCacheSpace:
             if pieces > _MOST_PIECES:
                 self.refused += 1
                 return False
+            longer = b"%d" % (int(keep) + _PIECES_LONGER_MS)
             for piece in range(pieces):
                 part = packed[piece * _PIECE : (piece + 1) * _PIECE]
-                await self._connections.call(command([b"SET", self._piece(id, piece), part, b"PX", keep]))
+                await self._connections.call(command([b"SET", self._piece(id, piece), part, b"PX", longer]))
             value = _IN_PIECES + pieces.to_bytes(4, "big") + id
         mark = b"e" if entry.status else b"m"
         url = entry.url.replace("\0", "").encode("utf-8", "surrogatepass")
@@ -162,7 +165,7 @@ class RedisCacheSpace:
 
     # ------------------------------------------------------------------ inside
 
-    async def _pieced(self, value: bytes, key: bytes) -> Entry | None:
+    async def _pieced(self, value: bytes, name: bytes) -> Entry | None:
         """An entry whose body is in pieces; what is neither whole nor that is dropped."""
         entry: Entry | None = None
         if value[:1] == _IN_PIECES and len(value) == _HEAD_OF_PIECES:
@@ -174,7 +177,7 @@ class RedisCacheSpace:
                     entry = unpack(b"".join(parts))
         if entry is None:
             _LOG.warning("a cached response cannot be read: it is dropped")
-            await self.drop(key)
+            await self._script(b"spoilt", name, sha1(value, usedforsecurity=False).hexdigest().encode())
         return entry
 
     def _piece(self, id: bytes, piece: int) -> bytes:
