@@ -254,8 +254,14 @@ class CacheSpace(Protocol):
     store cannot answer: a cache goes on without it.
     """
 
-    def get(self, key: bytes, variant: bytes = b"") -> Sequence[Entry | None] | Awaitable[Sequence[Entry | None]]:
-        """What stands under the key itself and, where a variant is asked for too, under that: one of each."""
+    def get(
+        self, key: bytes, variant: bytes = b"", *, again: bool = False
+    ) -> Sequence[Entry | None] | Awaitable[Sequence[Entry | None]]:
+        """What stands under the key itself and, where a variant is asked for too, under that: one of each.
+
+        It counts as a hit or a miss; not where a marker is all that is found without a variant, since it tells where to
+        look, and not where a request looks `again` for what it missed.
+        """
 
     def put(
         self, key: bytes, entry: Entry, keep_s: float, *, variant: bytes = b"", claim: int = 0

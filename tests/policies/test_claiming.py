@@ -17,12 +17,16 @@ class Space:
 
     def __init__(self, *claims: int | Exception) -> None:
         self.claims: Iterator[int | Exception] = iter(claims)
+        self.released: list[int] = []
 
     def claim(self, key: bytes, hold_s: float) -> int:
         given = next(self.claims, 0)
         if isinstance(given, Exception):
             raise given
         return given
+
+    def release(self, key: bytes, claim: int) -> None:
+        self.released.append(claim)
 
 
 async def ask(space: Any, found: list[str | None], wait_s: float = 1.0) -> tuple[int, str | None]:
@@ -45,6 +49,7 @@ async def ask(space: Any, found: list[str | None], wait_s: float = 1.0) -> tuple
     [
         pytest.param((7,), [], (7, None), id="the first has it at once"),
         pytest.param((0, 0), [None, "entry"], (0, "entry"), id="another had it, and its entry is there"),
+        pytest.param((0, 7), [None, "entry"], (0, "entry"), id="another kept it between a look and a claim"),
         pytest.param((0, 0, 9), [], (9, None), id="another had it, and it came to nothing"),
         pytest.param((0,), [], (0, None), id="the wait was in vain"),
         pytest.param((StoreError("away"),), [], (0, None), id="the store is away"),
@@ -55,6 +60,13 @@ async def test_a_claim_or_what_another_fetched(
     claims: tuple[Any, ...], found: list[str | None], expected: tuple[int, str | None]
 ) -> None:
     assert await ask(Space(*claims), found) == expected
+
+
+async def test_a_claim_for_what_is_there_by_now_is_given_back() -> None:
+    space = Space(7)
+
+    assert await ask(space, ["entry"]) == (0, "entry")
+    assert space.released == [7]
 
 
 async def test_without_a_wait_nobody_waits() -> None:

@@ -7,13 +7,14 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gatewaykit import Policy, PolicyMiddleware, StoreError, edge_cache, stage_cache
 from gatewaykit.core.caching.entry import Entry
-from gatewaykit.stores.cache_redis import RedisCacheStore
+from gatewaykit.stores.cache_redis import RedisCacheSpace, RedisCacheStore
 from gatewaykit.stores.redis_connection import RedisAddress
 from gatewaykit.testing import Client
 from tests.peers.redis import RedisServer, answering, cluster, running
@@ -221,3 +222,37 @@ async def test_what_was_fetched_gives_its_claim_back(server: RedisServer, cache:
                       "if string.match(k, ':h[0-9a-f]+$') then n = n + 1 end end return n", 0)  # fmt: skip
 
     assert (held, app.calls > 4) == (0, True)
+
+
+@BOTH
+async def test_what_another_keeps_between_a_look_and_a_claim_is_not_fetched_again(
+    server: RedisServer, cache: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = App(), App()
+    address = f"redis://127.0.0.1:{server.port}?gateway=between&timeout=5s"
+    claim = RedisCacheSpace.claim
+
+    async def late(space: RedisCacheSpace, key: bytes, hold_s: float) -> int:
+        monkeypatch.undo()
+        await Client(others).get("/")
+        return await claim(space, key, hold_s)
+
+    async with (
+        PolicyMiddleware(first, policies=[cache(kept_in=address)]) as others,
+        PolicyMiddleware(second, policies=[cache(kept_in=address)]) as middleware,
+    ):
+        monkeypatch.setattr(RedisCacheSpace, "claim", late)
+        for _ in range(2):
+            assert (await Client(middleware).get("/")).body == b"1"
+
+    assert (first.calls, second.calls) == (1, 0)
+
+
+async def test_a_reload_is_not_answered_with_what_it_has_to_validate(server: RedisServer) -> None:
+    app = App()
+    obedient = partial(edge_cache, obey_client=True)
+    async with around(app, obedient, server.port, "5s") as client:
+        await client.get("/")
+        reloaded = await client.get("/", headers={"cache-control": "no-cache"})
+
+    assert (app.calls, reloaded.body) == (2, b"2")

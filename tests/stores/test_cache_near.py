@@ -117,7 +117,7 @@ async def test_an_answer_that_is_overtaken_by_a_drop_is_not_kept_here(server: Re
     stores, (_, other) = await two(server)
     other._near.flush()
 
-    fetching = other._fetch(b"k", b"")
+    fetching = other._fetch(b"k", b"", False)
     other._near.claim(b"k", 0)
     task = asyncio.ensure_future(fetching)
     await asyncio.sleep(0)  # it has asked

@@ -34,14 +34,21 @@ async def claimed(
     wait_s: float,
     clock: Clock,
 ) -> tuple[int, T | None]:
-    """A claim, or what `look` found when another had it. `(0, None)`: fetch without one, the wait was in vain."""
+    """A claim, or what `look` found. `(0, None)`: fetch without one, the wait was in vain.
+
+    Who gets a claim looks as well: another may have kept a response since this one was last looked for.
+    """
     until_s, delay_s = clock.monotonic() + wait_s, _FIRST_LOOK_S
     try:
         while True:
             given = space.claim(key, hold_s)
             claim = await given if inspect.isawaitable(given) else given
             if claim:
-                return claim, None
+                if (found := await look()) is None:
+                    return claim, None
+                if (released := space.release(key, claim)) is not None:
+                    await released
+                return 0, found
             left_s = until_s - clock.monotonic()
             if left_s <= 0:
                 return 0, None

@@ -93,11 +93,7 @@ class Fetching:
                 return found
         origin = self._origin()
         self._request_s = self._clock.wall()
-        try:
-            response = await self._behind(origin)
-        except Exception:
-            await self._released()
-            raise
+        response = await self._behind(origin)
         self._response_s = self._clock.wall()
         stale = None if self.span else self._stale
         if stale is not None and response.status == 304:
@@ -206,18 +202,20 @@ class Fetching:
         return found
 
     async def _look(self) -> Response | None:
-        """What another process has fetched, if it is there by now."""
-        found = self._space.get(self._place.key, self._place.variant)
+        """What another process has fetched, if it is there by now: newer than what has to be validated."""
+        found = self._space.get(self._place.key, self._place.variant, again=True)
         entries = await found if isinstance(found, Awaitable) else found
         entry = entries[0]
         if entry is not None and not entry.status:
             names = tuple(name for name, _ in entry.vary)
             variant = variant_of(self._place.declared, selecting(self._request.header_list, names))
             if variant != self._place.variant:
-                found = self._space.get(self._place.key, variant)
+                found = self._space.get(self._place.key, variant, again=True)
                 entries = await found if isinstance(found, Awaitable) else found
             entry = entries[1]
         if entry is None or fresh_for_s(entry, self._clock.wall()) <= 0:
+            return None
+        if self._stale is not None and entry.stored_s <= self._stale.stored_s:
             return None
         return self._again(entry)
 

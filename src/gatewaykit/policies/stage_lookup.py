@@ -200,7 +200,7 @@ class BoundStageCache(Bound):
         plan: Plan | None = None
 
         async def look() -> Response | None:
-            found = self._space.get(key)
+            found = self._space.get(key, again=True)
             entry = (await found if isinstance(found, Awaitable) else found)[0]
             return None if entry is None else self._opened(request, key, entry)
 

@@ -147,36 +147,37 @@ class MemoryCacheSpace:
     def __len__(self) -> int:
         return len(self._items) + sum(map(len, self._variants.values()))
 
-    def get(self, key: bytes, variant: bytes = b"") -> Sequence[Entry | None]:
+    def get(self, key: bytes, variant: bytes = b"", *, again: bool = False) -> Sequence[Entry | None]:
         item = self._items.get(key)
         if item is None:
             if not variant:
-                self.misses += 1
+                self.misses += not again
                 return _NOTHING
             found = None
         elif item.until_s > self._wall():
             if item.uses < _MOST_USES:
                 item.uses += 1
             if not variant:
-                self.hits += 1
+                if item.entry.status and not again:
+                    self.hits += 1
                 return (item.entry,)
             found = item.entry
         else:
             self._remove(item)
             found = None
             if not variant:
-                self.misses += 1
+                self.misses += not again
                 return _NOTHING
         under = self._variants.get(key)
         other = None if under is None else under.get(variant)
         if other is None or other.until_s <= self._wall():
             if other is not None:
                 self._remove(other)
-            self.misses += 1
+            self.misses += not again
             return (found, None) if found is not None else _NEITHER
         if other.uses < _MOST_USES:
             other.uses += 1
-        self.hits += 1
+        self.hits += not again
         return found, other.entry
 
     def item(self, key: bytes) -> MemoryItem | None:

@@ -69,17 +69,19 @@ class NearCacheSpace:
         self._near, self._far, self._gone = near, far, gone
         self.prefix = far.prefix
 
-    def get(self, key: bytes, variant: bytes = b"") -> Sequence[Entry | None] | Awaitable[Sequence[Entry | None]]:
+    def get(
+        self, key: bytes, variant: bytes = b"", *, again: bool = False
+    ) -> Sequence[Entry | None] | Awaitable[Sequence[Entry | None]]:
         if self._gone.look():
-            found = self._near.get(key, variant)
+            found = self._near.get(key, variant, again=again)
             first = found[0]
             if first is not None and (first.status or not variant or found[1] is not None):
                 return found
-        return self._fetch(key, variant)
+        return self._fetch(key, variant, again)
 
-    async def _fetch(self, key: bytes, variant: bytes) -> Sequence[Entry | None]:
+    async def _fetch(self, key: bytes, variant: bytes, again: bool) -> Sequence[Entry | None]:
         claim = self._near.claim(key, 0)  # void once the key is told to be gone
-        found = await self._far.get(key, variant)
+        found = await self._far.get(key, variant, again=again)
         if self._gone.listens:
             for entry, of in zip(found, (b"", variant)):
                 if entry is not None:

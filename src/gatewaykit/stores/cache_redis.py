@@ -72,10 +72,10 @@ class RedisCacheSpace:
         self._entry = self.prefix + b"e"
         self.hits = self.misses = self.stored = self.refused = 0
 
-    def get(self, key: bytes, variant: bytes = b"") -> Awaitable[Sequence[Entry | None]]:
-        return self._get(key, variant)
+    def get(self, key: bytes, variant: bytes = b"", *, again: bool = False) -> Awaitable[Sequence[Entry | None]]:
+        return self._get(key, variant, again)
 
-    async def _get(self, key: bytes, variant: bytes) -> Sequence[Entry | None]:
+    async def _get(self, key: bytes, variant: bytes, again: bool) -> Sequence[Entry | None]:
         name = key.hex().encode()
         names = [name]
         if not variant:
@@ -95,9 +95,9 @@ class RedisCacheSpace:
                 if entry is None:
                     entry = await self._pieced(value, name)
             found.append(entry)
-        if found[-1] is None:
-            self.misses += 1
-        else:
+        if (last := found[-1]) is None:
+            self.misses += not again
+        elif last.status and not again:
             self.hits += 1
         return found
 

@@ -193,6 +193,9 @@ class CacheStoreContract:
             await _now(space.put(_KEY, _ENTRY, 60, variant=_FR))
             await _now(space.get(_KEY, _FR))
             await _now(space.get(_OTHER))
+            await _now(space.get(_KEY))  # a marker: what it tells of is looked up then
+            await _now(space.get(_OTHER, again=True))
+            await _now(space.get(_KEY, _FR, again=True))
             use = await _now(space.use())
             assert (use.entries, use.hits, use.misses, use.stored) == (1, 1, 1, 2)
             assert use.bytes >= len(_ENTRY.body)
