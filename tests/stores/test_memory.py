@@ -392,3 +392,50 @@ def test_a_refused_newcomer_leaves_no_trace() -> None:
         verb([f"key-{number}", "everyone"])
 
     assert len(store) == 0
+
+
+class TwoClocks:
+    """Two readings that are moved apart, as when somebody sets the time of a machine."""
+
+    def __init__(self, wall_s: float) -> None:
+        self.wall_s, self.monotonic_s = wall_s, 1000.0
+
+    def monotonic(self) -> float:
+        return self.monotonic_s
+
+    def wall(self) -> float:
+        return self.wall_s
+
+    async def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    def go_on(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.monotonic_s += seconds
+
+
+@pytest.mark.parametrize("step_s", [0.25, 0.4, 0.999])
+def test_a_day_that_ends_between_two_looks_at_the_wall_clock_is_not_missed(step_s: float) -> None:
+    clock = TwoClocks(86_400.0 - 2.5 * step_s)
+    take = MemoryThrottleStore(clock).limits("w", [Bucket(1e6, 100), Quota(3, "DAY")])
+
+    allowed = []
+    for _ in range(6):
+        allowed.append(take(("k", "k")).refused is None)
+        clock.go_on(step_s)
+
+    assert allowed == [True] * 6  # three before midnight, three after it
+
+
+def test_a_wall_clock_that_is_set_is_seen_a_second_later_at_the_latest() -> None:
+    clock = TwoClocks(1000.0)
+    take = MemoryThrottleStore(clock).limits("w", [Bucket(1e6, 100), Quota(1, "DAY")])
+    assert take(("k", "k")).refused is None
+
+    clock.wall_s += 86_400
+    clock.go_on(1.0)
+
+    answer = take(("k", "k"))
+    assert answer.refused is None
+    assert answer.taken[1] is not None
+    assert answer.taken[1].reset_s == pytest.approx(86_400 - 1001, abs=1e-3)

@@ -7,8 +7,9 @@ definition has this policy by itself; nobody lists it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.core.http import LimitState, Request
@@ -68,12 +69,12 @@ class _Bound(Bound):
         self._config = config
         groups = [_Group(each.levels, runtime, each.plan.headers) for each in config.plans]
         shared, plan_of = _Group(config.levels, runtime, False), config.plan_of
-        shared_keys, refused = shared.keys(_ALL), self._refused
+        refused = self._refused
         told = [answers for group in groups if group.headers for answers in group.answers]
 
         def on_request(request: Request) -> Answer | Awaitable[Answer]:
             if plan_of is None:
-                return shared.ask(request, shared_keys, refused)
+                return shared.ask(request, _ALL, refused)
             key = request.api_key
             place = plan_of.get(key.id) if key is not None else None
             if place is None:
@@ -82,8 +83,7 @@ class _Bound(Bound):
             if request.events is not None:
                 request.note("usage_plan", f"Usage Plan check succeeded for API Key {key.id} and API Stage "
                              f"{config.api_stage}")  # fmt: skip
-            group = groups[place]
-            return group.ask(request, group.keys(key.id), refused)
+            return groups[place].ask(request, key.id, refused)
 
         def on_head(request: Request, head: Head) -> None:
             for answers in told:
@@ -111,25 +111,19 @@ class _Group:
         self.levels, self.headers = levels, headers
         self.limits = [named(level.name, level.limit, by.everyone, headers=headers) for level in levels]
         self.answers = [Answers(limit) for limit in self.limits]
-        self._of_key = sum(level.per_key for level in levels)  # these stand first
-        self._rest = (_ALL,) * (len(levels) - self._of_key)
+        self._of_key = any(level.per_key for level in levels)
+        self._keys = _keys([not level.per_key for level in levels])
         self._take: Any = None
         self._told = self._states  # bound once
         if levels:
             names, limits = [level.store_name for level in levels], [level.limit for level in levels]
             self._take = runtime.throttles.limits(names, limits)
 
-    def keys(self, key: str) -> tuple[str, ...]:
-        """What the limits are asked with, for a caller's key."""
-        return (key,) * self._of_key + self._rest
-
-    def ask(
-        self, request: Request, keys: tuple[str, ...], refused: Callable[[Request, Level], None]
-    ) -> Answer | Awaitable[Answer]:
-        """Take a token of each."""
+    def ask(self, request: Request, key: str, refused: Callable[[Request, Level], None]) -> Answer | Awaitable[Answer]:
+        """Take a token of each, for a caller's key."""
         if self._take is None:
             return request
-        decided = self._take(keys)
+        decided = self._take(self._keys((key, _ALL)))
         if isinstance(decided, Decided):
             return self._judge(request, decided, refused)
         return self._later(request, decided, refused)
@@ -162,3 +156,9 @@ class _Group:
             for limit, taken in zip(self.limits, decided.taken)
             if taken is not None
         ]
+
+
+def _keys(shared: Sequence[bool]) -> Callable[[tuple[str, str]], tuple[str, ...]]:
+    """Gives each limit its key, of a caller's and the one that all share."""
+    places = [int(each) for each in shared]
+    return itemgetter(*places) if len(places) > 1 else itemgetter(*(slice(place, place + 1) for place in places or [0]))

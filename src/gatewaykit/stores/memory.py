@@ -165,7 +165,10 @@ class MemoryThrottleStore:
 
 
 class BucketKeys:
-    """The keys of one limit, each with the instant at which its bucket is full, in a young and an old generation."""
+    """The keys of one limit, each with the instant at which its bucket is full, in a young and an old generation.
+
+    `followers` are called when `young` is another table.
+    """
 
     __slots__ = (
         "_in_debt",
@@ -174,6 +177,7 @@ class BucketKeys:
         "_rotate_at_s",
         "_rotation_s",
         "_sweep_at_s",
+        "followers",
         "limit",
         "old",
         "take",
@@ -187,6 +191,7 @@ class BucketKeys:
         self.old: dict[str, float] = {}
         self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
         self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket) + bucket.patience_s)
+        self.followers: list[Callable[[], None]] = []
         self._in_debt: set[str] = set()
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s
@@ -278,6 +283,8 @@ class BucketKeys:
         if now >= self._rotate_at_s:
             self.young, self.old = self._still_in_debt(now), self.young
             self._rotate_at_s = now + self._rotation_s
+            for follow in self.followers:
+                follow()
         full_at = self.old.pop(key, self.young.get(key, FULL))
         if full_at == FULL and len(self) >= self._max_keys and not self._sweep(now):
             key = OVERFLOW

@@ -9,8 +9,9 @@ anything is written, and so the same is written twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from gatewaykit.core.limits import Decided
 from gatewaykit.core.throttle import TOLERANCE, interval_s
@@ -24,7 +25,10 @@ __all__ = ["Buckets", "straight_verb"]
 Buckets: TypeAlias = "Sequence[tuple[int, BucketKeys]]"
 """Tables, each with its place among the limits."""
 
-_PLACES = 4
+_PLACES: Final = 4
+_WALL_S: Final = 1.0
+"""How long the wall clock is taken to go as the other does. A day that ends in between is not missed for it; where the
+wall is set to another time, that is seen so much later."""
 
 
 def straight_verb(
@@ -47,89 +51,119 @@ def straight_verb(
     room_a, room_b, room_c, room_d = (
         (table.limit.burst - 1 + TOLERANCE) * interval_s(table.limit) for _, table in filled
     )
-    new = object.__new__  # and three stores: half of what the constructor takes
+    young_a, young_b, young_c, young_d = a.young, b.young, c.young, d.young
+
+    def follow() -> None:
+        nonlocal young_a, young_b, young_c, young_d
+        young_a, young_b, young_c, young_d = a.young, b.young, c.young, d.young
+
+    for table in (a, b, c, d):
+        table.followers.append(follow)
+
     if quota is None:
         pick = _picked(many, (at_a, at_b, at_c, at_d))
-        placed = _placed(many, [at_a, at_b, at_c, at_d], numbers)
+        given = _given(_placed(many, [at_a, at_b, at_c, at_d], numbers, lambda now: 0.0))
 
         def take_buckets(keys: Any, cost: int = 1) -> Decided:
             key_a, key_b, key_c, key_d = keys if pick is None else pick(keys)
             now = monotonic()
-            young_a, young_b, young_c, young_d = a.young, b.young, c.young, d.young
-            try:
-                value_a, value_b, value_c, value_d = young_a[key_a], young_b[key_b], young_c[key_c], young_d[key_d]
-            except KeyError:
-                return slowly(keys, now, 0.0, cost)
-            if value_a <= now:
-                value_a = now
-            elif value_a - now > room_a:
-                return slowly(keys, now, 0.0, cost)
-            if value_b <= now:
-                value_b = now
-            elif value_b - now > room_b:
-                return slowly(keys, now, 0.0, cost)
-            if value_c <= now:
-                value_c = now
-            elif value_c - now > room_c:
-                return slowly(keys, now, 0.0, cost)
-            if value_d <= now:
-                value_d = now
-            elif value_d - now > room_d:
-                return slowly(keys, now, 0.0, cost)
             if cost != 1:
                 return slowly(keys, now, 0.0, cost)
+            try:
+                value_a = young_a[key_a]
+                if value_a <= now:
+                    value_a = now
+                elif value_a - now > room_a:
+                    return slowly(keys, now, 0.0)
+                value_b = young_b[key_b]
+                if value_b <= now:
+                    value_b = now
+                elif value_b - now > room_b:
+                    return slowly(keys, now, 0.0)
+                value_c = young_c[key_c]
+                if value_c <= now:
+                    value_c = now
+                elif value_c - now > room_c:
+                    return slowly(keys, now, 0.0)
+                value_d = young_d[key_d]
+                if value_d <= now:
+                    value_d = now
+                elif value_d - now > room_d:
+                    return slowly(keys, now, 0.0)
+            except KeyError:
+                return slowly(keys, now, 0.0)
             young_a[key_a] = value_a = value_a + step_a
             young_b[key_b] = value_b = value_b + step_b
             young_c[key_c] = value_c = value_c + step_c
             young_d[key_d] = value_d = value_d + step_d
-            decided = new(Decided)
-            decided.refused, decided.numbers = None, placed
-            decided.state = (value_a, value_b, value_c, value_d, now, 0.0)
+            decided = given()
+            decided.state = value_a, value_b, value_c, value_d, now
             return decided
 
         return take_buckets
 
     at_q, q = quota
     pick = _picked(many, (at_a, at_b, at_q, at_c, at_d))
-    placed = _placed(many, [at_a, at_b, at_c, at_d, at_q], numbers)
+    ahead_s, look_s = 0.0, -inf  # how far the wall is before the other clock, and when to look at it again
+    given = _given(_placed(many, [at_a, at_b, at_c, at_d, at_q], numbers, lambda now: now + ahead_s))
+    young_q, most = q.young, q.limit_now
 
-    def take(keys: Any, cost: int = 1) -> Decided:
-        key_a, key_b, key_q, key_c, key_d = keys if pick is None else pick(keys)
-        now, at = monotonic(), wall()
+    def follow_quota() -> None:
+        nonlocal young_q, most
+        young_q, most = q.young, q.limit_now
+
+    q.followers.append(follow_quota)
+
+    def at_length(keys: Any, now: float, cost: int = 1) -> Decided:
+        at = wall()
         if at >= q.day_end_s:
             q.turn(at)
-        young_a, young_b, young_c, young_d, young_q = a.young, b.young, c.young, d.young, q.young
+        return slowly(keys, now, at, cost)
+
+    def take(keys: Any, cost: int = 1) -> Decided:
+        nonlocal ahead_s, look_s
+        key_a, key_b, key_q, key_c, key_d = keys if pick is None else pick(keys)
+        now = monotonic()
+        if now >= look_s:
+            at = wall()
+            if at >= q.day_end_s:
+                q.turn(at)
+            ahead_s, look_s = at - now, now + min(_WALL_S, q.day_end_s - at)
+        if cost != 1:
+            return at_length(keys, now, cost)
         try:
+            value_a = young_a[key_a]
+            if value_a <= now:
+                value_a = now
+            elif value_a - now > room_a:
+                return at_length(keys, now)
+            value_b = young_b[key_b]
+            if value_b <= now:
+                value_b = now
+            elif value_b - now > room_b:
+                return at_length(keys, now)
             used = young_q[key_q]
-            value_a, value_b, value_c, value_d = young_a[key_a], young_b[key_b], young_c[key_c], young_d[key_d]
+            if used >= most:
+                return at_length(keys, now)
+            value_c = young_c[key_c]
+            if value_c <= now:
+                value_c = now
+            elif value_c - now > room_c:
+                return at_length(keys, now)
+            value_d = young_d[key_d]
+            if value_d <= now:
+                value_d = now
+            elif value_d - now > room_d:
+                return at_length(keys, now)
         except KeyError:
-            return slowly(keys, now, at, cost)
-        if value_a <= now:
-            value_a = now
-        elif value_a - now > room_a:
-            return slowly(keys, now, at, cost)
-        if value_b <= now:
-            value_b = now
-        elif value_b - now > room_b:
-            return slowly(keys, now, at, cost)
-        if value_c <= now:
-            value_c = now
-        elif value_c - now > room_c:
-            return slowly(keys, now, at, cost)
-        if value_d <= now:
-            value_d = now
-        elif value_d - now > room_d:
-            return slowly(keys, now, at, cost)
-        if used >= q.limit_now or cost != 1:
-            return slowly(keys, now, at, cost)
+            return at_length(keys, now)
         young_a[key_a] = value_a = value_a + step_a
         young_b[key_b] = value_b = value_b + step_b
         young_c[key_c] = value_c = value_c + step_c
         young_d[key_d] = value_d = value_d + step_d
         young_q[key_q] = used = used + 1
-        decided = new(Decided)
-        decided.refused, decided.numbers = None, placed
-        decided.state = (value_a, value_b, value_c, value_d, used, now, at)
+        decided = given()
+        decided.state = value_a, value_b, value_c, value_d, used, now
         return decided
 
     return take
@@ -149,12 +183,26 @@ def _picked(many: int, places: Sequence[int]) -> Callable[[Any], Any] | None:
     return pick
 
 
-def _placed(many: int, places: Sequence[int], numbers: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _placed(
+    many: int, places: Sequence[int], numbers: Callable[[Any], Any], wall_at: Callable[[float], float]
+) -> Callable[[Any], Any]:
     """`numbers` of values that stand in the order of the code, not of the limits."""
 
     def placed(state: Sequence[float]) -> Any:
-        *values, now, at = state
+        *values, now = state
         of = dict(zip(places, values))
-        return numbers(([of[place] for place in range(many)], now, at))
+        return numbers(([of[place] for place in range(many)], now, wall_at(now)))
 
     return placed
+
+
+def _given(placed: Callable[[Any], Any]) -> Callable[[], Decided]:
+    """Makes the answers that all limits gave a token: of a class of its own, so that a request stores its state alone."""
+
+    class Given(Decided):
+        __slots__ = ()
+        __init__ = object.__init__
+        refused = None
+        numbers = staticmethod(placed)
+
+    return cast("Callable[[], Decided]", Given)

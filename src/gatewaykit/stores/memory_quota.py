@@ -121,17 +121,23 @@ class QuotaCounts:
 
 
 class QuotaKeys:
-    """The keys of one quota. `young` is today's table; `limit_now` what the running window allows."""
+    """The keys of one quota. `young` is today's table; `limit_now` what the running window allows.
 
-    __slots__ = ("_counts", "_wall", "day_end_s", "limit", "limit_now", "young")
+    `followers` are called when one of them is another.
+    """
+
+    __slots__ = ("_counts", "_wall", "day_end_s", "followers", "limit", "limit_now", "young")
 
     def __init__(self, quota: Quota, counts: QuotaCounts, wall: Callable[[], float]) -> None:
         self.limit, self._counts, self._wall = quota, counts, wall
+        self.followers: list[Callable[[], None]] = []
 
     def follow(self) -> None:
         """Take over what changed with the day."""
         self.young, self.day_end_s = self._counts.young, self._counts.day_end_s
         self.limit_now = self._limit(self._counts.start_s)
+        for follow in self.followers:
+            follow()
 
     def take(self, key: str) -> Taken:
         """Count one request."""
