@@ -8,7 +8,6 @@ that both ways say the same, `benchmarks/bench_cache.py` guards the speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from gatewaykit.core.caching.cache_key import primary_key
@@ -16,7 +15,8 @@ from gatewaykit.core.caching.serving import age_s, fresh_for_s
 from gatewaykit.core.caching.validation import CONDITIONS
 
 if TYPE_CHECKING:
-    from gatewaykit.asgi.types import Message, Scope
+    from gatewaykit.asgi.lanes import Lane
+    from gatewaykit.asgi.types import Message, Scope, Send
     from gatewaykit.core.caching.entry import Entry
     from gatewaykit.core.http import HeaderList
     from gatewaykit.ports import Policy
@@ -57,7 +57,7 @@ class _Hit:
         self.from_s, self.until_s = from_s, until_s
 
 
-def cache_lane(policy: Policy) -> Callable[[Scope], tuple[Message, Message] | None] | None:
+def cache_lane(policy: Policy) -> Lane | None:
     """For a policy that can take the short cut, what finds both messages of a hit; it says None for all else."""
     from gatewaykit.policies.edge_lookup import BoundEdgeCache
 
@@ -71,7 +71,7 @@ def cache_lane(policy: Policy) -> Callable[[Scope], tuple[Message, Message] | No
     looked_at = frozenset(_ASK_FOR_MORE | policy.steering | asked | {b"host"})
     hits: dict[_Place, _Hit] = {}
 
-    def find(scope: Scope) -> tuple[Message, Message] | None:
+    def find(scope: Scope, send: Send) -> tuple[Message, Message] | None:
         if scope["method"] != "GET":
             return None
         host = None

@@ -8,41 +8,90 @@ guards the speed, `tests/asgi/test_cors_lane.py` that both ways say the same.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from gatewaykit.core.reasons import Refusal
+from gatewaykit.policies.cors import BoundCors
 
 if TYPE_CHECKING:
+    from gatewaykit.asgi.lanes import Lane
     from gatewaykit.asgi.types import Message, Scope, Send
     from gatewaykit.core.cors import Screen
     from gatewaykit.core.http import HeaderList
+    from gatewaykit.ports import Policy
 
-__all__ = ["CorsLane"]
+__all__ = ["cors_lane"]
 
 _MEMO_SIZE: Final = 256
 _MEMO_LENGTH: Final = 1024
 
 
-class CorsLane:
-    """The rules of the one policy of a chain, over bare ASGI. Its functions are plain: a frame less for each request.
+class _Amending:
+    """A request whose response gets fields. Each policy has a class of its own, as `limit_lane` does."""
 
-    `pending(scope)` gives a list of one, the fields that the answer to a request wants; None where the request has to
-    go the long way. `amended(send, pending)` is what the app gets for `send`; it empties the list once the response
-    has started.
-    """
+    __slots__ = ("_fields", "_to")
 
-    __slots__ = ("_preflight", "_preflights", "amended", "pending")
+    has_view: Final = False
+    _merged: Callable[[HeaderList, HeaderList], HeaderList]
 
-    def __init__(self, screen: Screen) -> None:
-        self._preflight = screen.preflight
-        self._preflights: dict[tuple[bytes | None, ...], HeaderList] = {}
-        self.pending = _pending(screen)
-        self.amended = _amended(screen)
+    _fields: HeaderList | None  # None once the response has begun
+    _to: Send
 
-    def preflight(self, fields: Sequence[tuple[bytes, bytes]]) -> HeaderList | None:
-        """The fields that answer a preflight; None where it is none, or is refused."""
-        headers = dict(fields)
+    @property
+    def started(self) -> bool:
+        return self._fields is None
+
+    def send(self, message: Message) -> Awaitable[None]:
+        if (fields := self._fields) is not None and message["type"] == "http.response.start":
+            self._fields = None
+            headers = [*message.get("headers", ())]
+            for name, _ in headers:
+                if len(name) == 4 or len(name) > 26:  # it may be Vary, or a field of ours: a look in one more function
+                    headers = self._merged(headers, fields)
+                    break
+            else:
+                headers += fields
+            message = {**message, "headers": headers}
+        send = self._to
+        return send(message)
+
+
+def cors_lane(policy: Policy) -> Lane | None:
+    """The short cut of a policy that is CORS."""
+    if not isinstance(policy, BoundCors):
+        return None
+    screen = policy.screen
+    own: type[_Amending] = type("Amending", (_Amending,), {"__slots__": (), "_merged": staticmethod(screen.merged)})
+    enforce, without_origin, listed, fields_for = (
+        screen.enforce, screen.without_origin, screen.listed.get, screen.fields,
+    )  # fmt: skip
+    preflight = _preflights(screen)
+
+    def lane(scope: Scope, send: Send) -> _Amending | tuple[Message, Message] | None:
+        if scope["method"] == "OPTIONS" and (ready := preflight(scope["headers"])) is not None:
+            return ready
+        fields = without_origin
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                if enforce or scope["method"] == "OPTIONS":
+                    return None
+                fields = listed(value) or fields_for(value)
+                break
+        way = own()
+        way._fields, way._to = fields, send
+        return way
+
+    return lane
+
+
+def _preflights(screen: Screen) -> Callable[[HeaderList], tuple[Message, Message] | None]:
+    known: dict[tuple[bytes | None, ...], HeaderList] = {}
+    body = {"type": "http.response.body", "body": b""}
+
+    def preflight(sent: HeaderList) -> tuple[Message, Message] | None:
+        """The answer to a preflight; None where it is none, or is refused."""
+        headers = dict(sent)
         get = headers.get
         key = (
             get(b"origin"),
@@ -50,47 +99,16 @@ class CorsLane:
             get(b"access-control-request-headers"),
             get(b"access-control-request-private-network"),
         )
-        if (ready := self._preflights.get(key)) is not None:
-            return ready
-        if key[0] is None or key[1] is None:
-            return None
-        answer = self._preflight(headers)
-        if isinstance(answer, Refusal):
-            return None
-        if len(self._preflights) < _MEMO_SIZE and sum(len(part or b"") for part in key) <= _MEMO_LENGTH:
-            self._preflights[key] = answer.headers
-        return answer.headers
+        fields = known.get(key)
+        if fields is None:
+            if key[0] is None or key[1] is None:
+                return None
+            answer = screen.preflight(headers)
+            if isinstance(answer, Refusal):
+                return None
+            fields = answer.headers
+            if len(known) < _MEMO_SIZE and sum(len(part or b"") for part in key) <= _MEMO_LENGTH:
+                known[key] = fields
+        return {"type": "http.response.start", "status": 204, "headers": [*fields]}, body
 
-
-def _pending(screen: Screen) -> Callable[[Scope], list[HeaderList] | None]:
-    enforce, without_origin, listed, fields_for = (
-        screen.enforce,
-        screen.without_origin,
-        screen.listed.get,
-        screen.fields,
-    )
-
-    def pending(scope: Scope) -> list[HeaderList] | None:
-        for name, value in scope["headers"]:
-            if name == b"origin":
-                if enforce or scope["method"] == "OPTIONS":
-                    return None
-                return [listed(value) or fields_for(value)]
-        return [without_origin]
-
-    return pending
-
-
-def _amended(screen: Screen) -> Callable[[Send, list[HeaderList]], Send]:
-    merged = screen.merged
-
-    def amended(send: Send, pending: list[HeaderList]) -> Send:
-        def amend(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start" and pending:
-                message = {**message}
-                message["headers"] = merged([*message.get("headers", ())], pending.pop())
-            return send(message)
-
-        return amend
-
-    return amended
+    return preflight

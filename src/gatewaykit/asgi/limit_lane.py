@@ -8,7 +8,7 @@ shell further out, a scope without a client or a state) has taken nothing here, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from gatewaykit.asgi.ids import IDS
@@ -17,6 +17,7 @@ from gatewaykit.core.http import LimitState
 from gatewaykit.policies import by
 
 if TYPE_CHECKING:
+    from gatewaykit.asgi.lanes import Lane
     from gatewaykit.asgi.types import Message, Scope, Send
     from gatewaykit.core.throttle import Taken
     from gatewaykit.policies.limit import BoundLimit
@@ -33,6 +34,7 @@ class Admitted:
 
     __slots__ = ("_has_started", "_id", "_scope", "_taken", "_to")
 
+    has_view: Final = True
     identity: Final = None
     client_cert: Final = None
     _limit: ClassVar[BoundLimit]
@@ -70,7 +72,7 @@ class Admitted:
         return address
 
 
-def limit_lane(policy: Policy) -> Callable[[Scope, Send], Admitted | None] | None:
+def limit_lane(policy: Policy) -> Lane | None:
     """For a policy that can take the short cut, the function that lets a request in, or takes nothing and says None."""
     from gatewaykit.policies.limit import BoundLimit
 

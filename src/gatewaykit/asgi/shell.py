@@ -15,10 +15,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gatewaykit.asgi.body import replay
-from gatewaykit.asgi.cache_lane import cache_lane
-from gatewaykit.asgi.cors_lane import CorsLane
+from gatewaykit.asgi.lanes import lane_of
 from gatewaykit.asgi.lifespan import pass_lifespan
-from gatewaykit.asgi.limit_lane import limit_lane
 from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, rewritten, view_of
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.body import BodyRefused
@@ -27,7 +25,6 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.pipeline.chain import Chain, drop_content_length, failure, taken
 from gatewaykit.pipeline.record import log_failure
 from gatewaykit.pipeline.way import Way
-from gatewaykit.policies.cors import BoundCors
 
 if TYPE_CHECKING:
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,13 +48,8 @@ class Shell:
     def __init__(self, app: ASGIApp, chain: Chain, rules: Selects | None = None) -> None:
         self._app, self._chain, self._rules = app, chain, rules
         alone = chain.policies
-        self._cors: CorsLane | None = None
-        if rules is None and len(alone) == 1 and isinstance(alone[0], BoundCors):
-            self._cors = CorsLane(alone[0].screen)
-        self._admit = limit_lane(alone[0]) if rules is None and len(alone) == 1 else None
-        self._hit = cache_lane(alone[0]) if rules is None and len(alone) == 1 else None
-        shortcut = self._cors is not None or self._admit is not None or self._hit is not None
-        self._direct = rules is None and not shortcut and bool(alone)
+        self._lane = lane_of(alone[0]) if rules is None and len(alone) == 1 else None
+        self._direct = rules is None and self._lane is None and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
         """Serve a scope. A gateway gives the `request` it has routed already."""
@@ -66,31 +58,20 @@ class Shell:
             if scope["type"] != "http":
                 await self._other(scope, receive, send, request)
                 return
-            if (find := self._hit) is not None and request is None and (found := find(scope)) is not None:
-                start, body = found
-                await send(start)
-                await send(body)
-                return
-            if (cors := self._cors) is not None:
-                if scope["method"] == "OPTIONS" and (ready := cors.preflight(scope["headers"])) is not None:
-                    await send({"type": "http.response.start", "status": 204, "headers": [*ready]})
-                    await send({"type": "http.response.body", "body": b""})
+            if (lane := self._lane) is not None and request is None and (way := lane(scope, send)) is not None:
+                if isinstance(way, tuple):
+                    start, body = way
+                    await send(start)
+                    await send(body)
                     return
-                if (pending := cors.pending(scope)) is not None:
-                    try:
-                        await app(scope, receive, cors.amended(send, pending))
-                    except Exception as error:
-                        await fail(chain, AsgiRequest(scope, receive), error, not pending, send)
-                        raise
-                    return
-            if (admit := self._admit) is not None and request is None and (admitted := admit(scope, send)) is not None:
                 try:
-                    await app(scope, receive, admitted.send)
+                    await app(scope, receive, way.send)
                 except Exception as error:
-                    await fail(chain, AsgiRequest(scope, receive), error, admitted.started, send)
+                    await fail(chain, AsgiRequest(scope, receive), error, way.started, send)
                     raise
                 finally:
-                    scope["state"].pop(STATE_KEY, None)
+                    if way.has_view:
+                        scope["state"].pop(STATE_KEY, None)
                 return
             if self._rules is not None:
                 request = request or AsgiRequest(scope, receive)

@@ -197,7 +197,7 @@ def _placed(
 
 
 def _given(placed: Callable[[Any], Any]) -> Callable[[], Decided]:
-    """Makes the answers that all limits gave a token: of a class of its own, so that a request stores its state alone."""
+    """Makes the answers that all gave a token: of a class of their own, so that each stores its state and no more."""
 
     class Given(Decided):
         __slots__ = ()
