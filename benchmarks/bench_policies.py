@@ -99,7 +99,7 @@ def _throttles(rounds: int) -> list[Line]:
     lines = []
     for what, rate, burst, target in (
         ("idle", 1e9, 100, at_most(1.5)),
-        ("in use", 1e5, 5000, at_most(1.5)),
+        ("in use", 2e4, 5000, at_most(1.5)),
         ("refused", 0.001, 1, None),  # the dict's refusal is a bare False; ours says when to come back
     ):
         times = measure(

@@ -83,18 +83,18 @@ def limit_lane(policy: Policy) -> Lane | None:
     everyone = "everyone" if policy.key_of is by.everyone else ""
 
     def admit(scope: Scope, send: Send) -> Admitted | None:
-        state: dict[str, Any] | None = scope.get("state")
-        client = scope.get("client")
-        if state is None or not client or STATE_KEY in state:
-            return None
         try:
-            key = everyone or client[0]
+            state: dict[str, Any] = scope["state"]
+            if STATE_KEY in state:
+                return None
+            address = scope["client"][0]
+            key = everyone or address
             if ":" in key:
                 key = address_key(key)
             elif not key:
                 return None
             taken = take(key)
-        except Exception:  # noqa: BLE001 - the long way meets it again, and fails closed
+        except Exception:  # noqa: BLE001 - no state, no client, a store that fails: the long way meets it again
             return None
         if not taken[0]:
             return None

@@ -49,29 +49,34 @@ class Shell:
         self._app, self._chain, self._rules = app, chain, rules
         alone = chain.policies
         self._lane = lane_of(alone[0]) if rules is None and len(alone) == 1 else None
-        self._direct = rules is None and self._lane is None and bool(alone)
+        self._direct = rules is None and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
         """Serve a scope. A gateway gives the `request` it has routed already."""
+        if (
+            (lane := self._lane) is not None
+            and request is None
+            and scope["type"] == "http"
+            and (way := lane(scope, send)) is not None
+        ):
+            if isinstance(way, tuple):
+                start, body = way
+                await send(start)
+                await send(body)
+                return
+            try:
+                await self._app(scope, receive, way.send)
+            except Exception as error:
+                await fail(self._chain, AsgiRequest(scope, receive), error, way.started, send)
+                raise
+            finally:
+                if way.has_view:
+                    scope["state"].pop(STATE_KEY, None)
+            return
         app, chain = self._app, self._chain
         if not self._direct or scope["type"] != "http":
             if scope["type"] != "http":
                 await self._other(scope, receive, send, request)
-                return
-            if (lane := self._lane) is not None and request is None and (way := lane(scope, send)) is not None:
-                if isinstance(way, tuple):
-                    start, body = way
-                    await send(start)
-                    await send(body)
-                    return
-                try:
-                    await app(scope, receive, way.send)
-                except Exception as error:
-                    await fail(chain, AsgiRequest(scope, receive), error, way.started, send)
-                    raise
-                finally:
-                    if way.has_view:
-                        scope["state"].pop(STATE_KEY, None)
                 return
             if self._rules is not None:
                 request = request or AsgiRequest(scope, receive)
