@@ -79,7 +79,8 @@ class RedisCacheSpace:
         name = key.hex().encode()
         names = [name]
         if not variant:
-            values = [await self._connections.call(command([b"GET", self._entry + name]))]
+            wire = b"*2\r\n$3\r\nGET\r\n$%d\r\n%b%b\r\n" % (len(self._entry) + len(name), self._entry, name)
+            values = [await self._connections.call(wire)]
         else:
             names.append(b"%b:%b" % (name, variant.hex().encode()))
             values = await self._connections.call(command([b"MGET", *(self._entry + each for each in names)]))
@@ -91,7 +92,7 @@ class RedisCacheSpace:
             if value is not None:
                 if not isinstance(value, bytes):
                     raise self._nonsense()
-                entry = unpack(value[1:]) if value[:1] == _WHOLE else None
+                entry = unpack(value, 1) if value[:1] == _WHOLE else None
                 if entry is None:
                     entry = await self._pieced(value, name)
             found.append(entry)

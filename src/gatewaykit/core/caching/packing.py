@@ -37,19 +37,20 @@ def pack(entry: Entry) -> bytes:
     return _MARK.pack(_VERSION, _ESCAPED if escaped else _PLAIN, crc32(rest)) + rest
 
 
-def unpack(packed: bytes) -> Entry | None:
-    """The entry; None where these bytes are none."""
-    if len(packed) < _MARK.size + _HEAD.size or packed[0] != _VERSION:
+def unpack(packed: bytes, at: int = 0) -> Entry | None:
+    """The entry that begins at a place; None where these bytes are none."""
+    start = at + _MARK.size
+    if len(packed) < start + _HEAD.size or packed[at] != _VERSION:
         return None
-    _, how, checksum = _MARK.unpack_from(packed)
-    rest = packed[_MARK.size :]
-    headers, vary, told, status, stored_s, fresh_s, age_s = _HEAD.unpack_from(rest)
-    first, second, third = _HEAD.size + headers, _HEAD.size + headers + vary, _HEAD.size + headers + vary + told
-    if crc32(rest) != checksum or third > len(rest):
+    _, how, checksum = _MARK.unpack_from(packed, at)
+    headers, vary, told, status, stored_s, fresh_s, age_s = _HEAD.unpack_from(packed, start)
+    zeroth = start + _HEAD.size
+    first, second, third = zeroth + headers, zeroth + headers + vary, zeroth + headers + vary + told
+    if crc32(memoryview(packed)[start:]) != checksum or third > len(packed):
         return None
-    fields = rest[_HEAD.size : first].split(b"\n")
-    chosen = rest[first:second].split(b"\n")
-    texts = rest[second:third].split(b"\n")
+    fields = packed[zeroth:first].split(b"\n")
+    chosen = packed[first:second].split(b"\n")
+    texts = packed[second:third].split(b"\n")
     if len(fields) % 2 == 0 or len(chosen) % 2 == 0 or len(texts) < 2:
         return None
     if how == _ESCAPED:
@@ -59,8 +60,8 @@ def unpack(packed: bytes) -> Entry | None:
     except UnicodeDecodeError:
         return None
     return Entry(
-        status, list(zip(fields[::2], fields[1::2])), rest[third:], stored_s, fresh_s, age_s,
-        tuple(zip(chosen[::2], chosen[1::2])), tuple(tags), url,
+        status, list(zip(fields[::2], fields[1::2])), packed[third:], stored_s, fresh_s, age_s,
+        tuple(zip(chosen[::2], chosen[1::2])) if vary else (), tuple(tags), url,
     )  # fmt: skip
 
 
