@@ -7,6 +7,8 @@ Rules
 * A hit is one look-up and one mark: nothing is moved, and there is no thread. Expired entries go when they are asked
   for, and with the next that is put once their time is over.
 * The budget is over all spaces of a store. What is over a quarter of it is not taken in.
+* Kept are the body and, as bytes, all else: objects of a head take more than a small body. What was asked for lately
+  stands ready.
 * Claims are always given: another process does not see this memory. One is void once its key was dropped.
 """
 
@@ -14,22 +16,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core.caching.entry import Entry
+from gatewaykit.core.caching.packing import is_marker, may_hold, pack, unpack
 from gatewaykit.ports import CacheUse
 
 __all__ = ["MemoryCacheSpace", "MemoryCacheStore", "MemoryItem"]
 
-_OVERHEAD: Final = 400  # bytes of an entry beside its own texts: objects, table, queue
-_FIELD: Final = 120  # of a header field beside its texts
+_OVERHEAD: Final = 350  # bytes of an entry beside its own: objects, table, queue
 _SMALL: Final = 10  # one in so many bytes is for what is new
 _LARGEST: Final = 4  # an entry is at most one in so many bytes
 _GHOSTS: Final = 20_000
 _MOST_FENCES: Final = 10_000
 _MOST_USES: Final = 3
+_MOST_READY: Final = 1000
 _NEVER_S: Final = 1e12
 _TICK_S: Final = 16  # entries that end within so many seconds go together
 
@@ -64,9 +68,10 @@ class MemoryCacheStore:
     async def aclose(self) -> None:
         """Nothing is open."""
 
+    def _fits(self, item: MemoryItem) -> bool:
+        return item.size <= self._size // _LARGEST
+
     def _take_in(self, item: MemoryItem) -> bool:
-        if item.size > self._size // _LARGEST:
-            return False
         ghost = (id(item.space), item.key, item.variant)
         if ghost in self._ghosts:
             del self._ghosts[ghost]
@@ -140,6 +145,7 @@ class MemoryCacheSpace:
         self._store, self._wall = store, store._wall
         self._items: dict[bytes, MemoryItem] = {}
         self._variants: dict[bytes, dict[bytes, MemoryItem]] = {}
+        self._ready: dict[MemoryItem, Entry] = {}
         self._claims = self._floor = 0
         self._fences: dict[bytes, int] = {}
         self.hits = self.misses = self.stored = self.evicted = self.refused = 0
@@ -149,6 +155,7 @@ class MemoryCacheSpace:
 
     def get(self, key: bytes, variant: bytes = b"", *, again: bool = False) -> Sequence[Entry | None]:
         item = self._items.get(key)
+        found: Entry | None
         if item is None:
             if not variant:
                 self.misses += not again
@@ -158,10 +165,11 @@ class MemoryCacheSpace:
             if item.uses < _MOST_USES:
                 item.uses += 1
             if not variant:
-                if item.entry.status and not again:
+                found = self._entry(item)
+                if found.status and not again:
                     self.hits += 1
-                return (item.entry,)
-            found = item.entry
+                return (found,)
+            found = self._entry(item)
         else:
             self._remove(item)
             found = None
@@ -178,7 +186,7 @@ class MemoryCacheSpace:
         if other.uses < _MOST_USES:
             other.uses += 1
         self.hits += not again
-        return found, other.entry
+        return found, self._entry(other)
 
     def item(self, key: bytes) -> MemoryItem | None:
         """What stands under a key itself, with its place: a hit, for whoever remembers it. None: ask with `get`."""
@@ -197,6 +205,9 @@ class MemoryCacheSpace:
         if not keep_s > 0:
             return False
         item = MemoryItem(self, key, variant, entry, self._wall() + keep_s)
+        if not self._store._fits(item):
+            self.refused += 1
+            return False
         if old is not None:
             item.uses = max(old.uses, 1)
         if variant:
@@ -205,9 +216,6 @@ class MemoryCacheSpace:
             self._items[key] = item
         item.is_kept = True
         if not self._store._take_in(item):
-            if item.is_kept:
-                item.in_main, item.size = True, 0  # it never counted
-                self._remove(item)
             self.refused += 1
             return False
         self.stored += 1
@@ -225,15 +233,16 @@ class MemoryCacheSpace:
 
     def purge(self, *, prefix: str | None = None, tag: str | None = None) -> int:
         self._floor = self._claims
-        going = [
-            item
-            for item in self._all()
-            if (prefix is not None and item.entry.url.startswith(prefix))
-            or (tag is not None and tag in item.entry.tags)
-        ]
-        for item in going:
-            self._remove(item)
-        return sum(1 for item in going if item.entry.status)
+        many = 0
+        text = prefix or tag or ""
+        for item in self._all():
+            if not may_hold(item.head, text):
+                continue
+            entry = item.entry
+            if (prefix is not None and entry.url.startswith(prefix)) or (tag is not None and tag in entry.tags):
+                self._remove(item)
+                many += entry.status > 0
+        return many
 
     def flush(self) -> None:
         self._floor = self._claims
@@ -251,9 +260,17 @@ class MemoryCacheSpace:
         now_s = self._wall()
         live = [item for item in self._all() if item.until_s > now_s]
         return CacheUse(
-            entries=sum(1 for item in live if item.entry.status), bytes=sum(item.size for item in live),
+            entries=sum(not is_marker(item.head) for item in live), bytes=sum(item.size for item in live),
             hits=self.hits, misses=self.misses, stored=self.stored, evicted=self.evicted, refused=self.refused,
         )  # fmt: skip
+
+    def _entry(self, item: MemoryItem) -> Entry:
+        entry = self._ready.get(item)
+        if entry is None:
+            if len(self._ready) >= _MOST_READY:
+                self._ready.clear()
+            entry = self._ready[item] = item.entry
+        return entry
 
     def _all(self) -> list[MemoryItem]:
         return [*self._items.values(), *(item for under in self._variants.values() for item in under.values())]
@@ -262,6 +279,7 @@ class MemoryCacheSpace:
         if not item.is_kept:
             return
         item.is_kept = False
+        self._ready.pop(item, None)
         if item.variant:
             under = self._variants[item.key]
             del under[item.variant]
@@ -275,11 +293,22 @@ class MemoryCacheSpace:
 class MemoryItem:
     """An entry in its place. `is_kept` is False once it was removed."""
 
-    __slots__ = ("entry", "in_main", "is_kept", "key", "size", "space", "until_s", "uses", "variant")
+    __slots__ = ("body", "head", "in_main", "is_kept", "key", "space", "until_s", "uses", "variant")
 
     def __init__(self, space: MemoryCacheSpace, key: bytes, variant: bytes, entry: Entry, until_s: float) -> None:
-        self.space, self.key, self.variant, self.entry, self.until_s = space, key, variant, entry, until_s
+        self.space, self.key, self.variant, self.until_s = space, key, variant, until_s
+        self.head, self.body = pack(replace(entry, body=b"")), entry.body
         self.uses, self.in_main, self.is_kept = 0, False, False
-        texts = sum(len(name) + len(value) + _FIELD for name, value in entry.headers)
-        selecting = sum(len(name) + len(value) + _FIELD for name, value in entry.vary)
-        self.size = _OVERHEAD + len(key) + len(variant) + len(entry.body) + texts + selecting + len(entry.url)
+
+    @property
+    def entry(self) -> Entry:
+        """The entry, made of what is kept."""
+        entry = unpack(self.head)
+        assert entry is not None  # it was packed here
+        entry.body = self.body
+        return entry
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return _OVERHEAD + len(self.key) + len(self.variant) + len(self.head) + len(self.body)

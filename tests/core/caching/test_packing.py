@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaykit.core.caching.entry import Entry
-from gatewaykit.core.caching.packing import _HEAD, _MARK, pack, unpack
+from gatewaykit.core.caching.packing import _HEAD, _MARK, is_marker, may_hold, pack, unpack
 
 FIELDS = st.lists(st.tuples(st.binary(max_size=10), st.binary(max_size=10)), max_size=4)
 ENTRIES = st.builds(
@@ -21,6 +21,21 @@ ENTRIES = st.builds(
 @given(ENTRIES)
 def test_an_entry_comes_back_as_it_was(entry: Entry) -> None:
     assert unpack(pack(entry)) == entry
+
+
+@given(ENTRIES, st.binary(max_size=5))
+def test_an_entry_is_read_from_a_place(entry: Entry, before: bytes) -> None:
+    assert unpack(before + pack(entry), len(before)) == entry
+
+
+@given(ENTRIES, st.text(max_size=5))
+def test_what_is_packed_tells_what_it_cannot_hold(entry: Entry, text: str) -> None:
+    packed = pack(entry)
+
+    assert is_marker(packed) == (entry.status == 0)
+    assert all(may_hold(packed, tag) for tag in entry.tags)
+    assert may_hold(packed, entry.url[:3])
+    assert may_hold(packed, text) or not (text in entry.tags or entry.url.startswith(text))
 
 
 @given(st.binary(max_size=200))

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from gatewaykit.core.caching.entry import Entry
 
-__all__ = ["pack", "unpack"]
+__all__ = ["is_marker", "may_hold", "pack", "unpack"]
 
 _VERSION: Final = 1
 _PLAIN, _ESCAPED = 0, 1
@@ -63,6 +63,17 @@ def unpack(packed: bytes, at: int = 0) -> Entry | None:
         status, list(zip(fields[::2], fields[1::2])), packed[third:], stored_s, fresh_s, age_s,
         tuple(zip(chosen[::2], chosen[1::2])) if vary else (), tuple(tags), url,
     )  # fmt: skip
+
+
+def is_marker(packed: bytes) -> bool:
+    """Is what `pack` gave an entry that is no response?"""
+    status: int = _HEAD.unpack_from(packed, _MARK.size)[3]
+    return status == 0
+
+
+def may_hold(packed: bytes, text: str) -> bool:
+    """Could the url or a tag of what `pack` gave hold this text? No is certain."""
+    return packed[1] == _ESCAPED or text.encode("utf-8", "surrogatepass") in packed
 
 
 def _lines(texts: Iterable[bytes], *, escaped: bool) -> bytes:
