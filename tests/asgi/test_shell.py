@@ -858,3 +858,26 @@ async def test_an_app_that_reports_a_failed_startup_is_heard() -> None:
     with pytest.raises(AssertionError, match="no database"):
         async with around(fails, Noting("a", [])).lifespan():
             pass
+
+
+async def test_a_policy_that_waits_under_another_library_than_asyncio_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Waits(Policy):
+        async def on_request(self, request: Any) -> Any:
+            asyncio.get_running_loop()
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    loop = asyncio.get_running_loop()
+    asyncio._set_running_loop(None)  # as under trio, which drives the same coroutines
+    try:
+        with pytest.raises(StopIteration):
+            PolicyMiddleware(hello, policies=[Waits()])(scope, None, send).send(None)  # type: ignore[arg-type]
+    finally:
+        asyncio._set_running_loop(loop)
+
+    assert sent[0]["status"] == 500
+    assert "asyncio worker" in caplog.text

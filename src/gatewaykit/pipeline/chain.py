@@ -40,6 +40,7 @@ ASKED: Final = "asked"
 """Stands in `Request.kept` where somebody asks what would become of a request: nothing behind policies is called."""
 
 _OUTCOMES = frozenset((Response, Refusal))
+_NO_LOOP: Final = "no running event loop"  # what asyncio says where another library drives the coroutines
 
 
 class Chain:
@@ -296,7 +297,10 @@ def failure(request: Request, error: Exception) -> Refusal:
         return Refusal(Reason.STORE_FAILED, str(error))
     if isinstance(error, UpstreamError):  # in the middle of a body that a policy wants whole
         return Refusal(Reason.INTEGRATION_RESPONSE_INVALID, str(error))
-    return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {words_of(error)}", cause=error)
+    words = words_of(error)
+    if words == _NO_LOOP:
+        words = f"{words}: what has to wait needs asyncio. Run the server with its asyncio worker, not with trio's"
+    return Refusal(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {words}", cause=error)
 
 
 def taken(changed: bytes | Refusal) -> bytes:
