@@ -151,12 +151,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster(*more: str) -> Iterator[Cluster]:
-    """A cluster that serves."""
+def cluster(*more: str, own: Callable[[], list[str]] = list) -> Iterator[Cluster]:
+    """A cluster that serves. `own` gives each node options of its own."""
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "600", *more]
     with ExitStack() as stack:
         ports = [free_port() for _ in range(4)]
-        nodes = [stack.enter_context(running(*options, "--cluster-port", str(port))) for port in ports]
+        nodes = [stack.enter_context(running(*options, *own(), "--cluster-port", str(port))) for port in ports]
         for number, node in enumerate(nodes):
             _ok(node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1))
             if number < 3:

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Awaitable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -297,3 +298,36 @@ def test_addresses() -> None:
     ):
         with pytest.raises(ConfigError):
             cache_store(wrong)
+
+
+DOCUMENTED = (
+    "~gatewaykit:* &gatewaykit:* +select +client|setname +role +cluster|slots "
+    "+script|load +eval +evalsha +time +ping +subscribe +publish +get +mget +set +del +unlink +exists +incr "
+    "+getrange +strlen +hget +hset +hdel +sadd +srem +spop +smembers +zadd +zrem +zrange +zrangebyscore "
+    "+zrangebylex"
+)
+
+
+async def test_a_user_with_the_documented_rights_can_do_all_that_is_done() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/cache-stores.md").read_text()
+    assert DOCUMENTED in " ".join(page.split())
+    with running("--user", "default", "off", "--user", "gateway", "on", ">pw", *DOCUMENTED.split()) as server:
+        address = RedisAddress(port=server.port, timeout_s=20, user="gateway", password="pw")
+        each = NearCacheStore(address, size=5_000_000, gateway="acl", clock=VirtualClock())
+        space = each.space("s")
+        await listening(space)
+        claim = await space.claim(b"k", 60)
+        large = replace(PAGE, body=b"x" * 1_500_000, tags=("t",), url="u")
+        for variant in (b"", b"v"):
+            assert await space.put(b"k", large, 60, variant=variant, claim=claim)
+        await space.put(b"k", PAGE, 60)
+        await space.put(b"other", replace(PAGE, tags=("t",)), 60)
+        await space.release(b"k", await space.claim(b"k", 60))
+
+        assert await now(space.get(b"k", b"v")) == [PAGE, large]
+        assert (await space.use()).entries == 3
+        assert await space.purge(prefix="u") == 1
+        assert await space.purge(tag="t") == 2
+        await space.drop(b"k")
+        await space.flush()
+        await each.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from gatewaykit.stores.idempotency_redis import RedisIdempotencyStore
 from gatewaykit.stores.redis import RedisThrottleStore
 from tests.peers.certificates import issue
 from tests.peers.certificates import server as certificate_of_a_server
-from tests.peers.redis import free_port, running
+from tests.peers.redis import RedisServer, cluster, free_port, running
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.xdist_group("redis")]
 
@@ -35,6 +36,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     certificate_of_a_server(authority).files(home, "server")
     elsewhere = issue("CN=elsewhere", authority, names=[x509.DNSName("elsewhere")], uses=None)
     elsewhere.files(home, "elsewhere")
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    issue("CN=node", authority, names=names, uses=None).files(home, "node")  # a node is also a client of the others
     issue("CN=client", authority).files(home, "client")
     issue("CN=client", other).files(home, "stranger")
     return home
@@ -96,6 +99,43 @@ async def test_a_server_of_another_name_is_refused(home: Path) -> None:
 async def test_a_server_without_tls_is_a_store_error(home: Path) -> None:
     with running() as server, pytest.raises(StoreError, match="cannot connect"):
         await left_at(f"rediss://localhost:{server.port}?connect_timeout=200ms&timeout=10s&ca_file={home}/ca.pem")
+
+
+async def test_the_nodes_of_a_cluster_are_spoken_to_over_tls(home: Path) -> None:
+    ports: list[int] = []
+
+    def own() -> list[str]:
+        ports.append(free_port())
+        node = ["--tls-cert-file", f"{home}/node.pem", "--tls-key-file", f"{home}/node.key", "--tls-auth-clients", "no"]
+        return _tls(home, ports[-1], *node, "--tls-cluster", "yes", "--tls-replication", "yes")
+
+    with cluster(own=own):
+        seeds = ",".join(f"localhost:{port}" for port in ports[:2])
+        left = {await left_at(f"rediss+cluster://{seeds}?timeout=10s&ca_file={home}/ca.pem") for _ in range(6)}
+
+    assert left == {4}  # six gateways, whose keys are on all three
+
+
+async def test_sentinels_and_the_master_they_name_are_spoken_to_over_tls(home: Path) -> None:
+    port, watcher, plain = free_port(), free_port(), free_port()
+    secured = "tls-replication yes\ntls-auth-clients no\n"
+    files = f"tls-cert-file {home}/server.pem\ntls-key-file {home}/server.key\ntls-ca-cert-file {home}/ca.pem\n"
+    settings = home / "sentinel.conf"
+    settings.write_text(
+        f"port {plain}\nbind 127.0.0.1\ntls-port {watcher}\n{secured}{files}"
+        f"sentinel monitor shop 127.0.0.1 {port} 1\nsentinel down-after-milliseconds shop 500\n"
+    )
+    sentinel = RedisServer(home, plain, str(settings))
+    sentinel._command = ["redis-server", str(settings), "--sentinel"]
+    with running(*_tls(home, port, "--tls-replication", "yes", "--tls-auth-clients", "no")):
+        sentinel.start()
+        try:
+            spec = f"rediss+sentinel://localhost:{watcher}/shop?timeout=10s&ca_file={home}/ca.pem"
+            assert await left_at(spec) == 4
+            with pytest.raises(StoreError, match="not trusted"):
+                await left_at(spec.replace("ca.pem", "other-ca.pem"))
+        finally:
+            sentinel.kill()
 
 
 DOCUMENTED = (
