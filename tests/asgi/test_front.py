@@ -297,3 +297,38 @@ async def test_the_stream_of_a_head_request_is_closed_unread() -> None:
     answer = await client(stream.response).request("HEAD", "/")
 
     assert (answer.complete, answer.body, stream.closed) == (True, b"", 1)
+
+
+CHUNKED = [(b"transfer-encoding", b"chunked")]
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "headers", "reads"),
+    [
+        ("GET", "1.1", [], False),
+        ("HEAD", "1.0", [], False),
+        ("GET", "1.1", CHUNKED, True),
+        ("GET", "1.1", [(b"content-length", b"2")], True),
+        ("GET", "2", [], True),
+        ("DELETE", "1.1", [], True),
+    ],
+    ids=["GET", "HEAD", "chunked", "with a length", "HTTP/2", "another verb"],
+)
+async def test_a_body_that_cannot_be_is_not_waited_for(method: str, version: str, headers: Any, reads: bool) -> None:
+    asked: list[int] = []
+    bodies: list[bytes | None] = []
+
+    def endpoint(request: Request) -> Response:
+        bodies.append(request.body)
+        return Response(200, [], b"")
+
+    async def receive() -> Any:
+        asked.append(1)
+        return {"type": "http.request", "body": b"ab", "more_body": False}
+
+    async def send(message: Any) -> None: ...
+
+    scope = {"type": "http", "method": method, "path": "/", "http_version": version, "headers": headers}
+    await Served(endpoint, reads_body=True).app(scope, receive, send)
+
+    assert (bool(asked), bodies) == (reads, [b"ab" if reads else b""])

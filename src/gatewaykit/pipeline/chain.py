@@ -5,7 +5,8 @@ Rules
   or Refusal is awaited; what that gives must be one, else the chain fails closed with a 500.
 * A response passes the policies that were reached, innermost first: all `on_body`, then all `wrap_body`, then all
   `on_head`. A policy that refuses is reached; those behind it are not.
-* The body is read just before the first policy that wants it, so that an earlier refusal leaves it unread.
+* The body is read just before the first policy that wants it, so that an earlier refusal leaves it unread. Where there
+  can be none, nothing waits for it; but an app finds it read whenever a policy wanted it.
 * A hook that raises is a failure: it is logged once, and the client gets a 500 from the same renderer.
 * `on_end` hooks run once per request, whatever happened; one that raises does not stop the others.
 * A policy with `around` is given what is behind it as a chain of its own. Where a request is only asked about
@@ -40,6 +41,8 @@ ASKED: Final = "asked"
 """Stands in `Request.kept` where somebody asks what would become of a request: nothing behind policies is called."""
 
 _OUTCOMES = frozenset((Response, Refusal))
+_MOSTLY_BODILESS: Final = ("GET", "HEAD")
+_FRAMED: Final = ("1.1", "1.0")  # here a request without either field has no body (RFC 9112 section 6.3)
 _NO_LOOP: Final = "no running event loop"  # what asyncio says where another library drives the coroutines
 
 
@@ -84,13 +87,13 @@ class Chain:
         for position, policy in enumerate(self.policies):
             way = Way(self.policies[: position + 1])
             if limits[position] is not None and all(limit is None for limit in limits[:position]):
-                steps.append((_take_body(min(wanted)), way))
+                steps.append((_take_body(min(wanted), endpoint is not None), way))
             if policy.around is not None:
                 steps.append((self._around(policy, policy.around, position), way))
             elif policy.on_request is not None:
                 steps.append((policy.on_request, way))
         if last is not None and len(wanted) == 1:
-            steps.append((_take_body(last), self.way))
+            steps.append((_take_body(last, True), self.way))
         self._hooks = tuple(step for step, _ in steps)
         self._ways = tuple(way for _, way in steps)
 
@@ -347,11 +350,21 @@ def _limit(reads_body: bool | int, default: int) -> int | None:
     return default if reads_body is True else int(reads_body)
 
 
-def _take_body(limit: int) -> Step:
+def _take_body(limit: int, may_leave: bool) -> Step:
     def take_body(request: Request) -> Answer | Awaitable[Answer]:
         if request.body is None:
-            declared = request.headers.get(b"content-length", b"")
-            if declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
+            headers = request.headers
+            declared = headers.get(b"content-length")
+            if declared is None:
+                if (
+                    may_leave
+                    and request.method in _MOSTLY_BODILESS
+                    and request.http_version in _FRAMED
+                    and b"transfer-encoding" not in headers
+                ):
+                    request.body = b""
+                    return request
+            elif declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
                 return too_large(limit)
             return _read(request, limit)
         if len(request.body) > limit:
