@@ -432,6 +432,13 @@ DEFENCES = (
         "future = next(each for each in iter(lambda: self._waiting.popleft()[0], None) if not each.done())",
         "test_limits_in_redis.py::test_clients_that_leave_before_the_answer_give_it_to_nobody_else",
     ),
+    _one(
+        "clients that leave in an endless answer of an app",
+        "asgi/front.py",
+        "await watched(request, _send_stream(send, request, response))\n    except _Gone:",
+        "await _send_stream(send, request, response)\n    except _Gone:",
+        "test_clients_that_leave.py::test_a_client_that_leaves_in_an_endless_answer_through_a_cache_ends_the_app",
+    ),
     # ------------------------------------------------------------------------------------------------- leases
     _one(
         "slices that are hoarded",

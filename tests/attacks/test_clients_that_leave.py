@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gatewaykit import Gateway, Policy, Request
+from gatewaykit import Gateway, Policy, PolicyMiddleware, Request, edge_cache, stage_cache
+from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.testing import Client, Hold, Reply, ScriptedTransport
 from tests.attacks.checks import a_gateway, failures, http
 from tests.conformance.documents import lambda_uri, mock, proxy
@@ -93,6 +94,39 @@ async def test_a_client_that_leaves_in_a_streamed_answer_closes_the_back_ends(
 
     assert (result.body, result.complete, result.raised) == (b"first", False, None)
     assert (len(transport.given_up), ends.statuses, failures(caplog)) == (1, [499], [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "silent"),
+    [
+        pytest.param(edge_cache, True, id="silent, not to be kept"),
+        pytest.param(edge_cache, False, id="not to be kept"),
+        pytest.param(stage_cache, False, id="too large to be kept"),
+    ],
+)
+async def test_a_client_that_leaves_in_an_endless_answer_through_a_cache_ends_the_app(
+    policy: Any, silent: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended, ends = asyncio.Event(), Ends()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while True:
+                await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+                await (asyncio.Event().wait() if silent else asyncio.sleep(0))
+        finally:
+            ended.set()
+
+    async with Client(PolicyMiddleware(endless, policies=[ends, policy()])).open("GET", "/x") as exchange:
+        exchange.feed(b"", more=False)
+        await exchange.next_message()
+        await exchange.next_message()
+        exchange.leave()
+        result = await asyncio.wait_for(exchange.result(), 10)
+        await asyncio.wait_for(ended.wait(), 10)
+
+    assert (result.complete, result.raised, ends.statuses, failures(caplog)) == (False, None, [499], [])
 
 
 @pytest.mark.parametrize("path", ["/mock", "/http", "/http-proxy", "/aws-proxy", "/aws"])

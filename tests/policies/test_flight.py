@@ -369,3 +369,25 @@ async def test_a_body_that_is_not_kept_is_given_up_with_its_last_reader() -> Non
     await settled()
 
     assert origin.closed == 1
+
+
+@pytest.mark.parametrize("rest", [b"", b"x" * 200], ids=["not kept", "too large to be kept"])
+async def test_a_silent_body_is_given_up_at_once_with_its_last_reader(rest: bytes) -> None:
+    made, origin = flights(), Origin()
+    origin.chunks = asyncio.Queue()
+    origin.go.set()
+    first, second = together(2, made, origin, Kept(keeps=bool(rest)))
+    responses = [await first, await second]
+    origin.chunks.put_nowait(rest or b"begun")
+    await settled()
+    closed = []
+    for response in responses:
+        await response.close()
+        await settled()
+        closed.append(origin.closed)
+    (after,) = together(1, made, origin, Kept(keeps=bool(rest)))
+    origin.chunks.put_nowait(b"")
+
+    assert closed == [0, 1]
+    assert (await read(await after), origin.calls) == (b"", 2)
+    assert len(asyncio.all_tasks()) == 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import Send
     from gatewaykit.pipeline.chain import Chain
 
-__all__ = ["serve_endpoint", "watched"]
+__all__ = ["send_watched", "serve_endpoint", "watched"]
 
 T = TypeVar("T")
 
@@ -37,15 +37,27 @@ async def serve_endpoint(chain: Chain, request: AsgiRequest, send: Send) -> None
             response = await chain.run(request, watched)
             if request.refusal is not None and request.refusal.reason is Reason.CLIENT_GONE:
                 return
-            if isinstance(response.body, bytes):
-                await send_response(send, request, response)
-            else:
-                await watched(request, _send_stream(send, request, response))
+            await send_watched(send, request, response)
         except _Gone:
-            request.refusal = Refusal(Reason.CLIENT_GONE, "the client closed the connection before it was answered")
-            request.status = 499  # what access logs of proxies write for it; nobody is left to read an answer
+            _left(request)
     finally:
         chain.end(request)
+
+
+async def send_watched(send: Send, request: AsgiRequest, response: Response) -> None:
+    """Send a response. One that is streamed ends where its client leaves: most servers say nothing of it."""
+    if isinstance(response.body, bytes):
+        await send_response(send, request, response)
+        return
+    try:
+        await watched(request, _send_stream(send, request, response))
+    except _Gone:
+        _left(request)
+
+
+def _left(request: Request) -> None:
+    request.refusal = Refusal(Reason.CLIENT_GONE, "the client closed the connection before it was answered")
+    request.status = 499  # what access logs of proxies write for it; nobody is left to read an answer
 
 
 async def _send_stream(send: Send, request: AsgiRequest, response: Response) -> None:

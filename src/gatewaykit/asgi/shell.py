@@ -15,6 +15,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gatewaykit.asgi.body import replay
+from gatewaykit.asgi.front import send_watched
 from gatewaykit.asgi.lanes import lane_of
 from gatewaykit.asgi.lifespan import pass_lifespan
 from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, rewritten, view_of
@@ -153,7 +154,10 @@ async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, se
     response = await chain.finish(request, outcome, way)
     if type(outcome) is Refusal and outcome.reason is Reason.CLIENT_GONE:
         return
-    await send_response(send, request, response)
+    if isinstance(response.body, bytes):
+        await send_response(send, request, response)
+    else:
+        await send_watched(send, cast(AsgiRequest, request), response)
 
 
 def _transforming(chain: Chain, request: Request, send: Send) -> Send:

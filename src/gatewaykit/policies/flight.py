@@ -80,7 +80,7 @@ class Flights:
         loop = asyncio.get_running_loop()
         place = loop, key
         flight = self._flights.get(place)
-        if flight is not None:
+        if flight is not None and not flight.given_up:
             return await self._follow(flight, call, asker, whole=whole)
         if self._apart.get(key, self._clock.monotonic()):
             return await call()
@@ -158,7 +158,7 @@ class Flights:
         try:
             response = flight.response = await call()
             plan = settle(response)
-            flight.fits = plan.fits
+            flight.fits, flight.kept = plan.fits, plan.done is not None
             if not plan.shared:
                 self._apart.put(place[1], True, self._clock.monotonic() + APART_S)
                 flight.apart = True
@@ -197,19 +197,28 @@ class Flights:
                 flight.add(body)
                 self._measure(flight, place)
             else:
+                flight.waits = True
                 async for chunk in body:
+                    flight.waits = False
                     flight.add(chunk)
                     self._measure(flight, place)
                     if flight.large:
                         await flight.room(self._limit, self._wait_s)
-                    if not flight.readers and (flight.large or plan.done is None):
+                    if flight.is_for_nobody():
                         raise _NobodyReads
+                    flight.waits = True
+        except asyncio.CancelledError:
+            if not flight.given_up or flight.task.uncancel():
+                flight.error = ConnectionError("the call was given up")
+                raise
+            flight.error = _NobodyReads()
         except Exception as error:  # noqa: BLE001 - each reader raises it in its turn
             flight.error = error
         except BaseException:
             flight.error = ConnectionError("the call was given up")
             raise
         finally:
+            flight.waits = False
             if response.close is not None:
                 await response.close()
             flight.over = True
@@ -233,8 +242,8 @@ class _Flight:
     """One call, the body so far, and who reads it."""
 
     __slots__ = (
-        "apart", "base", "error", "first", "fits", "head", "joined", "large", "over", "parts", "readers", "response",
-        "size", "taken", "task", "told",
+        "apart", "base", "error", "first", "fits", "given_up", "head", "joined", "kept", "large", "over", "parts",
+        "readers", "response", "size", "taken", "task", "told", "waits",
     )  # fmt: skip
 
     response: Response
@@ -247,7 +256,8 @@ class _Flight:
         self.readers: set[_Reader] = set()
         self.parts: list[bytes] = []
         self.base = self.size = 0  # the number of the first part that is still here; bytes so far
-        self.apart = self.large = self.over = False
+        self.apart = self.given_up = self.kept = self.large = self.over = False
+        self.waits = False  # for the next piece of the body
         self.error: Exception | None = None
         self.joined: bytes | None = None
         self.fits: Callable[[Any], bool] | None = None
@@ -265,6 +275,17 @@ class _Flight:
             self.head.exception()  # seen: nobody may be waiting for it any more
         else:
             self.head.cancel()
+
+    def is_for_nobody(self) -> bool:
+        """Nobody reads the body, and it will not be kept."""
+        return not self.readers and (self.large or not self.kept)
+
+    def left(self) -> None:
+        """A reader has gone: the last one takes along what nobody wants any more, however long it is silent."""
+        self.tell()
+        if self.waits and self.is_for_nobody():
+            self.waits, self.given_up = False, True
+            self.task.cancel()
 
     def add(self, chunk: bytes) -> None:
         if chunk:
@@ -316,7 +337,7 @@ class _Reader:
         if not self.left:
             self.left = True
             self.flight.readers.discard(self)
-            self.flight.tell()
+            self.flight.left()
 
     async def aclose(self) -> None:
         self.leave()
