@@ -11,10 +11,11 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from gatewaykit.asgi.app_call import scope_of
+from gatewaykit.asgi.handlers_outside import answered_outside
 from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, rewritten, view_of
 from gatewaykit.asgi.shell import without_shortcuts
 from gatewaykit.core.http import Response
@@ -68,8 +69,18 @@ class _Call:
             scope = {**without_shortcuts(rewritten(request.scope, request)), "method": request.method, "state": state}
         else:
             scope = scope_of(request)
+        begun = False
+
+        def put(message: Message) -> Awaitable[None]:
+            nonlocal begun
+            begun = True
+            return self._queue.put(message)
+
         try:
-            await app(scope, self._receive, self._queue.put)
+            await app(scope, self._receive, put)
+        except Exception as error:
+            if begun or not await answered_outside(scope, self._receive, put, error):
+                raise
         finally:
             scope["state"].pop(STATE_KEY, None)
             if not self._task.cancelling():

@@ -50,8 +50,8 @@ class Enveloped:
         except Exception as error:
             request = AsgiRequest(scope, receive)
             request.id, request.extended_id = passing.request_id, passing.extended_id
-            await fail(self._chain, request, error, passing.started, send)
-            raise
+            if not await fail(self._chain, request, error, passing.started, send, passing.send):
+                raise
         finally:
             hide(state, outer)
 

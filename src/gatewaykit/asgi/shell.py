@@ -4,7 +4,8 @@ Rules
 * `send` is wrapped once, by a plain function that hands on the server's own awaitable: no frame per chunk.
 * What the app sent is never changed in place: its messages and header lists may be constants.
 * An exception before the response becomes the chain's 500, so that its hooks see it, and goes on up: the server and an
-  outer error handler still learn of it. After the response has started it only goes up.
+  outer error handler still learn of it. After the response has started it only goes up. One that the app around this
+  one has an answer to (Starlette's HTTPException in a mount) gets that answer, and is no failure.
 * The view in `state` is taken away at the end: what stays on the scope outlives the request. The view of a shell
   further out, with another middleware between, comes back.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from gatewaykit.asgi.body import replay
 from gatewaykit.asgi.front import send_watched
+from gatewaykit.asgi.handlers_outside import answered_outside
 from gatewaykit.asgi.lanes import lane_of
 from gatewaykit.asgi.lifespan import pass_lifespan
 from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, rewritten, view_of
@@ -68,8 +70,8 @@ class Shell:
             try:
                 await self._app(scope, receive, way.send)
             except Exception as error:
-                await fail(self._chain, AsgiRequest(scope, receive), error, way.started, send)
-                raise
+                if not await fail(self._chain, AsgiRequest(scope, receive), error, way.started, send, way.send):
+                    raise
             finally:
                 if way.has_view:
                     scope["state"].pop(STATE_KEY, None)
@@ -114,8 +116,8 @@ class Shell:
             try:
                 await app(scope, receive, outgoing)
             except Exception as error:
-                await fail(chain, request, error, request.status != 0, send)
-                raise
+                if not await fail(chain, request, error, request.status != 0, send, outgoing):
+                    raise
             finally:
                 if request.outer is None:  # as `hide`, without the call
                     state.pop(STATE_KEY, None)
@@ -140,27 +142,33 @@ class Shell:
         await self._chain.aclose()
 
 
-async def fail(chain: Chain, request: Request, error: Exception, started: bool, send: Send) -> None:
-    """What an app that raised amounts to: a 500 through the chain's hooks, or only a record once it had `started`."""
+async def fail(chain: Chain, request: AsgiRequest, error: Exception, started: bool, send: Send, outgoing: Send) -> bool:
+    """What an app that raised amounts to: a 500 through the chain's hooks, or only a record once it had `started`.
+
+    True where the app around this one has an answer, which then went `outgoing` as an app's own: nothing has failed.
+    """
+    if not started and await answered_outside(request.scope, request.receive, outgoing, error):
+        return True
     refusal = failure(request, error)
     if started:
         if refusal is not request.refusal:  # else it is in the log already
             log_failure(request, refusal)
     else:
         await _answer(chain, request, refusal, chain.way, send)
+    return False
 
 
-async def _answer(chain: Chain, request: Request, outcome: Outcome, way: Way, send: Send) -> None:
+async def _answer(chain: Chain, request: AsgiRequest, outcome: Outcome, way: Way, send: Send) -> None:
     response = await chain.finish(request, outcome, way)
     if type(outcome) is Refusal and outcome.reason is Reason.CLIENT_GONE:
         return
     if isinstance(response.body, bytes):
         await send_response(send, request, response)
     else:
-        await send_watched(send, cast(AsgiRequest, request), response)
+        await send_watched(send, request, response)
 
 
-def _transforming(chain: Chain, request: Request, send: Send) -> Send:
+def _transforming(chain: Chain, request: AsgiRequest, send: Send) -> Send:
     """As `AsgiRequest.send_amended`, with each chunk of the body through the wrappers that want it."""
     way = chain.way
     wrappers: list[BodyWrapper] = []
@@ -223,7 +231,7 @@ async def _send_all(send: Send, *messages: Message) -> None:
         await send(message)
 
 
-def _buffering(chain: Chain, request: Request, send: Send) -> Send:
+def _buffering(chain: Chain, request: AsgiRequest, send: Send) -> Send:
     """Collect the response, bounded, because a policy wants to see it whole."""
     response = Response(500)
     parts: list[bytes] = []
