@@ -71,7 +71,7 @@ async def _send_stream(send: Send, request: AsgiRequest, response: Response) -> 
             told = f"{type(error).__name__} while streaming: {words_of(error)}"
             refusal = Refusal(Reason.INTEGRATION_RESPONSE_INVALID, told)
         request.refusal = refusal
-        log_failure(request, refusal)
+        log_failure(request, refusal, error)
         raise
 
 

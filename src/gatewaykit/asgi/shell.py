@@ -210,7 +210,7 @@ def _transforming(chain: Chain, request: AsgiRequest, send: Send) -> Send:
             except BodyRefused as error:
                 if held is None:
                     broken, request.refusal = error, error.refusal
-                    log_failure(request, error.refusal)
+                    log_failure(request, error.refusal, error)
                     raise  # the app breaks off, and the connection with it
                 answered = True
                 return _answer(chain, request, error.refusal, way.of_heads(), send)

@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from gatewaykit.core.http import Request
     from gatewaykit.core.reasons import Refusal
 
-__all__ = ["log_failure", "log_hook_failure"]
+__all__ = ["is_logged", "log_failure", "log_hook_failure"]
 
 _LOG = logging.getLogger("gatewaykit")
+_MARK = "_gatewaykit_logged"
 
 
-def log_failure(request: Request, refusal: Refusal) -> None:
-    """One record for a request that failed. A traceback goes with it where an exception was the cause."""
+def log_failure(request: Request, refusal: Refusal, raised: Exception | None = None) -> None:
+    """One record for a request that failed. A traceback goes with it where an exception was the cause.
+
+    The exception goes on up, as what was `raised`, to break the connection: a server of ours has no second record of it.
+    """
+    if (error := raised or refusal.cause) is not None:
+        object.__setattr__(error, _MARK, True)  # whatever the class says of attributes
     detail = _printable(refusal.detail or refusal.reason.text)
     trace = _traceback(refusal.cause)
     _LOG.error(
@@ -33,6 +39,11 @@ def log_failure(request: Request, refusal: Refusal) -> None:
         exc_info=None if isinstance(trace, str) else trace,
         extra={"request_id": request.id, "reason": refusal.reason.name, "detail": detail},
     )
+
+
+def is_logged(error: BaseException) -> bool:
+    """Whether there is a record of this exception, with its request's id."""
+    return hasattr(error, _MARK)
 
 
 def log_hook_failure(request: Request, hook: Callable[..., object], error: Exception) -> None:

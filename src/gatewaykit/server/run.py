@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gatewaykit.pipeline.record import is_logged
 from gatewaykit.server.limits import BACKLOG, GRACE_S
 
 if TYPE_CHECKING:
@@ -82,19 +83,26 @@ def serve(
             if on_ready is not None and self.started:
                 on_ready(url_of(listening, tls))
 
-    log, cut_off = logging.getLogger("uvicorn.error"), _CutOff()
-    log.addFilter(cut_off)
+    log, once = logging.getLogger("uvicorn.error"), _Once()
+    log.addFilter(once)
     try:
         Server(config).run(sockets=[listening])
     finally:
-        log.removeFilter(cut_off)
+        log.removeFilter(once)
 
 
-class _CutOff(logging.Filter):
-    """A second Ctrl-C, or the end of the grace period, cuts requests off: that is a line, and no failure of the app."""
+class _Once(logging.Filter):
+    """What uvicorn says of exceptions.
+
+    One that a gateway let go up, to break a connection, is in the log with its request's id. A second Ctrl-C, or the end
+    of the grace period, cuts requests off: that is a line, and no failure of the app.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and is_logged(error):
+            return False
+        if isinstance(error, asyncio.CancelledError):
             record.msg, record.args, record.exc_info = "a request was cut off: the server stops", (), None
         return True
 
