@@ -439,6 +439,13 @@ DEFENCES = (
         "await _send_stream(send, request, response)\n    except _Gone:",
         "test_clients_that_leave.py::test_a_client_that_leaves_in_an_endless_answer_through_a_cache_ends_the_app",
     ),
+    _one(
+        "trailers that would be headers",
+        "server/httptools_protocol.py",
+        "if not self._in_head:\n            return  # a trailer",
+        "if False:\n            return  # a trailer",
+        "test_wire.py::test_a_trailer_does_not_pass_for_a_header",
+    ),
     # ------------------------------------------------------------------------------------------------- leases
     _one(
         "slices that are hoarded",

@@ -244,6 +244,17 @@ def test_bytes_of_a_header_and_a_body_that_are_no_text(server: Served) -> None:
     assert event["body"] == "a\ufffd\x00"
 
 
+def test_a_trailer_does_not_pass_for_a_header(server: Served) -> None:
+    body = b"1\r\na\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nX-A: forged\r\n\r\n"
+
+    event: Any = json.loads(
+        Answer(server.send(post(b"X-A: 1", b"Transfer-Encoding: chunked", path=b"/lambda", body=body))).body
+    )
+
+    assert event["multiValueHeaders"]["X-A"] == ["1"]
+    assert event["headers"]["X-Forwarded-For"] == "127.0.0.1"
+
+
 def test_a_forged_forwarding_header_is_not_the_address(server: Served) -> None:
     event: Any = json.loads(Answer(server.send(post(b"X-Forwarded-For: 6.6.6.6", path=b"/lambda"))).body)
 

@@ -230,3 +230,65 @@ async def test_a_websocket_refused_over_http_is_not_logged_as_an_error(
 
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert caplog.records == []
+
+
+@BOTH
+async def test_a_trailer_is_no_header(protocol: Any) -> None:
+    app = Recorder()
+    body = b"3\r\nabc\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nHost: evil\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+    async with serving(app, protocol) as port:
+        await exchange(port, head + b"\r\n" + body + head + b"Connection: close\r\n\r\n" + body)
+
+    names = [[name for name, _ in scope["headers"]] for scope in app.scopes]
+    raw = [[name.lower() for name, _ in scope["extensions"][RAW_HEADERS]] for scope in app.scopes]
+    assert names == raw == [[b"host", b"transfer-encoding"], [b"host", b"transfer-encoding", b"connection"]]
+    assert app.bodies == [b"abc", b"abc"]
+
+
+@BOTH
+@pytest.mark.parametrize("host", [b"a b", b"a/../b", b"a@b", b"\xff", b"a?b", b"a\\b", b"a,b#"])
+async def test_a_host_that_is_none_gets_a_400(protocol: Any, host: bytes) -> None:
+    app = Recorder()
+    async with serving(app, protocol) as port:
+        answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert app.scopes == []
+
+
+@BOTH
+@pytest.mark.parametrize("host", [b"", b"h", b"H.test:8080", b"[::1]:80", b"[fe80::1%25eth0]", b"a_b.test", b"%C3%A9"])
+async def test_a_host_that_is_one_passes(protocol: Any, host: bytes) -> None:
+    app = Recorder()
+    async with serving(app, protocol) as port:
+        await exchange(port, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+
+    assert dict(app.scopes[0]["headers"])[b"host"] == host
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param(b"Sec-WebSocket-Extensions: \x80", id="an extension"),
+        pytest.param(b"Sec-WebSocket-Protocol: caf\xe9", id="a subprotocol"),
+        pytest.param(b"Host: xn--99999999", id="a host"),
+        pytest.param(b"Host: xn--\x80", id="a host that is none"),
+    ],
+)
+async def test_a_handshake_that_is_no_text_gets_a_400_and_is_let_go(
+    protocol: Any, field: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    host = b"" if field.startswith(b"Host") else b"Host: h\r\n"
+    handshake = (
+        b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + host + field + b"\r\n\r\n"
+    )
+    async with serving(app, protocol) as port:  # its end waits for every connection
+        answer = await exchange(port, handshake)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert app.scopes == []
+    assert [record for record in caplog.records if record.levelno > logging.WARNING] == []

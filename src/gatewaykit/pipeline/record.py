@@ -22,7 +22,7 @@ _MARK = "_gatewaykit_logged"
 def log_failure(request: Request, refusal: Refusal, raised: Exception | None = None) -> None:
     """One record for a request that failed. A traceback goes with it where an exception was the cause.
 
-    The exception goes on up, as what was `raised`, to break the connection: a server of ours has no second record of it.
+    The exception goes on up, as what was `raised`, to break the connection: our own server makes no second record.
     """
     if (error := raised or refusal.cause) is not None:
         object.__setattr__(error, _MARK, True)  # whatever the class says of attributes

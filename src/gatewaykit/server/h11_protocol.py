@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
-from gatewaykit.server.limits import MAX_HEAD_BYTES
+from gatewaykit.server.limits import MAX_HEAD_BYTES, OF_A_HOST
 from gatewaykit.server.own_date import DefaultFields
 from gatewaykit.server.tls import tls_extension
 
@@ -57,6 +57,8 @@ class _Connection(h11.Connection):
         event = super().next_event()
         if isinstance(event, h11.Request):
             self.raw_headers = event.headers.raw_items()
+            if any(value.translate(None, OF_A_HOST) for name, value in event.headers if name == b"host"):
+                raise h11.RemoteProtocolError("the Host field holds no host (RFC 9112 section 3.2)")
             if not event.target.startswith(b"/") and event.target != b"*":
                 if b"://" not in event.target:
                     raise h11.RemoteProtocolError("the request target is no path and no address")

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
-from gatewaykit.server.limits import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, TOO_LARGE
+from gatewaykit.server.limits import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, OF_A_HOST, TOO_LARGE
 from gatewaykit.server.own_date import DefaultFields
 from gatewaykit.server.tls import tls_extension
 
@@ -67,15 +67,20 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions  # type: ignore[typeddict-item]  # a list, not an empty mapping
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # a trailer: it must not pass for what proxies before us and policies look at (RFC 9110 6.5.1)
         super().on_header(name, value)
         self._raw.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1 if not value.translate(None, OF_A_HOST) else 2
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
-            raise ValueError("a request has one Host field (RFC 9112 section 3.2)")  # the parser makes it a 400
+            raise ValueError("a request has one Host field, a host (RFC 9112 section 3.2)")  # the parser makes it a 400
         if not self.url.startswith(b"/"):
             self.url = _origin_form(self.url)
         super().on_headers_complete()

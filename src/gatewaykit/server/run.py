@@ -94,8 +94,8 @@ def serve(
 class _Once(logging.Filter):
     """What uvicorn says of exceptions.
 
-    One that a gateway let go up, to break a connection, is in the log with its request's id. A second Ctrl-C, or the end
-    of the grace period, cuts requests off: that is a line, and no failure of the app.
+    One that a gateway let go up, to break a connection, is in the log with its request's id. A second Ctrl-C, or the
+    end of the grace period, cuts requests off: that is a line, and no failure of the app.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
