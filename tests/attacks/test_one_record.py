@@ -1,4 +1,4 @@
-"""What goes wrong behind a gateway that serves leaves one record with the request's id, and no traceback of a server."""
+"""What goes wrong behind a gateway that serves leaves one record, with the request's id, and no second of a server."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from typing import Any
 
 import pytest
@@ -191,6 +193,34 @@ async def test_a_body_that_never_ends_closes_the_connection(
         answer = await exchange(port, sent)
 
     assert answer.startswith(b"HTTP/1.1 403 ") if answers_first else (answer, ended) == (b"", ["left"])
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["never reads", "reads slowly"])
+async def test_a_client_that_takes_nothing_of_its_response_is_let_go(
+    reads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httptools_protocol, "SEND_TIMEOUT_S", 5.0 if reads else 0.05)
+    ended = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(300):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        ended.set()
+
+    async with serving(app, RawHttpToolsProtocol) as port:
+        client = socket.create_connection(("127.0.0.1", port))
+        client.setblocking(False)
+        loop, got = asyncio.get_running_loop(), 0
+        with client:
+            await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            while reads and (piece := await loop.sock_recv(client, 1_000_000)):
+                got += len(piece)
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(ended.wait(), 10)
+
+    assert got > 30_000_000 or not reads
 
 
 async def test_a_slow_answer_to_a_whole_body_is_waited_for() -> None:

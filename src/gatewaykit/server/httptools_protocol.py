@@ -10,7 +10,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gatewaykit.asgi.scope import RAW_HEADERS
 from gatewaykit.server.expectation import closing_unless_asked
 from gatewaykit.server.joined_writes import JoinedWrites
-from gatewaykit.server.limits import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, OF_A_HOST, TOO_LARGE
+from gatewaykit.server.limits import (
+    BODY_TIMEOUT_S,
+    HEAD_TIMEOUT_S,
+    MAX_HEAD_BYTES,
+    OF_A_HOST,
+    SEND_TIMEOUT_S,
+    TOO_LARGE,
+)
 from gatewaykit.server.own_date import DefaultFields
 from gatewaykit.server.tls import tls_extension
 
@@ -23,7 +30,8 @@ __all__ = ["RawHttpToolsProtocol"]
 class RawHttpToolsProtocol(HttpToolsProtocol):
     """`scope["headers"]` stays lower case, as ASGI wants it; the scope extension holds the names as sent.
 
-    The parser itself keeps a head of any size, and waits for its end, and that of a body, for ever: bounded here.
+    The parser itself keeps a head of any size, and waits for its end, and that of a body, for ever: bounded here. So is
+    a client that takes nothing of its response, which holds what is behind.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -34,6 +42,7 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self._messages = 0  # read to their end
         self._body_timer: asyncio.TimerHandle | None = None
         self._body_moved_s = 0.0
+        self._send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
@@ -44,7 +53,18 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
         self._stop_timer()
         if self._body_timer is not None:
             self._body_timer.cancel()
+        if self._send_timer is not None:
+            self._send_timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_sending()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._send_timer is not None:
+            self._send_timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         was_in_head, messages = self._in_head, self._messages
@@ -108,6 +128,16 @@ class RawHttpToolsProtocol(HttpToolsProtocol):
     def _head_is_late(self) -> None:
         self._head_timer = None
         self.transport.close()
+
+    def _watch_sending(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._send_timer = self.loop.call_later(SEND_TIMEOUT_S, self._sending_may_be_late, left)
+
+    def _sending_may_be_late(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._watch_sending()
+        else:
+            self.transport.abort()
 
     def _body_may_be_late(self) -> None:
         """One timer looks on for as long as bodies come: a timer for each piece would cost more."""
