@@ -195,7 +195,7 @@ async def test_a_body_that_never_ends_closes_the_connection(
     assert answer.startswith(b"HTTP/1.1 403 ") if answers_first else (answer, ended) == (b"", ["left"])
 
 
-@pytest.mark.parametrize("reads", [False, True], ids=["never reads", "reads slowly"])
+@pytest.mark.parametrize("reads", [False, True], ids=["never reads", "reads"])
 async def test_a_client_that_takes_nothing_of_its_response_is_let_go(
     reads: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +217,6 @@ async def test_a_client_that_takes_nothing_of_its_response_is_let_go(
             await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
             while reads and (piece := await loop.sock_recv(client, 1_000_000)):
                 got += len(piece)
-                await asyncio.sleep(0.01)
             await asyncio.wait_for(ended.wait(), 10)
 
     assert got > 30_000_000 or not reads
