@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket
 
 from gatewaykit import Policy, PolicyMiddleware, Reason, Refusal, Request, Response, rule
 from gatewaykit.asgi.scope import RAW_HEADERS
@@ -774,6 +775,59 @@ async def test_the_end_comes_exactly_once_on_a_websocket_whose_app_raises() -> N
 
     assert isinstance(socket.raised, LookupError)
     assert ends.count == 1
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["at once", "after the connect event"])
+@pytest.mark.parametrize("denial", [False, True], ids=["closed", "answered"])
+async def test_a_websocket_app_that_raises_before_it_answers_is_a_denial_and_one_record(
+    looks: bool, denial: bool, caplog: Any
+) -> None:
+    notes: list[str] = []
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        if looks:
+            await receive()
+        raise LookupError("secret")
+
+    async with around(broken, Noting("a", notes)).websocket("/", denial=denial) as socket:
+        pass
+
+    if denial:
+        assert socket.refusal is not None
+        assert (socket.refusal.status, socket.refusal.json()) == (500, {"message": "Internal server error"})
+        assert socket.refusal.header("x-seen-by") == "a"
+    else:
+        assert socket.close_code == 1011
+    assert isinstance(socket.raised, LookupError)
+    assert notes[-1] == "a end 500"
+    assert [record.reason for record in caplog.records] == ["INTERNAL_ERROR"]
+
+
+async def test_a_websocket_app_that_raises_later_leaves_one_record(caplog: Any) -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        raise LookupError("later")
+
+    async with around(broken).websocket("/") as socket:
+        pass
+
+    assert socket.accepted
+    assert isinstance(socket.raised, LookupError)
+    assert [record.request_id != "" for record in caplog.records] == [True]
+
+
+async def test_a_websocket_client_that_leaves_is_no_failure(caplog: Any) -> None:
+    async def ignores(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        await websocket.receive_text()
+
+    async with around(ignores).websocket("/") as socket:
+        pass
+
+    assert type(socket.raised).__name__ == "WebSocketDisconnect"
+    assert caplog.records == []
 
 
 # --------------------------------------------------------------------------------------------------- lifespan

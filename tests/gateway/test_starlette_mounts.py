@@ -107,3 +107,13 @@ async def test_after_the_start_of_a_response_nobody_answers(caplog: pytest.LogCa
     assert (answer.body, answer.complete) == (b"part", False)
     assert answer.raised is not None
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("policies", [make() for make in POLICIES.values()], ids=[*POLICIES])
+async def test_a_websocket_is_answered_in_the_same_way(policies: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with Client(app(policies)).websocket("/raw/sold") as socket:
+        pass
+
+    assert socket.refusal is not None
+    assert (socket.refusal.status, socket.refusal.body, socket.raised) == (410, b"sold: why", None)
+    assert caplog.records == []

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Shell", "deny_handshake", "fail", "without_shortcuts"]
 
 _OUTCOMES = frozenset((Response, Refusal))
+_WEBSOCKET_LEFT = frozenset(("ClientDisconnected", "WebSocketDisconnect"))  # uvicorn's, Starlette's: no failure
 _STREAM_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
 
 
@@ -298,8 +299,26 @@ async def _around_websocket(
                 request.status = 403  # what a server answers to a handshake that was closed
             return send(message)
 
+        connected = False
+
+        def receiving() -> Awaitable[Message]:
+            nonlocal connected
+            connected = True
+            return receive()
+
         try:
-            await app(scope, receive, amend)
+            await app(scope, receiving, amend)
+        except Exception as error:
+            if request.status:
+                if type(error).__name__ not in _WEBSOCKET_LEFT:
+                    log_failure(request, failure(request, error))
+            elif await answered_outside(scope, receive, amend, error):
+                return
+            else:
+                if not connected:
+                    await receive()  # websocket.connect
+                await _deny(chain, request, failure(request, error), chain.way, send)
+            raise
         finally:
             hide(state, request.outer)
     finally:
@@ -310,8 +329,12 @@ async def deny_handshake(
     chain: Chain, request: Request, outcome: Outcome, way: Way, receive: Receive, send: Send
 ) -> None:
     """Answer a handshake with HTTP where the server can (the denial response extension), else close it."""
-    response = await chain.finish(request, outcome, way)
     await receive()  # websocket.connect: nothing may be sent before it
+    await _deny(chain, request, outcome, way, send)
+
+
+async def _deny(chain: Chain, request: Request, outcome: Outcome, way: Way, send: Send) -> None:
+    response = await chain.finish(request, outcome, way)
     if "websocket.http.response" in (cast(AsgiRequest, request).scope.get("extensions") or ()):
         await send_response(send, request, response, prefix="websocket.")
     else:
