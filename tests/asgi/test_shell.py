@@ -354,6 +354,8 @@ async def test_context_variables_set_by_a_policy_reach_the_app_and_those_of_the_
         pytest.param("/api", "/items/1", b"/items/1", id="a prefix that the proxy took off"),
         pytest.param("/it", "/items/1", b"/items/1", id="a prefix that ends within a segment"),
         pytest.param("/api", "/api/items/1", None, id="no raw path"),
+        pytest.param("/api", "/api/items/1", b"", id="an empty raw path"),
+        pytest.param("", "/items/1", b"", id="an empty raw path and no prefix"),
     ],
 )
 async def test_rules_are_relative_to_the_prefix(root_path: str, path: str, raw_path: bytes | None) -> None:

@@ -108,13 +108,13 @@ def _relative_path(scope: Scope) -> str:
 
 def _raw_path(scope: Scope) -> bytes:
     raw: bytes | None = scope.get("raw_path")
-    if raw is None:
+    if not raw:
         return quote(scope["path"], safe=_SAFE).encode()
     return raw.partition(b"?")[0]
 
 
 def _relative_raw_path(scope: Scope, path: str) -> bytes:
-    if scope.get("raw_path") is None:
+    if not scope.get("raw_path"):
         return quote(path, safe=_SAFE).encode()
     raw = _raw_path(scope)
     root = scope.get("root_path", "").rstrip("/")
