@@ -28,13 +28,11 @@ def test_entropy_is_drawn_many_requests_at_a_time() -> None:
 
     pool = IdPool(entropy)
     for _ in range(128):
-        pool.request_id()
-        pool.extended_id()
+        pool.pair()
 
-    assert len(drawn) == 2  # one for each kind
-    pool.request_id()
-    pool.extended_id()
-    assert len(drawn) == 4
+    assert len(drawn) == 1
+    pool.pair()
+    assert len(drawn) == 2
 
 
 def test_a_forked_process_draws_its_own() -> None:

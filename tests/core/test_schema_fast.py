@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import jsonschema_rs
@@ -79,6 +80,8 @@ def test_where_the_libraries_alone_would_accept_what_is_refused_the_extra_does_n
     draft: int, schema: object, body: bytes
 ) -> None:
     exact = verdict(schema, body, draft, fast=False)
+    if body.startswith(b"[[") and schema == {} and sys.version_info >= (3, 12):
+        return  # Python's parser goes as deep as orjson there
 
     assert naive_verdict(schema, body, draft) == "accepted" != exact
     assert verdict(schema, body, draft, fast=True) == exact

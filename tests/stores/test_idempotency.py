@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,7 @@ def test_what_is_over_leaves_the_database(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
 
-    with sqlite3.connect(tmp_path / "keys.db") as database:
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as database:
         assert database.execute("SELECT count(*) FROM idempotency").fetchone() == (2,)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gatewaykit.asgi.ids import IDS
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View, hide
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View
 from gatewaykit.asgi.shell import fail
 
 if TYPE_CHECKING:
@@ -43,40 +43,47 @@ class Enveloped:
         state = scope.get("state")
         if state is None:
             scope = {**scope, "state": (state := {})}
-        outer = state.get(STATE_KEY)
-        state[STATE_KEY] = passing = _Passing(scope, send, outer)
+        passing, outer = _Passing(), state.get(STATE_KEY)
+        passing._scope, passing._send, passing._outer, passing._ids = scope, send, outer, IDS.pair()
+        state[STATE_KEY] = passing
         try:
             await self._app(scope, receive, passing.send)
         except Exception as error:
             request = AsgiRequest(scope, receive)
-            request.id, request.extended_id = passing.request_id, passing.extended_id
-            if not await fail(self._chain, request, error, passing.started, send, passing.send):
+            request.id, request.extended_id = (each.decode() for each in passing._ids)
+            if not await fail(self._chain, request, error, hasattr(passing, "_has_started"), send, passing.send):
                 raise
         finally:
-            hide(state, outer)
+            if outer is None:  # as `hide`, without the call
+                state.pop(STATE_KEY, None)
+            else:
+                state[STATE_KEY] = outer
 
 
 class _Passing:
     """A request on its way to the app: what `send` is to the app, and the view of a request of which nothing is known
     but its id."""
 
-    __slots__ = ("_outer", "_scope", "_send", "extended_id", "request_id", "started")
+    __slots__ = ("_has_started", "_ids", "_outer", "_scope", "_send")
 
-    def __init__(self, scope: Scope, send: Send, outer: View | None) -> None:
-        self._scope, self._send, self._outer, self.started = scope, send, outer, False
-        self.request_id, self.extended_id = IDS.request_id(), IDS.extended_id()
+    _has_started: bool  # unset until it is known
+    _ids: tuple[bytes, bytes]
+    _outer: View | None
+    _scope: Scope
+    _send: Send
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            self.started = True
-            message = {**message}
-            message["headers"] = [
-                *message.get("headers", ()),
-                (b"x-amzn-requestid", self.request_id.encode()),
-                (b"x-amz-apigw-id", self.extended_id.encode()),
-            ]
+            self._has_started = True
+            id, extended_id = self._ids
+            ids = (b"x-amzn-requestid", id), (b"x-amz-apigw-id", extended_id)
+            message = {**message, "headers": [*message.get("headers", ()), *ids]}
         send = self._send
         return send(message)
+
+    @property
+    def request_id(self) -> str:
+        return self._ids[0].decode()
 
     @property
     def identity(self) -> Identity | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 __all__ = ["IDS", "IdPool"]
 
 _REQUESTS = 128  # that one draw of entropy serves: the system call and the encoding are dearer than all the rest
+_PAIR = 36 + 16
 _UUID = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx"  # x: a digit of its own; y: two of its bits
 _VARIANTS = bytes.maketrans(b"0123456789abcdef", b"89ab" * 4)
 _LAST_OF_BASE64 = bytes.maketrans(
@@ -19,38 +20,34 @@ _LAST_OF_BASE64 = bytes.maketrans(
 class IdPool:
     """Ids from entropy that is drawn and encoded many requests at a time. Not for secrets: ids are public by nature."""
 
-    __slots__ = ("_at", "_entropy", "_extended", "_extended_at", "_ids", "_ids_at", "_pool")
+    __slots__ = ("_at", "_entropy", "_pair_at", "_pairs", "_pool")
 
     _pool: bytes
-    _ids: str
-    _extended: str
+    _pairs: bytes
     _at: int
-    _ids_at: int
-    _extended_at: int
+    _pair_at: int
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
         self.forget()
 
+    def pair(self) -> tuple[bytes, bytes]:
+        """A request's version 4 UUID, and 16 characters such as `Vts2FFmArPEFh8g=`."""
+        at = self._pair_at
+        pair = self._pairs[at : at + _PAIR]
+        if not pair:
+            self._pairs, at = _pairs(self._entropy(28 * _REQUESTS)), 0
+            pair = self._pairs[:_PAIR]
+        self._pair_at = at + _PAIR
+        return pair[:36], pair[36:]
+
     def request_id(self) -> str:
         """A version 4 UUID."""
-        at = self._ids_at
-        text = self._ids[at : at + 36]
-        if not text:
-            self._ids, at = _uuids(self._entropy(16 * _REQUESTS)), 0
-            text = self._ids[:36]
-        self._ids_at = at + 36
-        return text
+        return self.pair()[0].decode()
 
     def extended_id(self) -> str:
-        """16 characters such as `Vts2FFmArPEFh8g=`."""
-        at = self._extended_at
-        text = self._extended[at : at + 16]
-        if not text:
-            self._extended, at = _extended_ids(self._entropy(12 * _REQUESTS)), 0
-            text = self._extended[:16]
-        self._extended_at = at + 16
-        return text
+        """16 characters of base64."""
+        return self.pair()[1].decode()
 
     def take(self, count: int) -> bytes:
         """Bytes of the pool, for other ids (a trace's)."""
@@ -62,31 +59,30 @@ class IdPool:
 
     def forget(self) -> None:
         """Drop what is pooled, so that a forked process draws its own."""
-        self._pool, self._ids, self._extended = b"", "", ""
-        self._at = self._ids_at = self._extended_at = 0
+        self._pool = self._pairs = b""
+        self._at = self._pair_at = 0
 
 
-# Many ids are one text, written column by column: that is a few calls for all of them.
+# Many pairs are one text, written column by column: that is a few calls for all of them.
 
 
-def _uuids(entropy: bytes) -> str:
-    digits = entropy.hex().encode()
-    text = bytearray(_UUID.encode() * (len(entropy) // 16))
+def _pairs(entropy: bytes) -> bytes:
+    many = len(entropy) // 28
+    digits = entropy[: 16 * many].hex().encode()
+    text = bytearray((_UUID.encode() + bytes(16)) * many)
     column = 0
     for place, character in enumerate(_UUID):
         if character == "y":
-            text[place::36] = digits[column::32].translate(_VARIANTS)
+            text[place::_PAIR] = digits[column::32].translate(_VARIANTS)
         elif character == "x":
-            text[place::36] = digits[column::32]
+            text[place::_PAIR] = digits[column::32]
         column += character != "-"
-    return text.decode()
-
-
-def _extended_ids(entropy: bytes) -> str:
-    text = bytearray(b2a_base64(entropy, newline=False))
-    text[14::16] = text[14::16].translate(_LAST_OF_BASE64)
-    text[15::16] = b"=" * (len(text) // 16)
-    return text.decode()
+    extended = b2a_base64(entropy[16 * many :], newline=False)
+    for place in range(14):
+        text[36 + place :: _PAIR] = extended[place::16]
+    text[50::_PAIR] = extended[14::16].translate(_LAST_OF_BASE64)
+    text[51::_PAIR] = b"=" * many
+    return bytes(text)
 
 
 IDS = IdPool(os.urandom)

@@ -18,8 +18,7 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 class Ids(Protocol):
     """Where ids come from."""
 
-    def request_id(self) -> str: ...
-    def extended_id(self) -> str: ...
+    def pair(self) -> tuple[bytes, bytes]: ...
 
 
 class Envelope(Policy):
@@ -28,12 +27,13 @@ class Envelope(Policy):
     name = phase = "envelope"
 
     def __init__(self, ids: Ids) -> None:
-        new_id, new_extended_id = ids.request_id, ids.extended_id
+        new_ids = ids.pair
 
         def on_request(request: Request) -> Request:
             chosen = request.headers.get(b"x-amzn-requestid")
-            request.id = new_id() if chosen is None or not _UUID.fullmatch(chosen) else chosen.decode()
-            request.extended_id = new_extended_id()
+            id, extended_id = new_ids()
+            request.id = (id if chosen is None or not _UUID.fullmatch(chosen) else chosen).decode()
+            request.extended_id = extended_id.decode()
             return request
 
         self.on_request = on_request

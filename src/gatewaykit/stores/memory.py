@@ -17,6 +17,7 @@ from copy import copy
 from functools import partial
 from math import floor
 from typing import Final
+from weakref import WeakSet
 
 from gatewaykit.clock import SYSTEM, Clock
 from gatewaykit.core import throttle as throttle_step
@@ -191,7 +192,7 @@ class BucketKeys:
         self.old: dict[str, float] = {}
         self.limit, self._max_keys, self._monotonic = bucket, max_keys, monotonic
         self._rotation_s = max(_LEAST_ROTATION_S, (bucket.burst + TOLERANCE) * interval_s(bucket) + bucket.patience_s)
-        self.followers: list[Callable[[], None]] = []
+        self.followers: WeakSet[Callable[[], None]] = WeakSet()
         self._in_debt: set[str] = set()
         self._sweep_at_s = monotonic()
         self._rotate_at_s = self._sweep_at_s + self._rotation_s

@@ -58,7 +58,7 @@ def straight_verb(
         young_a, young_b, young_c, young_d = a.young, b.young, c.young, d.young
 
     for table in (a, b, c, d):
-        table.followers.append(follow)
+        table.followers.add(follow)
 
     if quota is None:
         pick = _picked(many, (at_a, at_b, at_c, at_d))
@@ -100,6 +100,7 @@ def straight_verb(
             decided.state = value_a, value_b, value_c, value_d, now
             return decided
 
+        vars(take_buckets)["follow"] = follow  # tables hold on to it only as long as the verb is there
         return take_buckets
 
     at_q, q = quota
@@ -112,7 +113,7 @@ def straight_verb(
         nonlocal young_q, most
         young_q, most = q.young, q.limit_now
 
-    q.followers.append(follow_quota)
+    q.followers.add(follow_quota)
 
     def at_length(keys: Any, now: float, cost: int = 1) -> Decided:
         at = wall()
@@ -166,6 +167,7 @@ def straight_verb(
         decided.state = value_a, value_b, value_c, value_d, used, now
         return decided
 
+    vars(take).update(follow=follow, follow_quota=follow_quota)
     return take
 
 

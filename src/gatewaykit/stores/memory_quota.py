@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from weakref import WeakSet
 
 from gatewaykit.core import quota as quota_step
 from gatewaykit.core.quota import Quota, Use, window
@@ -130,7 +131,7 @@ class QuotaKeys:
 
     def __init__(self, quota: Quota, counts: QuotaCounts, wall: Callable[[], float]) -> None:
         self.limit, self._counts, self._wall = quota, counts, wall
-        self.followers: list[Callable[[], None]] = []
+        self.followers: WeakSet[Callable[[], None]] = WeakSet()
 
     def follow(self) -> None:
         """Take over what changed with the day."""
