@@ -145,7 +145,7 @@ async def test_an_exception_goes_up() -> None:
     assert isinstance(answer.raised, LookupError)
 
 
-@pytest.mark.parametrize("how", ["cancelled", "send fails"])
+@pytest.mark.parametrize("how", ["cancelled", "send fails", "send says nothing"])
 async def test_a_client_that_leaves_frees_the_thread_that_answers_it(how: str) -> None:
     freed = threading.Event()
     begun = asyncio.Event()
@@ -167,10 +167,15 @@ async def test_a_client_that_leaves_frees_the_thread_that_answers_it(how: str) -
             begun.set()
             if how == "send fails":
                 raise ConnectionResetError("gone")
-            await asyncio.Event().wait()
+            if how == "cancelled":
+                await asyncio.Event().wait()
+
+    messages: Any = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if (message := next(messages, None)) is None:
+            await begun.wait() if how == "send says nothing" else await asyncio.Event().wait()
+        return message or {"type": "http.disconnect"}
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "http_version": "1.1"}
     task = asyncio.ensure_future(bridge(scope, receive, send))
@@ -180,7 +185,8 @@ async def test_a_client_that_leaves_frees_the_thread_that_answers_it(how: str) -
     outcome = (await asyncio.gather(task, return_exceptions=True))[0]
 
     assert await asyncio.to_thread(freed.wait, 10)
-    assert isinstance(outcome, asyncio.CancelledError if how == "cancelled" else ConnectionResetError)
+    raised = {"cancelled": asyncio.CancelledError, "send fails": ConnectionResetError}
+    assert isinstance(outcome, raised.get(how, type(None)))
 
 
 async def test_lifespan_is_answered() -> None:

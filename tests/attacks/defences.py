@@ -435,8 +435,8 @@ DEFENCES = (
     _one(
         "clients that leave in an endless answer of an app",
         "asgi/front.py",
-        "await watched(request, _send_stream(send, request, response))\n    except _Gone:",
-        "await _send_stream(send, request, response)\n    except _Gone:",
+        "await watched(request, _send_stream(send, request, response))\n    except Gone:",
+        "await _send_stream(send, request, response)\n    except Gone:",
         "test_clients_that_leave.py::test_a_client_that_leaves_in_an_endless_answer_through_a_cache_ends_the_app",
     ),
     _one(

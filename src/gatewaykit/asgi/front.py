@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatewaykit.asgi.types import Send
     from gatewaykit.pipeline.chain import Chain
 
-__all__ = ["send_watched", "serve_endpoint", "watched"]
+__all__ = ["Gone", "send_watched", "serve_endpoint", "watched"]
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ _PATIENCE_S = 0.02
 """How long a wait lasts before somebody watches for the client: most are over by then, and cost no task."""
 
 
-class _Gone(BaseException):
+class Gone(BaseException):
     """The client left while we waited. Like a cancellation, it is not for `except Exception` to swallow."""
 
 
@@ -38,7 +38,7 @@ async def serve_endpoint(chain: Chain, request: AsgiRequest, send: Send) -> None
             if request.refusal is not None and request.refusal.reason is Reason.CLIENT_GONE:
                 return
             await send_watched(send, request, response)
-        except _Gone:
+        except Gone:
             _left(request)
     finally:
         chain.end(request)
@@ -51,7 +51,7 @@ async def send_watched(send: Send, request: AsgiRequest, response: Response) -> 
         return
     try:
         await watched(request, _send_stream(send, request, response))
-    except _Gone:
+    except Gone:
         _left(request)
 
 
@@ -98,7 +98,7 @@ async def watched(request: Request, waiting: Awaitable[T]) -> T:
         return await waiting
     except asyncio.CancelledError:
         if gone and task.uncancel() == 0:
-            raise _Gone from None
+            raise Gone from None
         raise
     finally:
         beginning.cancel()

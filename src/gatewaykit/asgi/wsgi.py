@@ -9,12 +9,14 @@ frees the thread that was answering it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
+from gatewaykit.asgi.front import Gone, watched
 from gatewaykit.asgi.lifespan import answer_lifespan
-from gatewaykit.asgi.scope import STATE_KEY
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest
+from gatewaykit.core.body import ClientGone
 from gatewaykit.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from gatewaykit.asgi.types import ASGIApp, Message, Receive, Scope, Send
     from gatewaykit.core.http import HeaderList
+    from gatewaykit.ports import BodySource
 
 __all__ = ["ENVIRON_KEY", "wsgi_app"]
 
@@ -92,8 +95,11 @@ class _WsgiApp:
                 raise
 
         responder.send = put_while_wanted
+        request = AsgiRequest(scope, receive)
         try:
-            await responder(_for_wsgi(scope), _whole_or_error(receive), send_or_give_up)
+            await watched(request, responder(_for_wsgi(scope), _whole_or_error(request.source), send_or_give_up))
+        except Gone:
+            pass  # most servers let an app go on sending to nobody
         finally:
             give_up()
 
@@ -122,11 +128,17 @@ def _wsgi_headers(headers: HeaderList) -> HeaderList:
     return [*kept, (b"cookie", b"; ".join(cookies))] if cookies else kept
 
 
-def _whole_or_error(receive: Receive) -> Receive:
+def _whole_or_error(source: BodySource) -> Receive:
+    chunks: AsyncIterator[bytes] | None = None
+
     async def receive_or_raise() -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionResetError("the client closed the connection before its body was whole")
-        return message
+        nonlocal chunks
+        if chunks is None:
+            chunks = source.stream(sys.maxsize)
+        try:
+            chunk = await anext(chunks, None)
+        except ClientGone as error:
+            raise ConnectionResetError(str(error)) from None
+        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
 
     return receive_or_raise
