@@ -580,6 +580,25 @@ async def test_a_response_too_large_to_buffer_becomes_an_amended_500(caplog: Any
     assert "INTEGRATION_RESPONSE_TOO_LARGE" in caplog.text
 
 
+@pytest.mark.parametrize("policy", [OnBody(), Picky(holds_head=True)], ids=["too large", "refused"])
+async def test_an_app_that_goes_on_for_ever_ends_once_another_answer_is_out(policy: Any, caplog: Any) -> None:
+    ended = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while True:
+                await send({"type": "http.response.body", "body": b"!" * 50, "more_body": True})
+                await asyncio.sleep(0)
+        finally:
+            ended.set()
+
+    answer = await asyncio.wait_for(around(endless, policy, max_body_bytes=100).get("/"), 10)
+
+    assert (answer.status >= 500, answer.complete, answer.raised, ended.is_set()) == (True, True, None, True)
+    assert len(caplog.records) == 1
+
+
 async def test_trailers_go_through() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": True})

@@ -143,11 +143,18 @@ class Shell:
         await self._chain.aclose()
 
 
+class _Answered(BodyRefused):
+    """Another answer than the app's is out, and whole: what would go on sending is told to end."""
+
+
 async def fail(chain: Chain, request: AsgiRequest, error: Exception, started: bool, send: Send, outgoing: Send) -> bool:
     """What an app that raised amounts to: a 500 through the chain's hooks, or only a record once it had `started`.
 
-    True where the app around this one has an answer, which then went `outgoing` as an app's own: nothing has failed.
+    True where there is no more to say: the app around this one has an answer, which then went `outgoing` as an app's
+    own, or another answer than the app's is out.
     """
+    if isinstance(error, _Answered):
+        return True
     if not started and await answered_outside(request.scope, request.receive, outgoing, error):
         return True
     refusal = failure(request, error)
@@ -203,7 +210,7 @@ def _transforming(chain: Chain, request: AsgiRequest, send: Send) -> Send:
             if broken is not None:
                 raise broken
             if answered:
-                return _send_all(send)
+                raise _Answered(cast(Refusal, request.refusal))
             body, more = message.get("body", b""), message.get("more_body", False)
             try:
                 for wrapper in wrappers:
@@ -237,17 +244,20 @@ def _buffering(chain: Chain, request: AsgiRequest, send: Send) -> Send:
     response = Response(500)
     parts: list[bytes] = []
     size = 0
+    too_large: Refusal | None = None
 
     async def collect(message: Message) -> None:
-        nonlocal size
+        nonlocal size, too_large
+        if too_large is not None:
+            raise _Answered(too_large)
         if message["type"] == "http.response.start":
             response.status, response.headers = message["status"], [*message.get("headers", ())]
         elif message["type"] == "http.response.body" and not request.status:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > chain.max_body_bytes:
-                refusal = Refusal(Reason.INTEGRATION_RESPONSE_TOO_LARGE, f"over {chain.max_body_bytes} bytes")
-                await _answer(chain, request, refusal, chain.way.of_heads(), send)
+                too_large = Refusal(Reason.INTEGRATION_RESPONSE_TOO_LARGE, f"over {chain.max_body_bytes} bytes")
+                await _answer(chain, request, too_large, chain.way.of_heads(), send)
                 return
             parts.append(chunk)
             if not message.get("more_body", False):
