@@ -32,7 +32,6 @@ class _Amending:
 
     __slots__ = ("_fields", "_to")
 
-    has_view: Final = False
     _merged: Callable[[HeaderList, HeaderList], HeaderList]
 
     _fields: HeaderList | None  # None once the response has begun
