@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewaykit.core.address_list import AddressList, compile_addresses
+from gatewaykit.core.address_list import AddressList, _unmapped, compile_addresses
 
 
 def a_list(*texts: str) -> AddressList:
@@ -100,7 +100,8 @@ def test_it_is_what_the_standard_library_says(
 
     found = a_list(*map(str, networks)).find(str(address))
 
-    assert bool(found) == any(address in network for network in networks)
+    meant = [_unmapped(network) for network in networks]  # what stands for IPv4 addresses is a network of those
+    assert bool(found) == any(address in network for network in meant)
 
 
 @given(st.text())

@@ -452,5 +452,5 @@ def test_verbs_that_nobody_has_any_more_are_not_told_of_anything() -> None:
 
     (buckets,) = store._buckets.values()
     (quotas,) = store._quotas.values()
-    assert (len(buckets.followers), len(quotas.followers)) == (1, 1)
+    assert (len(buckets.followers), len(quotas.followers)) == (2, 1)  # with the verb of that limit alone
     assert kept(("k", "k")).refused is None

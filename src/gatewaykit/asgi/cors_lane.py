@@ -32,7 +32,6 @@ class _Amending:
 
     __slots__ = ("_fields", "_to")
 
-    has_view: Final = False
     _merged: Callable[[HeaderList, HeaderList], HeaderList]
 
     _fields: HeaderList | None  # None once the response has begun
@@ -47,12 +46,15 @@ class _Amending:
             self._fields = None
             headers = [*message.get("headers", ())]
             for name, _ in headers:
-                if len(name) == 4 or len(name) > 26:  # it may be Vary, or a field of ours: a look in one more function
+                if (
+                    length := len(name)
+                ) == 4 or length > 26:  # it may be Vary, or a field of ours: a look in one more function
                     headers = self._merged(headers, fields)
                     break
             else:
                 headers += fields
-            message = {**message, "headers": headers}
+            message = {**message}
+            message["headers"] = headers
         send = self._to
         return send(message)
 

@@ -17,10 +17,8 @@ __all__ = ["Lane", "Way", "lane_of"]
 
 
 class Way(Protocol):
-    """One request on its way: what `send` is to the app. `has_view` says that its view stands in the scope's state."""
+    """One request on its way: what `send` is to the app."""
 
-    @property
-    def has_view(self) -> bool: ...
     @property
     def started(self) -> bool:
         """Has the response begun?"""
@@ -31,10 +29,11 @@ class Way(Protocol):
 Lane: TypeAlias = "Callable[[Scope, Send], Way | tuple[Message, Message] | None]"
 
 
-def lane_of(policy: Policy) -> Lane | None:
-    """The short cut of a policy; None where it has none."""
+def lane_of(policy: Policy) -> tuple[Lane | None, bool]:
+    """The short cut of a policy; None where it has none. And whether ways put a view into the scope's state."""
     from gatewaykit.asgi.cache_lane import cache_lane
     from gatewaykit.asgi.cors_lane import cors_lane
     from gatewaykit.asgi.limit_lane import limit_lane
 
-    return cors_lane(policy) or limit_lane(policy) or cache_lane(policy)
+    limit = limit_lane(policy)
+    return limit or cors_lane(policy) or cache_lane(policy), limit is not None

@@ -34,7 +34,6 @@ class Admitted:
 
     __slots__ = ("_has_started", "_id", "_scope", "_taken", "_to")
 
-    has_view: Final = True
     identity: Final = None
     client_cert: Final = None
     _limit: ClassVar[BoundLimit]

@@ -52,7 +52,7 @@ class Shell:
     def __init__(self, app: ASGIApp, chain: Chain, rules: Selects | None = None) -> None:
         self._app, self._chain, self._rules = app, chain, rules
         alone = chain.policies
-        self._lane = lane_of(alone[0]) if rules is None and len(alone) == 1 else None
+        self._lane, self._has_view = lane_of(alone[0]) if rules is None and len(alone) == 1 else (None, False)
         self._direct = rules is None and bool(alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None = None) -> None:
@@ -74,8 +74,8 @@ class Shell:
                 if not await fail(self._chain, AsgiRequest(scope, receive), error, way.started, send, way.send):
                     raise
             finally:
-                if way.has_view:
-                    scope["state"].pop(STATE_KEY, None)
+                if self._has_view and STATE_KEY in (state := scope["state"]):
+                    del state[STATE_KEY]
             return
         app, chain = self._app, self._chain
         if not self._direct or scope["type"] != "http":

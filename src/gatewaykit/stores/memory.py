@@ -238,15 +238,15 @@ class BucketKeys:
         new, owed_when_empty_s = tuple.__new__, (bucket.burst - 1) * interval
         reset_s = refused(interval, bucket).reset_s
 
-        def take(key: str) -> Taken:
+        def follow() -> None:
             nonlocal young, known
+            young, known = self.young, self.young.get
+
+        def take(key: str) -> Taken:
             now = monotonic()
-            if young is not self.young:  # another verb of this limit has turned the generations
-                young, known = self.young, self.young.get
             full_at = known(key)
             if full_at is None:
                 key, full_at = admit(key, now)
-                young, known = self.young, self.young.get
             if full_at <= now:
                 young[key] = now + interval
                 return from_full
@@ -256,6 +256,8 @@ class BucketKeys:
             young[key] = full_at + interval
             return answers[floor(left * per_second)]
 
+        vars(take)["follow"] = follow  # so that it lives as long as the verb
+        self.followers.add(follow)
         return take
 
     def _plain_take(self) -> Callable[[str], Taken]:

@@ -67,6 +67,11 @@ def test_both_engines_find_the_same(pattern: str, text: str) -> None:
         pytest.param("a{2,3}", "aaaa", ((0, 3),), id="counted"),
         pytest.param("(?i)AB", "xab", ((1, 3),), id="without case"),
         pytest.param(r"\bb", "ab b", ((3, 4),), id="a boundary"),
+        pytest.param("(?:(a*))*", "aa", ((0, 2), (2, 2)), id="the last time round"),
+        pytest.param("(?:((a)*)(b)*)*", "ab", ((0, 2), (2, 2), (0, 1), (1, 2)), id="of several groups"),
+        pytest.param("(?:(?i:(a*)))*", "A", ((0, 1), (1, 1)), id="of a group without a number"),
+        pytest.param("(?:(?:(a*)){0,2})*", "a", ((0, 1), (1, 1)), id="of a repeat in a repeat"),
+        pytest.param("(?:(((?:a)*)))*", "", ((0, 0), (0, 0), (0, 0)), id="the only time round"),
         pytest.param("x", "abc", None, id="nothing"),
     ],
 )

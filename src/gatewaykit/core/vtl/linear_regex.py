@@ -207,6 +207,8 @@ class _Program:
             self.add(body, flags)
             self._emit("jump", split)
             self._choose(split, greedy=greedy)
+            if greedy and body.getwidth()[0] == 0:
+                self._nothing_more(body)
             return
         splits = []
         for _ in range(high - low):
@@ -214,6 +216,19 @@ class _Program:
             self.add(body, flags)
         for split in splits:
             self._choose(split, greedy=greedy)
+
+    def _nothing_more(self, body: Any) -> None:
+        """The last time round, in which a greedy repeat matches nothing: its groups are empty then, at its end."""
+        for op, value in body:
+            if op is _OP.SUBPATTERN:
+                group, _, _, inner = value
+                if group is not None:
+                    self._emit("save", 2 * group)
+                self._nothing_more(inner)
+                if group is not None:
+                    self._emit("save", 2 * group + 1)
+            elif op is _OP.MAX_REPEAT and value[1] and value[2].getwidth()[0] == 0:
+                self._nothing_more(value[2])
 
     def _choose(self, split: int, *, greedy: bool) -> None:
         into, past = split + 1, len(self.instructions)
