@@ -314,3 +314,9 @@ def test_any_header_bytes_give_an_answer_and_only_listed_origins_are_named(
 
     assert isinstance(answer, (Response, Refusal))
     assert [value for name, value in head.headers if name == b"access-control-allow-origin"] in ([], [SHOP.encode()])
+
+
+def test_a_field_that_is_as_short_as_vary_stays_and_ours_come_behind() -> None:
+    found = amended(ONE, a_request(origin=SHOP), [(b"etag", b'"1"')])
+
+    assert found == {"etag": ['"1"'], "vary": ["Origin"], "access-control-allow-origin": [SHOP]}
