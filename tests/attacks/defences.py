@@ -446,6 +446,13 @@ DEFENCES = (
         "if False:\n            return  # a trailer",
         "test_wire.py::test_a_trailer_does_not_pass_for_a_header",
     ),
+    _one(
+        "a client that has the gateway's own fields dropped",
+        "policies/transform.py",
+        "headers = self._never_dropped(headers)",
+        "pass",
+        "test_transform.py::test_a_client_cannot_have_the_gateways_own_fields_dropped",
+    ),
     # ------------------------------------------------------------------------------------------------- leases
     _one(
         "slices that are hoarded",

@@ -13,6 +13,7 @@ from gatewaykit import ConfigError, Gateway, TransformMiddleware, steps, transfo
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.testing import Client, Reply, Result, ScriptedTransport
 from tests.attacks.checks import failures, leaks_nothing
+from tests.conformance.documents import document
 
 MIB = 1024 * 1024
 SECRET = {"user": "ann", "password": "hunter2"}
@@ -172,3 +173,25 @@ async def test_a_field_of_a_hundred_megabytes_from_a_back_end_is_given_up_early(
 
     assert (answer.status, failures(caplog)) == (500, ["INTEGRATION_RESPONSE_TOO_LARGE"])
     assert taken < 2 * MIB
+
+
+@pytest.mark.parametrize("kind", ["sidecar", "http_proxy"])
+@pytest.mark.parametrize(
+    "step", [steps.set_headers({"X-User": "gateway"}), steps.rename_headers({"x-from": "X-User"})],
+    ids=["set", "renamed"],
+)  # fmt: skip
+@pytest.mark.parametrize("connection", ["x-user", "close, X-USER ", "close,x-user,x-other"])
+async def test_a_client_cannot_have_the_gateways_own_fields_dropped(kind: str, step: Any, connection: str) -> None:
+    transport = ScriptedTransport(lambda _: Reply())
+    policy = transform(request=[step])
+    if kind == "sidecar":
+        gateway = Gateway.from_upstream("http://back.test", transport=transport, policies=[policy])
+    else:
+        proxied = {"type": "http_proxy", "httpMethod": "GET", "uri": "http://back.test/"}
+        gateway = Gateway.from_openapi(document({"/": {"get": proxied}}), policies=[policy], transport=transport)
+
+    await Client(gateway).get("/", headers={"connection": connection, "x-from": "gateway", "x-other": "1"})
+
+    sent = {name.lower(): value for name, value in transport.requests[0].headers}
+    assert sent[b"x-user"] == b"gateway"
+    assert (b"x-other" in sent) == ("x-other" not in connection)  # what the client says of its own fields holds

@@ -15,7 +15,7 @@ from gatewaykit.core.body import MAX_LENGTH_DIGITS, too_large
 from gatewaykit.core.http import Request, Response, parse_query
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.transform.bodies import BodySteps, Plan, compile_plans, kind_of
-from gatewaykit.core.transform.heads import SetValues, editing_headers, editing_query
+from gatewaykit.core.transform.heads import SetValues, editing_headers, editing_query, never_dropped
 from gatewaykit.core.transform.unusable import TooLarge, Unusable
 from gatewaykit.errors import ConfigError, Problem
 from gatewaykit.policies.bound import Bound
@@ -137,6 +137,7 @@ class _Requests:
         side = steps.request
         self._bodies = None if side.body is None else _Bodies(side.body)
         self._headers = editing_headers(side.headers) if side.headers else None
+        self._never_dropped = never_dropped(side.headers)
         self._query = editing_query(side.query) if side.query else None
         self._wants_plain = steps.response.body is not None
         self._strict, self._limit = steps.strict, limit
@@ -186,7 +187,10 @@ class _Requests:
         if self._wants_plain and b"accept-encoding" in request.headers:
             self._set_headers(request, _PLAIN(request.header_list))
         if self._headers is not None:
-            self._set_headers(request, self._headers(request.header_list))
+            headers = self._headers(request.header_list)
+            if b"connection" in request.headers:
+                headers = self._never_dropped(headers)
+            self._set_headers(request, headers)
         if self._query is not None:
             request.query_string = self._query(request.query_string)
             request.query = parse_query(request.query_string)

@@ -17,6 +17,7 @@ from gatewaykit.core.transform.heads import (
     editing_headers,
     editing_query,
     name_problem,
+    never_dropped,
     value_problem,
 )
 
@@ -125,3 +126,11 @@ def test_a_name_that_is_removed_is_gone_and_no_other(query: bytes, name: str) ->
     before, after = parse_query(query), parse_query(editing_query([RemoveNames((name,))])(query))
 
     assert after == {key: values for key, values in before.items() if key != name}
+
+
+def test_names_that_steps_write_leave_connection() -> None:
+    unlisted = never_dropped([SetValues({"X-A": "1"}), RenameNames({"x-b": "X-C"}), RemoveNames(("x-d",))])
+
+    headers = unlisted([(b"Connection", b"close, X-A,x-c, x-d"), (b"x-a", b"x-a")])
+
+    assert headers == [(b"Connection", b"close, x-d"), (b"x-a", b"x-a")]

@@ -15,7 +15,7 @@ from urllib.parse import quote_plus, unquote_plus
 from gatewaykit.core.http import HeaderList
 
 __all__ = ["HeadStep", "RemoveNames", "RenameNames", "SetValues", "editing_headers", "editing_query", "name_problem",
-           "value_problem"]  # fmt: skip
+           "never_dropped", "value_problem"]  # fmt: skip
 
 _OWNED: Final = frozenset((
     "connection", "content-encoding", "content-length", "content-range", "keep-alive", "te", "trailer",
@@ -79,6 +79,27 @@ def editing_headers(steps: Sequence[HeadStep]) -> Headers:
         return headers
 
     return edited
+
+
+def never_dropped(steps: Sequence[HeadStep]) -> Headers:
+    """A function that takes the names that steps write out of Connection: the next hop drops what that lists, and a
+    client would decide that the gateway's own fields do not arrive."""
+    written = frozenset(
+        name.lower().encode()
+        for step in steps
+        if not isinstance(step, RemoveNames)
+        for name in (step.names.values() if isinstance(step, RenameNames) else step.values)
+    )
+
+    def unlisted(headers: HeaderList) -> HeaderList:
+        return [
+            (name, b", ".join(each for each in map(bytes.strip, value.split(b",")) if each.lower() not in written))
+            if name.lower() == b"connection"
+            else (name, value)
+            for name, value in headers
+        ]
+
+    return unlisted
 
 
 def _header_edit(step: HeadStep) -> Headers:
