@@ -74,8 +74,11 @@ class Shell:
                 if not await fail(self._chain, AsgiRequest(scope, receive), error, way.started, send, way.send):
                     raise
             finally:
-                if self._has_view and STATE_KEY in (state := scope["state"]):
-                    del state[STATE_KEY]
+                if self._has_view:
+                    try:
+                        del scope["state"][STATE_KEY]
+                    except KeyError:
+                        pass  # the app did
             return
         app, chain = self._app, self._chain
         if not self._direct or scope["type"] != "http":

@@ -58,7 +58,8 @@ class Decided:
     def taken(self) -> tuple[Taken | None, ...]:
         """Each limit's numbers, in order; None where it did not apply.
 
-        Where all gave a token, what is left after it. Where one refused, the refusals of those that have none, and what
+        Where all gave a token, what is left after it (and after what others took, where a store looks only when it is
+        asked). Where one refused, the refusals of those that have none, and what
         all others still hold: nothing was taken.
         """
         return self.numbers(self.state)

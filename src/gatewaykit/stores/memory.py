@@ -217,6 +217,13 @@ class BucketKeys:
         after, taken = throttle_step.take(full_at, now, self.limit, cost)
         return partial(self._write, key, after), taken
 
+    def left(self, key: str) -> Taken:
+        """What a key that took a token has left now."""
+        full_at = self.young.get(key)
+        if full_at is None:
+            full_at = self.old.get(key, FULL)
+        return throttle_step.look(full_at - interval_s(self.limit), self._monotonic(), self.limit)
+
     def charge(self, key: str, amount: int) -> None:
         """Take tokens that may not be there, or give some back."""
         now = self._monotonic()

@@ -104,7 +104,7 @@ def limits_verb(
         buckets = [(place, table) for place, table in numbered if isinstance(table.limit, Bucket)]
         if 0 < len(buckets) <= 4 and len(quotas) <= 1:
             quota = next(((place, table) for place, table in numbered if isinstance(table.limit, Quota)), None)
-            return straight_verb(many, buckets, quota, monotonic, wall, slowly, numbers)
+            return straight_verb(tables, buckets, quota, monotonic, wall, slowly)
         return take
 
     def take_slowly(keys: Sequence[str | None], cost: int = 1) -> Decided:

@@ -32,19 +32,18 @@ wall is set to another time, that is seen so much later."""
 
 
 def straight_verb(
-    many: int,
+    tables: Sequence[Any],
     buckets: Buckets,
     quota: tuple[int, QuotaKeys] | None,
     monotonic: Callable[[], float],
     wall: Callable[[], float],
     slowly: Callable[..., Decided],
-    numbers: Callable[[Any], Any],
 ) -> Callable[..., Decided]:
-    """The verb for `many` limits that are one to four buckets, and perhaps a quota.
+    """The verb for limits that are one to four buckets, and perhaps a quota. `tables` are those of all, in their order.
 
-    `slowly(keys, now, at, cost)` is for all that is not plain; `numbers` gets what was written, place by place, and the
-    time by both clocks.
+    `slowly(keys, now, at, cost)` is for all that is not plain. What is left is looked for when somebody asks.
     """
+    many, given = len(tables), _given(tables)
     filled = [*buckets, *[buckets[-1]] * (_PLACES - len(buckets))]
     (at_a, a), (at_b, b), (at_c, c), (at_d, d) = filled
     step_a, step_b, step_c, step_d = (interval_s(table.limit) for _, table in filled)
@@ -62,7 +61,6 @@ def straight_verb(
 
     if quota is None:
         pick = _picked(many, (at_a, at_b, at_c, at_d))
-        given = _given(_placed(many, [at_a, at_b, at_c, at_d], numbers, lambda now: 0.0))
 
         def take_buckets(keys: Any, cost: int = 1) -> Decided:
             key_a, key_b, key_c, key_d = keys if pick is None else pick(keys)
@@ -92,12 +90,12 @@ def straight_verb(
                     return slowly(keys, now, 0.0)
             except KeyError:
                 return slowly(keys, now, 0.0)
-            young_a[key_a] = value_a = value_a + step_a
-            young_b[key_b] = value_b = value_b + step_b
-            young_c[key_c] = value_c = value_c + step_c
-            young_d[key_d] = value_d = value_d + step_d
+            young_a[key_a] = value_a + step_a
+            young_b[key_b] = value_b + step_b
+            young_c[key_c] = value_c + step_c
+            young_d[key_d] = value_d + step_d
             decided = given()
-            decided.state = value_a, value_b, value_c, value_d, now
+            decided.state = keys
             return decided
 
         vars(take_buckets)["follow"] = follow  # tables hold on to it only as long as the verb is there
@@ -105,8 +103,7 @@ def straight_verb(
 
     at_q, q = quota
     pick = _picked(many, (at_a, at_b, at_q, at_c, at_d))
-    ahead_s, look_s = 0.0, -inf  # how far the wall is before the other clock, and when to look at it again
-    given = _given(_placed(many, [at_a, at_b, at_c, at_d, at_q], numbers, lambda now: now + ahead_s))
+    look_s = -inf  # when to look at the wall again
     young_q, most = q.young, q.limit_now
 
     def follow_quota() -> None:
@@ -122,14 +119,14 @@ def straight_verb(
         return slowly(keys, now, at, cost)
 
     def take(keys: Any, cost: int = 1) -> Decided:
-        nonlocal ahead_s, look_s
+        nonlocal look_s
         key_a, key_b, key_q, key_c, key_d = keys if pick is None else pick(keys)
         now = monotonic()
         if now >= look_s:
             at = wall()
             if at >= q.day_end_s:
                 q.turn(at)
-            ahead_s, look_s = at - now, now + min(_WALL_S, q.day_end_s - at)
+            look_s = now + min(_WALL_S, q.day_end_s - at)
         if cost != 1:
             return at_length(keys, now, cost)
         try:
@@ -158,13 +155,13 @@ def straight_verb(
                 return at_length(keys, now)
         except KeyError:
             return at_length(keys, now)
-        young_a[key_a] = value_a = value_a + step_a
-        young_b[key_b] = value_b = value_b + step_b
-        young_c[key_c] = value_c = value_c + step_c
-        young_d[key_d] = value_d = value_d + step_d
-        young_q[key_q] = used = used + 1
+        young_a[key_a] = value_a + step_a
+        young_b[key_b] = value_b + step_b
+        young_c[key_c] = value_c + step_c
+        young_d[key_d] = value_d + step_d
+        young_q[key_q] = used + 1
         decided = given()
-        decided.state = value_a, value_b, value_c, value_d, used, now
+        decided.state = keys
         return decided
 
     vars(take).update(follow=follow, follow_quota=follow_quota)
@@ -185,26 +182,13 @@ def _picked(many: int, places: Sequence[int]) -> Callable[[Any], Any] | None:
     return pick
 
 
-def _placed(
-    many: int, places: Sequence[int], numbers: Callable[[Any], Any], wall_at: Callable[[float], float]
-) -> Callable[[Any], Any]:
-    """`numbers` of values that stand in the order of the code, not of the limits."""
-
-    def placed(state: Sequence[float]) -> Any:
-        *values, now = state
-        of = dict(zip(places, values))
-        return numbers(([of[place] for place in range(many)], now, wall_at(now)))
-
-    return placed
-
-
-def _given(placed: Callable[[Any], Any]) -> Callable[[], Decided]:
-    """Makes the answers that all gave a token: of a class of their own, so that each stores its state and no more."""
+def _given(tables: Sequence[Any]) -> Callable[[], Decided]:
+    """Makes the answers that all gave a token: of a class of their own, so that each stores its keys and no more."""
 
     class Given(Decided):
         __slots__ = ()
         __init__ = object.__init__
         refused = None
-        numbers = staticmethod(placed)
+        numbers = staticmethod(lambda keys: tuple(table.left(key) for table, key in zip(tables, keys)))
 
     return cast("Callable[[], Decided]", Given)

@@ -192,6 +192,11 @@ class QuotaKeys:
         start, end = window(self.limit.period, now)
         return Taken(True, self._limit(start) - used, 0.0, end - now)
 
+    def left(self, key: str) -> Taken:
+        """What a key that was counted has left now."""
+        used = self.young.get(key)
+        return self.after(int(used if used is not None else self._counts.known(key) or 0), self._wall())
+
     def turn(self, now: float) -> None:
         """Begin a new day, for all quotas that share the counts."""
         self._counts.turn(now)
