@@ -215,14 +215,18 @@ class BoundEdgeCache(Bound):
             return self._labelled(request, await fetching.head(), how)
         whole = _is_conditional(request) or not self.config.stream
         flight = (place.key, variant_of(place.declared), place.names and place.variant, fetching.span)
-        response = await self._flights.fetch(flight, fetching.call, fetching.settle, asker=request, whole=whole)
+        response = await self._flights.fetch(
+            flight, fetching.call, fetching.settle, alone=fetching.alone, asker=request, whole=whole
+        )
         if response is None:  # another variant was under way
             place = self._place(request)
             fetching = self._fetching(request, behind, place, None)
             again = (place.key, variant_of(place.declared), place.variant, fetching.span)
-            response = await self._flights.fetch(again, fetching.call, fetching.settle, asker=request, whole=whole)
+            response = await self._flights.fetch(
+                again, fetching.call, fetching.settle, alone=fetching.alone, asker=request, whole=whole
+            )
             if response is None:
-                response = await fetching.call()
+                response = await fetching.alone()
         return self._labelled(request, fetching.fitted(response), how + fetching.outcome())
 
     def _refresh(self, request: Request, behind: Behind, place: Place, stale: Entry) -> None:
@@ -233,7 +237,9 @@ class BoundEdgeCache(Bound):
             return
 
         async def refresh() -> None:
-            response = await self._flights.fetch(flight, fetching.call, fetching.settle, whole=True)
+            response = await self._flights.fetch(
+                flight, fetching.call, fetching.settle, alone=fetching.alone, whole=True
+            )
             if response is not None and response.close is not None:
                 await response.close()
 

@@ -70,7 +70,7 @@ class Fetching:
         self._hint, self._failed = hint, failed
         self._claim = 0
         self._request_s = self._response_s = 0.0
-        self._from_cache = False
+        self._from_cache = self._is_alone = False
         self._stored: bool | None = None
         self._plan: Plan | None = None
         self.span = request.headers.get(b"range", b"") if request.method == "GET" else b""
@@ -85,9 +85,14 @@ class Fetching:
         """A HEAD goes through as it is."""
         return await self._behind(self._origin())
 
+    async def alone(self) -> Response:
+        """The call for this request only: it has no claim, waits for nobody's, and nothing of it is kept."""
+        self._is_alone = True
+        return await self.call()
+
     async def call(self) -> Response:
         """The call, or what another process fetched meanwhile."""
-        if not self.span:
+        if not self.span and not self._is_alone:
             found = await self._claimed()
             if found is not None:
                 return found
@@ -130,6 +135,8 @@ class Fetching:
             why = "its head is too large"
         if self.span:
             why = why or "only a part was asked for"
+        if self._is_alone:
+            why = why or "it was fetched for this request only"
         if why:
             self._request.note("cache", f"not stored: {why}")
             self._stored = False
@@ -250,21 +257,26 @@ class Fetching:
         await self._put(whole, tuple(sorted({*names, *known})))
 
     async def _put(self, entry: Entry, names: tuple[bytes, ...]) -> None:
+        if not await self._is_put(entry, names):
+            await self._released()  # who waits for it has to fetch it
+
+    async def _is_put(self, entry: Entry, names: tuple[bytes, ...]) -> bool:
         place, space = self._place, self._space
         keep_s = self._terms.keep_s(entry)
         try:
             if not names and not place.declared:
-                await _done(space.put(place.key, entry, keep_s, claim=self._claim))
-                return
+                return await _done(space.put(place.key, entry, keep_s, claim=self._claim))
             variant = variant_of(place.declared, selecting(self._request.header_list, names))
             marker = Entry(
                 0, [], b"", entry.stored_s, vary=tuple((name, b"") for name in names), tags=entry.tags, url=entry.url
             )
             self._hint(Place(place.key, place.declared, variant, names))
-            if await _done(space.put(place.key, marker, max(keep_s, 3600.0), claim=self._claim)):
-                await _done(space.put(place.key, entry, keep_s, variant=variant, claim=self._claim))
+            return await _done(space.put(place.key, marker, max(keep_s, 3600.0), claim=self._claim)) and await _done(
+                space.put(place.key, entry, keep_s, variant=variant, claim=self._claim)
+            )
         except StoreError as error:
             self._failed(error)
+            return False
 
     async def _released(self) -> None:
         if self._claim and self._shared:

@@ -222,13 +222,20 @@ class BoundStageCache(Bound):
                 await self._released(key, claim)
             return response
 
+        async def alone() -> Response:
+            origin = request.detached()
+            response = await behind(origin)
+            unkept = self._unkept(request, origin, response) or "it was fetched for this request only"
+            request.note("cache", f"{self.cache_name}: not kept: {unkept}")
+            return response
+
         def settle(response: Response) -> Plan:
             assert plan is not None  # the call is over
             return plan
 
         flight = (key, why)
         request.note("cache", f"{self.cache_name}: {why}")
-        response = await self._flights.fetch(flight, call, settle)
+        response = await self._flights.fetch(flight, call, settle, alone=alone)
         assert response is not None  # it fits everybody: what is asked for is in the key
         if self._web:
             stored = b"; stored" if plan is not None and plan.done is not None else b""
@@ -251,8 +258,8 @@ class BoundStageCache(Bound):
                 kept = seal.sealed(kept, key, self._entropy(12))
             try:
                 put = self._space.put(key, kept, self._config.ttl_s, claim=claim())
-                if isinstance(put, Awaitable):
-                    await put
+                if not (put if isinstance(put, bool) else await put):
+                    await self._released(key, claim())
             except StoreError as error:
                 self._failed(error)
 
