@@ -536,10 +536,29 @@ DEFENCES = (
     Defence(
         "a cookie for all",
         (
-            ("core/caching/storing.py", 'if any(name.lower() in (b"set-cookie", b"set-cookie2")', "if any(False"),
+            (
+                "core/caching/storing.py",
+                'return any(name.lower() in (b"set-cookie", b"set-cookie2")',
+                "return any(False",
+            ),
             ("policies/stage_lookup.py", 'if any(name.lower() == b"set-cookie" for', "if any(False for"),
         ),
         ("test_caches.py::test_what_must_not_be_shared_is_not",),
+    ),
+    _one(
+        "what a 304 says to one, for all",
+        "policies/fetching.py",
+        "        self._stored = not why\n        if why:\n",
+        "        self._stored = True\n        if False:\n",
+        "test_caches.py::test_a_304_does_not_hand_what_is_for_one_to_all",
+    ),
+    Defence(
+        "what is for one, for all who wait",
+        (
+            ("policies/fetching.py", "told_apart = caller or is_for_one", "told_apart = caller and is_for_one"),
+            ("policies/stage_lookup.py", "told_apart = caller or is_for_one", "told_apart = caller and is_for_one"),
+        ),
+        ("test_caches.py::test_who_waits_does_not_get_what_is_for_another",),
     ),
     _one(
         "a response that varies by everything",

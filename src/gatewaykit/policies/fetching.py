@@ -12,7 +12,7 @@ from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import initial_age_s, lifetime_s, response_directives
 from gatewaykit.core.caching.http_date import format_date
 from gatewaykit.core.caching.serving import fitted, fresh_for_s, served
-from gatewaykit.core.caching.storing import kept_headers, why_not_stored
+from gatewaykit.core.caching.storing import is_for_one, kept_headers, why_not_stored
 from gatewaykit.core.caching.validation import CONDITIONS, updated, validators
 from gatewaykit.core.caching.variants import STAR, selecting, variant_of, vary_names
 from gatewaykit.core.http import header_values
@@ -120,7 +120,7 @@ class Fetching:
     def _planned(self, response: Response) -> Plan:
         if self._from_cache:
             return Plan(shared=True, fits=self._fits(response))
-        caller = unkeyed_caller(self._request, self._key.headers, cookies=not self._forwards_cookies)
+        caller = self._caller()
         directives, targeted = response_directives(response.headers)
         fresh_s, explicit = lifetime_s(
             response.status, response.headers, directives, self._response_s, self._bounds, targeted=targeted
@@ -140,7 +140,8 @@ class Fetching:
         if why:
             self._request.note("cache", f"not stored: {why}")
             self._stored = False
-            if not caller and (response.status >= 500 or response.status == 206):
+            told_apart = caller or is_for_one(response.headers, directives)
+            if not told_apart and (response.status >= 500 or response.status == 206):
                 return Plan(shared=True, fits=self._fits(response))
             return APART
         self._stored = True
@@ -231,20 +232,33 @@ class Fetching:
         return served(entry, "GET", [], self._clock.wall(), conditional=False)
 
     async def _validated(self, stale: Entry, response: Response) -> Response:
-        """A 304: what is kept is good for as long as that says."""
+        """A 304: what is kept is good for as long as that says. It may say that it is for this request only."""
         headers = updated(stale.headers, response.headers)
         directives, targeted = response_directives(headers)
         fresh_s, _ = lifetime_s(stale.status, headers, directives, self._response_s, self._bounds, targeted=targeted)
         if "no-cache" in directives and not directives["no-cache"]:
             fresh_s = 0.0
         age_s = initial_age_s(response.headers, self._request_s, self._response_s)
+        why = why_not_stored(
+            stale.status, headers, directives, caller=self._caller(), explicit=True, fresh_s=fresh_s - age_s
+        )
+        if self._is_alone:
+            why = why or "it was fetched for this request only"
         entry = Entry(
-            stale.status, headers, stale.body, self._response_s, fresh_s - age_s, age_s, stale.vary, stale.tags,
-            stale.url,
+            stale.status, kept_headers(headers, directives), stale.body, self._response_s, fresh_s - age_s, age_s,
+            stale.vary, _tags(headers), stale.url,
         )  # fmt: skip
-        self._stored = True
-        await self._put(entry, self._place.names or ())
+        self._stored = not why
+        if why:
+            self._request.note("cache", f"not stored: {why}")
+            self._plan = APART
+            await self._released()
+        else:
+            await self._put(entry, tuple(sorted({*vary_names(headers), *(self._place.names or ())})))
         return self._again(entry)
+
+    def _caller(self) -> str:
+        return unkeyed_caller(self._request, self._key.headers, cookies=not self._forwards_cookies)
 
     # ------------------------------------------------------------------------------------------------- what is kept
 

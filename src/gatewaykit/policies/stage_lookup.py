@@ -18,7 +18,7 @@ from gatewaykit.core.caching.stage import (
     stage_key,
     wants_new,
 )
-from gatewaykit.core.caching.storing import can_be_sent, kept_headers
+from gatewaykit.core.caching.storing import can_be_sent, is_for_one, kept_headers
 from gatewaykit.core.caching.variants import vary_names
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -248,7 +248,8 @@ class BoundStageCache(Bound):
         if (unkept := self._unkept(request, origin, response)) is not None:
             request.note("cache", f"{self.cache_name}: not kept: {unkept}")
             caller = self._web and unkeyed_caller(request, self._headers, cookies=False)
-            return Plan(shared=True) if response.status >= 500 and not caller else APART
+            told_apart = caller or is_for_one(response.headers, response_directives(response.headers)[0])
+            return Plan(shared=True) if response.status >= 500 and not told_apart else APART
         headers = kept_headers(response.headers, {})
         entry = Entry(response.status, headers, b"", self._clock.wall(), self._config.ttl_s)
 

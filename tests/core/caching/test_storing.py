@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gatewaykit.core.caching.directives import parse_directives
-from gatewaykit.core.caching.storing import kept_headers, why_not_stored
+from gatewaykit.core.caching.storing import is_for_one, kept_headers, why_not_stored
 
 
 def why(
@@ -69,3 +69,16 @@ def test_the_fields_that_are_kept() -> None:
     ]  # fmt: skip
 
     assert kept_headers(headers, parse_directives([b'no-cache="secret"'])) == [(b"x-kept", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("control", "fields", "expected"),
+    [
+        pytest.param("private", (), True, id="private"),
+        pytest.param('private="x"', (), True, id="private for some fields"),
+        pytest.param("", ((b"Set-Cookie", b"a=b"),), True, id="a cookie"),
+        pytest.param("no-store", ((b"x", b"y"),), False, id="not kept, and yet for all who wait"),
+    ],
+)
+def test_what_is_for_one_request_only(control: str, fields: tuple[tuple[bytes, bytes], ...], expected: bool) -> None:
+    assert is_for_one([*fields], parse_directives([control.encode()])) is expected
