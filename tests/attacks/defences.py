@@ -560,6 +560,18 @@ DEFENCES = (
         ),
         ("test_caches.py::test_who_waits_does_not_get_what_is_for_another",),
     ),
+    Defence(
+        "a page that was cut short, as a whole one",
+        (("core/caching/storing.py", "return all(value.strip() ==", "return True or all(value.strip() =="),),
+        ("test_caches.py::test_a_page_that_was_cut_short_is_not_kept_as_a_whole_one",),
+    ),
+    _one(
+        "a part of another version",
+        "policies/fetching.py",
+        '(b"range", *sorted(CONDITIONS))',
+        '(b"range",)',
+        "test_caches.py::test_a_part_is_shared_only_by_those_who_ask_under_the_same_conditions",
+    ),
     _one(
         "a response that varies by everything",
         "core/caching/storing.py",

@@ -16,7 +16,7 @@ import pytest
 from gatewaykit import Gateway, Policy, PolicyMiddleware, VirtualClock, edge_cache, stage_cache
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.stores.cache_memory import MemoryCacheStore
-from gatewaykit.testing import Client
+from gatewaykit.testing import AsgiViolation, Client
 from tests.conformance.documents import document, proxy
 from tests.peers.redis import running
 
@@ -130,8 +130,9 @@ async def test_a_head_beyond_measure_is_not_kept() -> None:
 
 
 @CACHES
-@pytest.mark.parametrize("field", [(b"set-cookie", b"sid=1"), (b"vary", b"*"), (b"vary", b"x, *")],
-                         ids=["Set-Cookie", "Vary *", "Vary with *"])  # fmt: skip
+@pytest.mark.parametrize("field", [(b"set-cookie", b"sid=1"), (b"vary", b"*"), (b"vary", b"x, *"),
+                                   (b"content-type", b"text/event-stream")],
+                         ids=["Set-Cookie", "Vary *", "Vary with *", "an event stream"])  # fmt: skip
 async def test_what_must_not_be_shared_is_not(cache: Callable[[], Policy], field: tuple[bytes, bytes]) -> None:
     app = Reflecting(field)
     client = around(app, cache())
@@ -202,6 +203,29 @@ async def test_who_waits_does_not_get_what_is_for_another(
     answers = await asyncio.gather(*(client.get("/", headers={"range": "bytes=0-3"}) for _ in range(5)))
 
     assert len({answer.header(header[0].decode()) for answer in answers}) == 5
+
+
+@CACHES
+async def test_a_page_that_was_cut_short_is_not_kept_as_a_whole_one(cache: Callable[[], Policy]) -> None:
+    app = Reflecting((b"content-length", b"9999"))
+    client = around(app, cache())
+
+    for _ in range(2):
+        with pytest.raises(AsgiViolation, match="9999"):
+            await client.get("/")
+
+    assert app.calls == 2
+
+
+@pytest.mark.parametrize("condition", ["if-range", "if-match", "if-unmodified-since", "if-none-match"])
+async def test_a_part_is_shared_only_by_those_who_ask_under_the_same_conditions(condition: str) -> None:
+    app = ForOne(206, b"max-age=60")
+    client = around(app, edge_cache())
+    asked = [{"range": "bytes=0-3"}, {"range": "bytes=0-3", condition: '"old"'}]
+
+    await asyncio.gather(*(client.get("/", headers=headers) for headers in asked))
+
+    assert app.calls == 2
 
 
 # --------------------------------------------------------------------------------------------------- deception

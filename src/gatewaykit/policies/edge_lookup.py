@@ -232,7 +232,7 @@ class BoundEdgeCache(Bound):
     def _refresh(self, request: Request, behind: Behind, place: Place, stale: Entry) -> None:
         """Fetch anew for those who come later; nobody waits for it."""
         fetching = self._fetching(request.detached(), behind, place, stale)
-        flight = (place.key, variant_of(place.declared), place.names and place.variant, b"")
+        flight = (place.key, variant_of(place.declared), place.names and place.variant, ())
         if self._flights.is_under_way(flight):
             return
 

@@ -12,7 +12,7 @@ from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import initial_age_s, lifetime_s, response_directives
 from gatewaykit.core.caching.http_date import format_date
 from gatewaykit.core.caching.serving import fitted, fresh_for_s, served
-from gatewaykit.core.caching.storing import is_for_one, kept_headers, why_not_stored
+from gatewaykit.core.caching.storing import is_for_one, is_whole, kept_headers, why_not_stored
 from gatewaykit.core.caching.validation import CONDITIONS, updated, validators
 from gatewaykit.core.caching.variants import STAR, selecting, variant_of, vary_names
 from gatewaykit.core.http import header_values
@@ -73,7 +73,7 @@ class Fetching:
         self._from_cache = self._is_alone = False
         self._stored: bool | None = None
         self._plan: Plan | None = None
-        self.span = request.headers.get(b"range", b"") if request.method == "GET" else b""
+        self.span = _part_asked_for(request) if request.method == "GET" and b"range" in request.headers else ()
 
     def outcome(self) -> bytes:
         """What Cache-Status says beside the reason of the call."""
@@ -152,8 +152,8 @@ class Fetching:
         )  # fmt: skip
         names = vary_names(response.headers)
         return Plan(
-            shared=True, done=lambda body: self._keep(entry, names, body), fits=self._fits(response),
-            lost=self._released,
+            shared=True, fits=self._fits(response), lost=self._released,
+            done=lambda body: self._keep(entry, names, body) if is_whole(response.headers, body) else self._released(),
         )  # fmt: skip
 
     def _dated(self, headers: HeaderList) -> HeaderList:
@@ -314,6 +314,11 @@ class Fetching:
         request = self._request
         query = b"?" + request.query_string if request.query_string else b""
         return (request.headers.get(b"host", b"").lower() + request.wire_path + query).decode("latin-1")
+
+
+def _part_asked_for(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+    """The range and the conditions of a request: those of what is behind, so another's answer fits only the same."""
+    return selecting(request.header_list, (b"range", *sorted(CONDITIONS)))
 
 
 def _tags(headers: HeaderList) -> tuple[str, ...]:

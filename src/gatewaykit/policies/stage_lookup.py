@@ -18,7 +18,7 @@ from gatewaykit.core.caching.stage import (
     stage_key,
     wants_new,
 )
-from gatewaykit.core.caching.storing import can_be_sent, is_for_one, kept_headers
+from gatewaykit.core.caching.storing import can_be_sent, is_endless, is_for_one, is_whole, kept_headers
 from gatewaykit.core.caching.variants import vary_names
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -254,6 +254,9 @@ class BoundStageCache(Bound):
         entry = Entry(response.status, headers, b"", self._clock.wall(), self._config.ttl_s)
 
         async def done(body: bytes) -> None:
+            if request.method != "HEAD" and not is_whole(response.headers, body):
+                await self._released(key, claim())
+                return
             kept = replace(entry, body=body)
             if (seal := self._config.seal) is not None:
                 kept = seal.sealed(kept, key, self._entropy(12))
@@ -271,6 +274,8 @@ class BoundStageCache(Bound):
             return f"the status is {response.status}"
         if not can_be_sent(response.headers):
             return "a header field holds CR, LF or NUL"
+        if is_endless(response.headers):
+            return "an event stream has no end"
         if not self._web:
             return None
         directives, _ = response_directives(response.headers)
