@@ -14,7 +14,6 @@ __all__ = ["STAR", "normal", "selecting", "variant_of", "vary_names"]
 STAR: Final = (b"*",)
 """It differs by something that no header says: never reused."""
 
-_COMMAS: Final = re.compile(rb"[ \t]*,[ \t]*")
 _MOST: Final = 16
 
 
@@ -44,7 +43,7 @@ def variant_of(*parts: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def normal(name: bytes, values: Sequence[bytes]) -> bytes:
     """Lines joined, no space around commas; of languages and codings, the order and casing that say nothing."""
-    joined = _COMMAS.sub(b",", b",".join(value.strip(b" \t") for value in values)).strip(b",")
+    joined = b",".join([part.strip(b" \t") for part in b",".join(values).split(b",")]).strip(b",")
     if name == b"accept-encoding":
         return _preferred(joined, weights=False)
     if name == b"accept-language":
