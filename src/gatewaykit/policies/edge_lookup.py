@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from gatewaykit.core.caching.cache_key import STEERING, primary_key
 from gatewaykit.core.caching.caller import unkeyed_caller
@@ -292,14 +292,13 @@ def _is_conditional(request: Request) -> bool:
 def _on_host(value: bytes, host: bytes, base: bytes) -> tuple[bytes, bytes] | None:
     """Path and query of an address that a response names; None where it is on another host, or no address."""
     try:
-        parts = urlsplit(value.decode("latin-1"))
+        named = value.decode("latin-1")
+        parts = urlsplit(urljoin(f"//{host.decode('latin-1')}{base.decode('latin-1')}", named))
     except ValueError:
         return None
-    if parts.netloc and parts.netloc.lower() != host.decode("latin-1").lower():
+    if parts.netloc.lower() != host.decode("latin-1").lower():
         return None
-    path = parts.path
-    if not path.startswith("/"):
-        path = base.decode("latin-1").rpartition("/")[0] + "/" + path
+    path = parts.path or "/"
     return path.encode("latin-1"), parts.query.encode("latin-1")
 
 

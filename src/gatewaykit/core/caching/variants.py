@@ -52,13 +52,17 @@ def normal(name: bytes, values: Sequence[bytes]) -> bytes:
 
 
 def _preferred(joined: bytes, *, weights: bool) -> bytes:
-    """What is accepted: sorted by weight, then name; what has no weight above 0 is left out."""
-    accepted = []
+    """What is accepted, by weight, then name. What has no weight above 0 counts only where `*` would have it."""
+    accepted, refused = [], []
     for item in joined.lower().split(b","):
         name, _, rest = item.partition(b";")
         weight = _weight(rest.replace(b" ", b""))
         if name.strip() and weight > 0:
             accepted.append((weight if weights else 1.0, name.strip()))
+        elif name.strip():
+            refused.append((0.0, name.strip()))
+    if refused and any(name == b"*" for _, name in accepted):
+        accepted += refused
     accepted.sort(key=lambda each: (-each[0], each[1]))
     return b",".join(b"%b;q=%g" % (name, weight) if weight < 1 else name for weight, name in accepted)
 
