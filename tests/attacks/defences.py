@@ -536,10 +536,41 @@ DEFENCES = (
     Defence(
         "a cookie for all",
         (
-            ("core/caching/storing.py", 'if any(name.lower() in (b"set-cookie", b"set-cookie2")', "if any(False"),
+            (
+                "core/caching/storing.py",
+                'return any(name.lower() in (b"set-cookie", b"set-cookie2")',
+                "return any(False",
+            ),
             ("policies/stage_lookup.py", 'if any(name.lower() == b"set-cookie" for', "if any(False for"),
         ),
         ("test_caches.py::test_what_must_not_be_shared_is_not",),
+    ),
+    _one(
+        "what a 304 says to one, for all",
+        "policies/fetching.py",
+        "        self._stored = not why\n        if why:\n",
+        "        self._stored = True\n        if False:\n",
+        "test_caches.py::test_a_304_does_not_hand_what_is_for_one_to_all",
+    ),
+    Defence(
+        "what is for one, for all who wait",
+        (
+            ("policies/fetching.py", "told_apart = caller or is_for_one", "told_apart = caller and is_for_one"),
+            ("policies/stage_lookup.py", "told_apart = caller or is_for_one", "told_apart = caller and is_for_one"),
+        ),
+        ("test_caches.py::test_who_waits_does_not_get_what_is_for_another",),
+    ),
+    Defence(
+        "a page that was cut short, as a whole one",
+        (("core/caching/storing.py", "return all(value.strip() ==", "return True or all(value.strip() =="),),
+        ("test_caches.py::test_a_page_that_was_cut_short_is_not_kept_as_a_whole_one",),
+    ),
+    _one(
+        "a part of another version",
+        "policies/fetching.py",
+        '(b"range", *sorted(CONDITIONS))',
+        '(b"range",)',
+        "test_caches.py::test_a_part_is_shared_only_by_those_who_ask_under_the_same_conditions",
     ),
     _one(
         "a response that varies by everything",

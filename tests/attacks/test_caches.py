@@ -16,7 +16,7 @@ import pytest
 from gatewaykit import Gateway, Policy, PolicyMiddleware, VirtualClock, edge_cache, stage_cache
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.stores.cache_memory import MemoryCacheStore
-from gatewaykit.testing import Client
+from gatewaykit.testing import AsgiViolation, Client
 from tests.conformance.documents import document, proxy
 from tests.peers.redis import running
 
@@ -130,14 +130,100 @@ async def test_a_head_beyond_measure_is_not_kept() -> None:
 
 
 @CACHES
-@pytest.mark.parametrize("field", [(b"set-cookie", b"sid=1"), (b"vary", b"*"), (b"vary", b"x, *")],
-                         ids=["Set-Cookie", "Vary *", "Vary with *"])  # fmt: skip
+@pytest.mark.parametrize("field", [(b"set-cookie", b"sid=1"), (b"vary", b"*"), (b"vary", b"x, *"),
+                                   (b"content-type", b"text/event-stream")],
+                         ids=["Set-Cookie", "Vary *", "Vary with *", "an event stream"])  # fmt: skip
 async def test_what_must_not_be_shared_is_not(cache: Callable[[], Policy], field: tuple[bytes, bytes]) -> None:
     app = Reflecting(field)
     client = around(app, cache())
 
     for _ in range(2):
         await client.get("/")
+
+    assert app.calls == 2
+
+
+class ForOne:
+    """An app whose responses are each for one, with `%d` in a field; with 304 the first one is for all."""
+
+    def __init__(self, status: int, control: bytes, *fields: tuple[bytes, bytes]) -> None:
+        self.calls, self.status, self.control, self.fields = 0, status, control, fields
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls += 1
+        status, control, fields = self.status, self.control, [(name, value % self.calls) for name, value in self.fields]
+        if status == 304 and self.calls == 1:
+            status, control, fields = 200, b"max-age=60", []
+        await asyncio.sleep(0)  # the others come meanwhile
+        headers = [(b"etag", b'"1"'), (b"cache-control", control), *fields]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if status == 304 else b"page"})
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one after the other", "at once"])
+@pytest.mark.parametrize(
+    ("headers", "control"),
+    [
+        pytest.param([(b"set-cookie", b"sid=%d")], b"max-age=60", id="Set-Cookie"),
+        pytest.param([(b"x-for", b"%d")], b"private, max-age=60", id="private"),
+        pytest.param([(b"x-for", b"%d")], b"no-store", id="no-store"),
+    ],
+)
+async def test_a_304_does_not_hand_what_is_for_one_to_all(
+    headers: list[tuple[bytes, bytes]], control: bytes, together: bool
+) -> None:
+    app = ForOne(304, control, *headers)
+    clock = VirtualClock()
+    client = Client(PolicyMiddleware(app, policies=[edge_cache()], clock=clock))
+    await client.get("/")
+    clock.advance("70s")
+
+    answers = (
+        [await client.get("/") for _ in range(5)]
+        if not together
+        else await asyncio.gather(*(client.get("/") for _ in range(5)))
+    )
+
+    assert [answer.body for answer in answers] == [b"page"] * 5
+    assert len({tuple(answer.header(name.decode()) for name, _ in headers) for answer in answers}) == 5
+
+
+@CACHES
+@pytest.mark.parametrize("status", [206, 500])
+@pytest.mark.parametrize(
+    ("header", "control"),
+    [((b"set-cookie", b"sid=%d"), b""), ((b"x-for", b"%d"), b"private")],
+    ids=["cookie", "private"],
+)
+async def test_who_waits_does_not_get_what_is_for_another(
+    cache: Callable[[], Policy], status: int, header: tuple[bytes, bytes], control: bytes
+) -> None:
+    client = around(ForOne(status, control, header), cache())
+
+    answers = await asyncio.gather(*(client.get("/", headers={"range": "bytes=0-3"}) for _ in range(5)))
+
+    assert len({answer.header(header[0].decode()) for answer in answers}) == 5
+
+
+@CACHES
+async def test_a_page_that_was_cut_short_is_not_kept_as_a_whole_one(cache: Callable[[], Policy]) -> None:
+    app = Reflecting((b"content-length", b"9999"))
+    client = around(app, cache())
+
+    for _ in range(2):
+        with pytest.raises(AsgiViolation, match="9999"):
+            await client.get("/")
+
+    assert app.calls == 2
+
+
+@pytest.mark.parametrize("condition", ["if-range", "if-match", "if-unmodified-since", "if-none-match"])
+async def test_a_part_is_shared_only_by_those_who_ask_under_the_same_conditions(condition: str) -> None:
+    app = ForOne(206, b"max-age=60")
+    client = around(app, edge_cache())
+    asked = [{"range": "bytes=0-3"}, {"range": "bytes=0-3", condition: '"old"'}]
+
+    await asyncio.gather(*(client.get("/", headers=headers) for headers in asked))
 
     assert app.calls == 2
 
@@ -238,8 +324,12 @@ async def ask(app: Any, who: str, target: str) -> str:
     }  # fmt: skip
     body = b""
 
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        for message in messages:
+            return message
+        await asyncio.get_running_loop().create_future()  # as at a server: nobody leaves before the end
 
     async def send(message: Any) -> None:
         nonlocal body

@@ -304,6 +304,26 @@ async def test_it_drops_the_addresses_that_the_response_names_too_on_this_host_o
     assert bodies == [b"5", b"6", b"3"]
 
 
+@pytest.mark.parametrize(
+    ("named", "target"),
+    [
+        pytest.param("?page=2", "/here/form?page=2", id="another query"),
+        pytest.param("../other", "/other", id="a folder above"),
+        pytest.param("./other", "/here/other", id="this folder"),
+        pytest.param("http://localhost", "/", id="the host alone"),
+        pytest.param("other#top", "/here/other", id="a place in it"),
+    ],
+)
+async def test_an_address_that_a_response_names_is_read_from_where_it_was_asked(named: str, target: str) -> None:
+    origin = Origin("max-age=60")
+    client = cached(origin)
+    await client.get(target, headers={"host": "localhost"})
+    origin.fields = (("location", named),)
+    await client.request("POST", "/here/form", headers={"host": "localhost"})
+
+    assert (await client.get(target, headers={"host": "localhost"})).body == b"3"
+
+
 @pytest.mark.parametrize("status", [400, 500])
 async def test_a_change_that_failed_drops_nothing(status: int) -> None:
     origin = Origin()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from gatewaykit.core.caching.cache_key import STEERING, primary_key
 from gatewaykit.core.caching.caller import unkeyed_caller
@@ -215,25 +215,31 @@ class BoundEdgeCache(Bound):
             return self._labelled(request, await fetching.head(), how)
         whole = _is_conditional(request) or not self.config.stream
         flight = (place.key, variant_of(place.declared), place.names and place.variant, fetching.span)
-        response = await self._flights.fetch(flight, fetching.call, fetching.settle, asker=request, whole=whole)
+        response = await self._flights.fetch(
+            flight, fetching.call, fetching.settle, alone=fetching.alone, asker=request, whole=whole
+        )
         if response is None:  # another variant was under way
             place = self._place(request)
             fetching = self._fetching(request, behind, place, None)
             again = (place.key, variant_of(place.declared), place.variant, fetching.span)
-            response = await self._flights.fetch(again, fetching.call, fetching.settle, asker=request, whole=whole)
+            response = await self._flights.fetch(
+                again, fetching.call, fetching.settle, alone=fetching.alone, asker=request, whole=whole
+            )
             if response is None:
-                response = await fetching.call()
+                response = await fetching.alone()
         return self._labelled(request, fetching.fitted(response), how + fetching.outcome())
 
     def _refresh(self, request: Request, behind: Behind, place: Place, stale: Entry) -> None:
         """Fetch anew for those who come later; nobody waits for it."""
         fetching = self._fetching(request.detached(), behind, place, stale)
-        flight = (place.key, variant_of(place.declared), place.names and place.variant, b"")
+        flight = (place.key, variant_of(place.declared), place.names and place.variant, ())
         if self._flights.is_under_way(flight):
             return
 
         async def refresh() -> None:
-            response = await self._flights.fetch(flight, fetching.call, fetching.settle, whole=True)
+            response = await self._flights.fetch(
+                flight, fetching.call, fetching.settle, alone=fetching.alone, whole=True
+            )
             if response is not None and response.close is not None:
                 await response.close()
 
@@ -286,14 +292,13 @@ def _is_conditional(request: Request) -> bool:
 def _on_host(value: bytes, host: bytes, base: bytes) -> tuple[bytes, bytes] | None:
     """Path and query of an address that a response names; None where it is on another host, or no address."""
     try:
-        parts = urlsplit(value.decode("latin-1"))
+        named = value.decode("latin-1")
+        parts = urlsplit(urljoin(f"//{host.decode('latin-1')}{base.decode('latin-1')}", named))
     except ValueError:
         return None
-    if parts.netloc and parts.netloc.lower() != host.decode("latin-1").lower():
+    if parts.netloc.lower() != host.decode("latin-1").lower():
         return None
-    path = parts.path
-    if not path.startswith("/"):
-        path = base.decode("latin-1").rpartition("/")[0] + "/" + path
+    path = parts.path or "/"
     return path.encode("latin-1"), parts.query.encode("latin-1")
 
 

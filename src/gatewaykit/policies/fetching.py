@@ -12,7 +12,7 @@ from gatewaykit.core.caching.entry import Entry
 from gatewaykit.core.caching.freshness import initial_age_s, lifetime_s, response_directives
 from gatewaykit.core.caching.http_date import format_date
 from gatewaykit.core.caching.serving import fitted, fresh_for_s, served
-from gatewaykit.core.caching.storing import kept_headers, why_not_stored
+from gatewaykit.core.caching.storing import is_for_one, is_whole, kept_headers, why_not_stored
 from gatewaykit.core.caching.validation import CONDITIONS, updated, validators
 from gatewaykit.core.caching.variants import STAR, selecting, variant_of, vary_names
 from gatewaykit.core.http import header_values
@@ -70,10 +70,10 @@ class Fetching:
         self._hint, self._failed = hint, failed
         self._claim = 0
         self._request_s = self._response_s = 0.0
-        self._from_cache = False
+        self._from_cache = self._is_alone = False
         self._stored: bool | None = None
         self._plan: Plan | None = None
-        self.span = request.headers.get(b"range", b"") if request.method == "GET" else b""
+        self.span = _part_asked_for(request) if request.method == "GET" and b"range" in request.headers else ()
 
     def outcome(self) -> bytes:
         """What Cache-Status says beside the reason of the call."""
@@ -85,9 +85,14 @@ class Fetching:
         """A HEAD goes through as it is."""
         return await self._behind(self._origin())
 
+    async def alone(self) -> Response:
+        """The call for this request only: it has no claim, waits for nobody's, and nothing of it is kept."""
+        self._is_alone = True
+        return await self.call()
+
     async def call(self) -> Response:
         """The call, or what another process fetched meanwhile."""
-        if not self.span:
+        if not self.span and not self._is_alone:
             found = await self._claimed()
             if found is not None:
                 return found
@@ -115,7 +120,7 @@ class Fetching:
     def _planned(self, response: Response) -> Plan:
         if self._from_cache:
             return Plan(shared=True, fits=self._fits(response))
-        caller = unkeyed_caller(self._request, self._key.headers, cookies=not self._forwards_cookies)
+        caller = self._caller()
         directives, targeted = response_directives(response.headers)
         fresh_s, explicit = lifetime_s(
             response.status, response.headers, directives, self._response_s, self._bounds, targeted=targeted
@@ -130,10 +135,13 @@ class Fetching:
             why = "its head is too large"
         if self.span:
             why = why or "only a part was asked for"
+        if self._is_alone:
+            why = why or "it was fetched for this request only"
         if why:
             self._request.note("cache", f"not stored: {why}")
             self._stored = False
-            if not caller and (response.status >= 500 or response.status == 206):
+            told_apart = caller or is_for_one(response.headers, directives)
+            if not told_apart and (response.status >= 500 or response.status == 206):
                 return Plan(shared=True, fits=self._fits(response))
             return APART
         self._stored = True
@@ -144,8 +152,8 @@ class Fetching:
         )  # fmt: skip
         names = vary_names(response.headers)
         return Plan(
-            shared=True, done=lambda body: self._keep(entry, names, body), fits=self._fits(response),
-            lost=self._released,
+            shared=True, fits=self._fits(response), lost=self._released,
+            done=lambda body: self._keep(entry, names, body) if is_whole(response.headers, body) else self._released(),
         )  # fmt: skip
 
     def _dated(self, headers: HeaderList) -> HeaderList:
@@ -224,20 +232,33 @@ class Fetching:
         return served(entry, "GET", [], self._clock.wall(), conditional=False)
 
     async def _validated(self, stale: Entry, response: Response) -> Response:
-        """A 304: what is kept is good for as long as that says."""
+        """A 304: what is kept is good for as long as that says. It may say that it is for this request only."""
         headers = updated(stale.headers, response.headers)
         directives, targeted = response_directives(headers)
         fresh_s, _ = lifetime_s(stale.status, headers, directives, self._response_s, self._bounds, targeted=targeted)
         if "no-cache" in directives and not directives["no-cache"]:
             fresh_s = 0.0
         age_s = initial_age_s(response.headers, self._request_s, self._response_s)
+        why = why_not_stored(
+            stale.status, headers, directives, caller=self._caller(), explicit=True, fresh_s=fresh_s - age_s
+        )
+        if self._is_alone:
+            why = why or "it was fetched for this request only"
         entry = Entry(
-            stale.status, headers, stale.body, self._response_s, fresh_s - age_s, age_s, stale.vary, stale.tags,
-            stale.url,
+            stale.status, kept_headers(headers, directives), stale.body, self._response_s, fresh_s - age_s, age_s,
+            stale.vary, _tags(headers), stale.url,
         )  # fmt: skip
-        self._stored = True
-        await self._put(entry, self._place.names or ())
+        self._stored = not why
+        if why:
+            self._request.note("cache", f"not stored: {why}")
+            self._plan = APART
+            await self._released()
+        else:
+            await self._put(entry, tuple(sorted({*vary_names(headers), *(self._place.names or ())})))
         return self._again(entry)
+
+    def _caller(self) -> str:
+        return unkeyed_caller(self._request, self._key.headers, cookies=not self._forwards_cookies)
 
     # ------------------------------------------------------------------------------------------------- what is kept
 
@@ -250,21 +271,26 @@ class Fetching:
         await self._put(whole, tuple(sorted({*names, *known})))
 
     async def _put(self, entry: Entry, names: tuple[bytes, ...]) -> None:
+        if not await self._is_put(entry, names):
+            await self._released()  # who waits for it has to fetch it
+
+    async def _is_put(self, entry: Entry, names: tuple[bytes, ...]) -> bool:
         place, space = self._place, self._space
         keep_s = self._terms.keep_s(entry)
         try:
             if not names and not place.declared:
-                await _done(space.put(place.key, entry, keep_s, claim=self._claim))
-                return
+                return await _done(space.put(place.key, entry, keep_s, claim=self._claim))
             variant = variant_of(place.declared, selecting(self._request.header_list, names))
             marker = Entry(
                 0, [], b"", entry.stored_s, vary=tuple((name, b"") for name in names), tags=entry.tags, url=entry.url
             )
             self._hint(Place(place.key, place.declared, variant, names))
-            if await _done(space.put(place.key, marker, max(keep_s, 3600.0), claim=self._claim)):
-                await _done(space.put(place.key, entry, keep_s, variant=variant, claim=self._claim))
+            return await _done(space.put(place.key, marker, max(keep_s, 3600.0), claim=self._claim)) and await _done(
+                space.put(place.key, entry, keep_s, variant=variant, claim=self._claim)
+            )
         except StoreError as error:
             self._failed(error)
+            return False
 
     async def _released(self) -> None:
         if self._claim and self._shared:
@@ -288,6 +314,11 @@ class Fetching:
         request = self._request
         query = b"?" + request.query_string if request.query_string else b""
         return (request.headers.get(b"host", b"").lower() + request.wire_path + query).decode("latin-1")
+
+
+def _part_asked_for(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+    """The range and the conditions of a request: those of what is behind, so another's answer fits only the same."""
+    return selecting(request.header_list, (b"range", *sorted(CONDITIONS)))
 
 
 def _tags(headers: HeaderList) -> tuple[str, ...]:

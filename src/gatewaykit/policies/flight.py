@@ -69,21 +69,23 @@ class Flights:
         call: Callable[[], Awaitable[Response]],
         settle: Callable[[Response], Plan],
         *,
+        alone: Callable[[], Awaitable[Response]] | None = None,
         asker: Any = None,
         whole: bool = False,
     ) -> Response | None:
         """The response for a key: of the call that is under way, else of `call()`. None: that does not fit `asker`.
 
-        `settle` says once, when its head is there, what becomes of it. With `whole` the body is bytes, where it is not
-        over the limit.
+        `settle` says once, when its head is there, what becomes of it. `alone` makes the call that is for this request
+        only: nobody settles it. With `whole` the body is bytes, where it is not over the limit.
         """
+        alone = alone or call
         loop = asyncio.get_running_loop()
         place = loop, key
         flight = self._flights.get(place)
         if flight is not None and not flight.given_up:
-            return await self._follow(flight, call, asker, whole=whole)
+            return await self._follow(flight, alone, asker, whole=whole)
         if self._apart.get(key, self._clock.monotonic()):
-            return await call()
+            return await alone()
         flight = self._flights[place] = _Flight(loop)
         flight.task = loop.create_task(self._fly(flight, place, call, settle))
         reader = flight.join()
@@ -112,21 +114,21 @@ class Flights:
         return (asyncio.get_running_loop(), key) in self._flights
 
     async def _follow(
-        self, flight: _Flight, call: Callable[[], Awaitable[Response]], asker: Any, *, whole: bool
+        self, flight: _Flight, alone: Callable[[], Awaitable[Response]], asker: Any, *, whole: bool
     ) -> Response | None:
         if len(flight.readers) > self._most:
-            return await call()
+            return await alone()
         reader = flight.join()
         try:
             await within(self._wait_s, asyncio.shield(flight.head))
         except TimeUp:
             reader.leave()
-            return await call()
+            return await alone()
         except BaseException:  # as above
             reader.leave()
             raise
         if flight.apart:
-            return await call()
+            return await alone()
         if flight.fits is not None and not flight.fits(asker):
             reader.leave()
             return None

@@ -18,7 +18,7 @@ from gatewaykit.core.caching.stage import (
     stage_key,
     wants_new,
 )
-from gatewaykit.core.caching.storing import can_be_sent, kept_headers
+from gatewaykit.core.caching.storing import can_be_sent, is_endless, is_for_one, is_whole, kept_headers
 from gatewaykit.core.caching.variants import vary_names
 from gatewaykit.core.http import Response
 from gatewaykit.core.reasons import Reason, Refusal
@@ -222,13 +222,20 @@ class BoundStageCache(Bound):
                 await self._released(key, claim)
             return response
 
+        async def alone() -> Response:
+            origin = request.detached()
+            response = await behind(origin)
+            unkept = self._unkept(request, origin, response) or "it was fetched for this request only"
+            request.note("cache", f"{self.cache_name}: not kept: {unkept}")
+            return response
+
         def settle(response: Response) -> Plan:
             assert plan is not None  # the call is over
             return plan
 
         flight = (key, why)
         request.note("cache", f"{self.cache_name}: {why}")
-        response = await self._flights.fetch(flight, call, settle)
+        response = await self._flights.fetch(flight, call, settle, alone=alone)
         assert response is not None  # it fits everybody: what is asked for is in the key
         if self._web:
             stored = b"; stored" if plan is not None and plan.done is not None else b""
@@ -241,18 +248,22 @@ class BoundStageCache(Bound):
         if (unkept := self._unkept(request, origin, response)) is not None:
             request.note("cache", f"{self.cache_name}: not kept: {unkept}")
             caller = self._web and unkeyed_caller(request, self._headers, cookies=False)
-            return Plan(shared=True) if response.status >= 500 and not caller else APART
+            told_apart = caller or is_for_one(response.headers, response_directives(response.headers)[0])
+            return Plan(shared=True) if response.status >= 500 and not told_apart else APART
         headers = kept_headers(response.headers, {})
         entry = Entry(response.status, headers, b"", self._clock.wall(), self._config.ttl_s)
 
         async def done(body: bytes) -> None:
+            if request.method != "HEAD" and not is_whole(response.headers, body):
+                await self._released(key, claim())
+                return
             kept = replace(entry, body=body)
             if (seal := self._config.seal) is not None:
                 kept = seal.sealed(kept, key, self._entropy(12))
             try:
                 put = self._space.put(key, kept, self._config.ttl_s, claim=claim())
-                if isinstance(put, Awaitable):
-                    await put
+                if not (put if isinstance(put, bool) else await put):
+                    await self._released(key, claim())
             except StoreError as error:
                 self._failed(error)
 
@@ -263,6 +274,8 @@ class BoundStageCache(Bound):
             return f"the status is {response.status}"
         if not can_be_sent(response.headers):
             return "a header field holds CR, LF or NUL"
+        if is_endless(response.headers):
+            return "an event stream has no end"
         if not self._web:
             return None
         directives, _ = response_directives(response.headers)

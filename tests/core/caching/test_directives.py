@@ -28,11 +28,25 @@ from gatewaykit.core.caching.targeted import parse_targeted
         pytest.param([b"max-age = 5"], {"max-age": "5"}, id="space around ="),
         pytest.param([b"a b, max-age=1"], {"max-age": "1"}, id="a member that is no directive"),
         pytest.param([b'x="never closed, max-age=1'], {"max-age": "1"}, id="a quote that is never closed"),
+        pytest.param([b'max-age="60, no-store'], {"max-age": "'60", "no-store": None}, id="an argument never closed"),
         pytest.param([b"x="], {"x": ""}, id="no argument behind ="),
     ],
 )
 def test_directives(lines: list[bytes], expected: dict[str, str | None]) -> None:
     assert parse_directives(lines) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"a" + b" " * 400_000 + b"x", id="spaces"),
+        pytest.param(b"a=" + b" " * 400_000 + b"x y", id="spaces behind ="),
+        pytest.param(b'"' + b'\\"' * 400_000, id="escaped quotes"),
+        pytest.param(b"a" * 400_000 + b'"', id="a name"),
+    ],
+)
+def test_what_is_long_is_read_once(value: bytes) -> None:  # else it takes longer than a test may
+    assert parse_directives([value + b", max-age=1"])["max-age"] == "1"
 
 
 @pytest.mark.parametrize(

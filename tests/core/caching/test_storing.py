@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gatewaykit.core.caching.directives import parse_directives
-from gatewaykit.core.caching.storing import kept_headers, why_not_stored
+from gatewaykit.core.caching.storing import is_for_one, is_whole, kept_headers, why_not_stored
 
 
 def why(
@@ -46,6 +46,9 @@ def test_kept(reason: str) -> None:
         pytest.param(why("max-age=60", status=304), "no whole response", id="not modified"),
         pytest.param(why("max-age=60", status=103), "no whole response", id="interim"),
         pytest.param(why("", (b"x", b"a\r\nb: c")), "CR, LF", id="a field that would be two"),
+        pytest.param(
+            why("max-age=60", (b"Content-Type", b"Text/Event-Stream; charset=utf-8")), "no end", id="an event stream"
+        ),
         pytest.param(why("private"), "private", id="private"),
         pytest.param(why('private="x"'), "private", id="private for some fields"),
         pytest.param(why("", (b"Vary", b"*")), "varies by everything", id="Vary *"),
@@ -69,3 +72,31 @@ def test_the_fields_that_are_kept() -> None:
     ]  # fmt: skip
 
     assert kept_headers(headers, parse_directives([b'no-cache="secret"'])) == [(b"x-kept", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("control", "fields", "expected"),
+    [
+        pytest.param("private", (), True, id="private"),
+        pytest.param('private="x"', (), True, id="private for some fields"),
+        pytest.param("", ((b"Set-Cookie", b"a=b"),), True, id="a cookie"),
+        pytest.param("no-store", ((b"x", b"y"),), False, id="not kept, and yet for all who wait"),
+    ],
+)
+def test_what_is_for_one_request_only(control: str, fields: tuple[tuple[bytes, bytes], ...], expected: bool) -> None:
+    assert is_for_one([*fields], parse_directives([control.encode()])) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param([], True, id="it says nothing"),
+        pytest.param([b"4"], True, id="as long as it says"),
+        pytest.param([b"5"], False, id="cut short"),
+        pytest.param([b"3"], False, id="longer"),
+        pytest.param([b"4", b"5"], False, id="two lengths"),
+        pytest.param([b"four"], False, id="no number"),
+    ],
+)
+def test_a_whole_body_is_as_long_as_was_said(said: list[bytes], expected: bool) -> None:
+    assert is_whole([(b"Content-Length", value) for value in said], b"page") is expected

@@ -32,6 +32,8 @@ ALIKE = [
     pytest.param("accept-encoding", ["gzip, br"], ["br,gzip"], True, id="codings in another order"),
     pytest.param("accept-encoding", ["gzip;q=0.5, br"], ["br, gzip"], True, id="weights of codings"),
     pytest.param("accept-encoding", ["gzip;q=0, br"], ["br"], True, id="a coding that is refused"),
+    pytest.param("accept-encoding", ["*, gzip;q=0"], ["*"], False, id="a coding that is refused of all"),
+    pytest.param("accept-encoding", ["*, gzip;q=0"], ["gzip;q=0, *"], True, id="the same in another order"),
     pytest.param("accept-encoding", ["gzip"], ["br"], False, id="another coding"),
     pytest.param("accept-encoding", [], ["gzip"], False, id="no codings"),
     pytest.param("accept-language", ["en, de"], ["de, en"], True, id="languages in another order"),
@@ -42,6 +44,7 @@ ALIKE = [
     pytest.param("foo", ["1, 2"], ["1", "2"], True, id="lines joined"),
     pytest.param("foo", ["1,2"], ["  1 , 2 "], True, id="space around commas"),
     pytest.param("foo", ["1"], ["2"], False, id="another value"),
+    pytest.param("foo", ["a" + " " * 400_000 + "b"], ["b"], False, id="many spaces, read once"),
     pytest.param("foo", ["a"], ["A"], False, id="casing of an unknown field"),
     pytest.param("foo", [], [""], False, id="absent is not empty"),
 ]

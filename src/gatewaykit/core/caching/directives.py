@@ -21,18 +21,22 @@ NONE: Final[Directives] = {}
 MOST_S: Final = 2**31
 
 _PART: Final = re.compile(
-    rb"""[ \t,]*
-    (?: ([!#$%&'*+.^_`|~0-9A-Za-z-]+) [ \t]* (?: = [ \t]* (?: "((?:[^"\\]|\\.)*)" | ([^,"\s]*) ) )? [ \t]* (?=,|\Z)
-      | (?: "(?:[^"\\]|\\.)*" | [^,"] | " )+
+    rb"""[ \t,]*+
+    (?: ([!#$%&'*+.^_`|~0-9A-Za-z-]++) [ \t]*+
+        (?: = [ \t]*+ (?: "((?:[^"\\]|\\.)*+)" | ([^,"\s]*+) ) [ \t]*+ )? (?=,|\Z)
+      | (?: "(?:[^"\\]|\\.)*+" | [^,"] )++
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
+_CLOSED: Final = re.compile(rb'(?:[^"]++|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
 
 
 def parse_directives(values: Iterable[bytes]) -> Directives:
     """The directives of all lines of the field."""
     found: dict[str, str | None] = {}
     for value in values:
+        if b'"' in value:
+            value = _without_open_quotes(value)
         for match in _PART.finditer(value):
             name, quoted, token = match.groups()
             if name is None:
@@ -42,6 +46,12 @@ def parse_directives(values: Iterable[bytes]) -> Directives:
             if key not in found or argument is None:
                 found[key] = None if argument is None else argument.decode("latin-1")
     return found
+
+
+def _without_open_quotes(value: bytes) -> bytes:
+    """A quote that is never closed is a character like others, and so are all behind it."""
+    end = _CLOSED.match(value).end()  # type: ignore[union-attr] # it matches nothing, too
+    return value[:end] + value[end:].replace(b'"', b"'")
 
 
 def seconds(directives: Directives, name: str) -> int | None:

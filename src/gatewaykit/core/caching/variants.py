@@ -14,7 +14,6 @@ __all__ = ["STAR", "normal", "selecting", "variant_of", "vary_names"]
 STAR: Final = (b"*",)
 """It differs by something that no header says: never reused."""
 
-_COMMAS: Final = re.compile(rb"[ \t]*,[ \t]*")
 _MOST: Final = 16
 
 
@@ -44,7 +43,7 @@ def variant_of(*parts: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def normal(name: bytes, values: Sequence[bytes]) -> bytes:
     """Lines joined, no space around commas; of languages and codings, the order and casing that say nothing."""
-    joined = _COMMAS.sub(b",", b",".join(value.strip(b" \t") for value in values)).strip(b",")
+    joined = b",".join([part.strip(b" \t") for part in b",".join(values).split(b",")]).strip(b",")
     if name == b"accept-encoding":
         return _preferred(joined, weights=False)
     if name == b"accept-language":
@@ -53,13 +52,17 @@ def normal(name: bytes, values: Sequence[bytes]) -> bytes:
 
 
 def _preferred(joined: bytes, *, weights: bool) -> bytes:
-    """What is accepted: sorted by weight, then name; what has no weight above 0 is left out."""
-    accepted = []
+    """What is accepted, by weight, then name. What has no weight above 0 counts only where `*` would have it."""
+    accepted, refused = [], []
     for item in joined.lower().split(b","):
         name, _, rest = item.partition(b";")
         weight = _weight(rest.replace(b" ", b""))
         if name.strip() and weight > 0:
             accepted.append((weight if weights else 1.0, name.strip()))
+        elif name.strip():
+            refused.append((0.0, name.strip()))
+    if refused and any(name == b"*" for _, name in accepted):
+        accepted += refused
     accepted.sort(key=lambda each: (-each[0], each[1]))
     return b",".join(b"%b;q=%g" % (name, weight) if weight < 1 else name for weight, name in accepted)
 
