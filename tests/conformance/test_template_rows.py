@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,27 @@ async def test_row_32_a_request_template_that_prints_nothing_sends_nothing() -> 
 
     assert transport.requests[0].body == b""
     assert answer.text == "{}"  # row 31: what the back end answered was empty, too
+
+
+FORM = """{
+#foreach( $token in $input.path('$').split('&') )
+#set( $pair = $token.split('=') )
+"$util.urlDecode($pair[0])": "#if( $pair.size() >= 2 )$util.urlDecode($pair[1])#end"#if($foreach.hasNext), #end
+#end
+}"""
+
+
+async def test_a_template_takes_a_form_apart() -> None:
+    transport = ScriptedTransport([Reply()])
+    integration = http("", "")
+    integration["requestTemplates"] = {"application/x-www-form-urlencoded": FORM}
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    await Client(gateway({"/x": {"post": integration}}, transport=transport)).post(
+        "/dev/x", headers=headers, body="name=Ada+L&mail=a%40b&note="
+    )
+
+    assert json.loads(transport.requests[0].body) == {"name": "Ada L", "mail": "a@b", "note": ""}
 
 
 async def test_row_89_headers_that_no_template_sees() -> None:
