@@ -84,8 +84,9 @@ def test_what_a_path_finds_prints_as_recorded(text: str, body: Any, expected: st
         pytest.param("$input.params().path.id$input.params().path.id", "", "77", id="parameters twice"),
         pytest.param("$input.json('$.missing')", "{}", '""', id="json of nothing"),
         pytest.param("$input.json('$.a')", "not JSON", '""', id="json of what is not JSON"),
-        pytest.param("$input.json('$')", "", '""', id="json of an empty body"),
-        pytest.param("$input.path('$')", "", "", id="path of an empty body"),
+        pytest.param("$input.json('$')", "", "{}", id="json of an empty body"),
+        pytest.param("$input.path('$').size()$input.path('$')", "", "0{}", id="path of an empty body"),
+        pytest.param("$input.json('$.a')$input.path('$.a')", "", '""', id="nothing in an empty body"),
         pytest.param(
             "$input.json('$')",
             ' {"a": [1, 2.50, "é/\\"", null, true]} ',

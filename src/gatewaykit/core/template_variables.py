@@ -22,7 +22,8 @@ from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, 
 __all__ = ["Input", "Parameters", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
 EMPTY_BODY: Final = "{}"
-"""What `$input.body` is for an empty body (reference 08 row 31)."""
+"""What an empty body is: `$input.body` is recorded (reference 08 row 31), and a GET's `$input.json('$')` shows as `{}`
+in the events that the console's own template makes."""
 
 NO_MATCH: Final = '""'
 """What `$input.json` gives for a path that finds nothing (reference 03 section 1)."""
@@ -113,7 +114,7 @@ class Input(HostObject):
         path = _compiled(text)
         document = self._parsed
         if document is _UNREAD:
-            document = self._parsed = _document(self._raw)
+            document = self._parsed = _document(self._raw or EMPTY_BODY)
         if document is MISSING:
             return None
         try:
@@ -127,7 +128,7 @@ class Input(HostObject):
         path = _compiled(text)
         document = self._parsed
         if document is _UNREAD:
-            document = self._parsed = _document(self._raw)
+            document = self._parsed = _document(self._raw or EMPTY_BODY)
         if document is MISSING:
             return NO_MATCH
         try:
