@@ -116,12 +116,19 @@ def passthrough(body: str, params: Parameters, context: Context, stage_variables
     try:
         document = _dumped(_decoded(body))
     except _NO_DOCUMENT:
-        document = '""'
+        document = _undecoded(body)
     return _everything(document, params, context, stage_variables)
 
 
 def trusting_passthrough(body: str, params: Parameters, context: Context, stage_variables: Strings) -> str:
     return _everything(_encoded(json.loads(body)), params, context, stage_variables)
+
+
+def _undecoded(body: str) -> str:
+    """An empty body is an empty object, and one that does not begin as JSON does is a text."""
+    if not body:
+        return "{}"
+    return '""' if body.lstrip()[:1] in ("", "{", "[", '"', "'") else _encoded(body)
 
 
 def _everything(document: str, params: Parameters, context: Context, stage_variables: Strings) -> str:

@@ -133,6 +133,16 @@ async def test_a_client_may_choose_the_request_id_if_it_is_a_uuid() -> None:
 ROOT = "Root=1-5759e988-bd862e3fe1be46a994272793"
 
 
+async def test_an_error_before_the_call_of_a_back_end_shows_no_trace() -> None:
+    back_end = {"type": "http", "httpMethod": "POST", "uri": "http://back.test/", "responses": {}}
+    mapped = {**back_end, "requestParameters": {"integration.request.header.x": "method.request.body"}}
+    transport = ScriptedTransport([])
+
+    answer = await Client(gateway({"/x": {"post": mapped}}, transport=transport)).post("/dev/x", body='{"a":\n1}')
+
+    assert (answer.status, transport.requests, answer.header("x-amzn-trace-id")) == (500, [], None)
+
+
 @pytest.mark.parametrize(
     ("sent", "pattern"),
     [

@@ -64,6 +64,13 @@ async def test_the_status_of_a_back_end_chooses_the_response(status: int, chosen
     assert (answer.status, answer.body) == (chosen, b"theirs")
 
 
+@pytest.mark.parametrize("pattern", [r"[\s\S]*Bad Request[\s\S]*", r".*(?i)bad request(?s).*", r"\p{Lu}[^\S\n]*.+\R.*"])
+async def test_a_pattern_may_be_written_in_any_of_javas_ways(pattern: str) -> None:
+    answer = await failed("A Bad Request\nof somebody", responses((pattern, 400), ("default", 200)))
+
+    assert answer.status == 400
+
+
 @pytest.mark.parametrize(
     ("message", "chosen"),
     [

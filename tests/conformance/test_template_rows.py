@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,27 @@ async def test_row_32_a_request_template_that_prints_nothing_sends_nothing() -> 
 
     assert transport.requests[0].body == b""
     assert answer.text == "{}"  # row 31: what the back end answered was empty, too
+
+
+FORM = """{
+#foreach( $token in $input.path('$').split('&') )
+#set( $pair = $token.split('=') )
+"$util.urlDecode($pair[0])": "#if( $pair.size() >= 2 )$util.urlDecode($pair[1])#end"#if($foreach.hasNext), #end
+#end
+}"""
+
+
+async def test_a_template_takes_a_form_apart() -> None:
+    transport = ScriptedTransport([Reply()])
+    integration = http("", "")
+    integration["requestTemplates"] = {"application/x-www-form-urlencoded": FORM}
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    await Client(gateway({"/x": {"post": integration}}, transport=transport)).post(
+        "/dev/x", headers=headers, body="name=Ada+L&mail=a%40b&note="
+    )
+
+    assert json.loads(transport.requests[0].body) == {"name": "Ada L", "mail": "a@b", "note": ""}
 
 
 async def test_row_89_headers_that_no_template_sees() -> None:
@@ -87,3 +109,42 @@ async def test_a_status_that_is_none_is_no_override(value: str, status: int) -> 
     answer = await Client(gateway({"/x": {"get": integration}})).get("/dev/x")
 
     assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        pytest.param("[1, 'a']", "[1, a]", id="a list of the template's"),
+        pytest.param("$input.path('$.list')", '[1,"a",null]', id="a list from JSON"),
+        pytest.param("{'k': [true]}", "{k=[true]}", id="a map"),
+        pytest.param("$input.path('$.large')", "1.0E22", id="a large double"),
+        pytest.param("false", "false", id="a boolean"),
+    ],
+)
+async def test_an_overridden_header_is_what_java_prints(value: str, shown: str) -> None:
+    integration = mock(f'#set($context.responseOverride.header.x = {value}){{"statusCode": 200}}')
+    body = '{"list": [1, "a", null], "large": 1e22}'
+
+    answer = await Client(gateway({"/x": {"post": integration}})).post("/dev/x", body=body)
+
+    assert (answer.status, answer.header("x")) == (200, shown)
+
+
+@pytest.mark.parametrize("place", ["requestOverride.header", "requestOverride.querystring", "responseOverride.header"])
+async def test_a_value_that_holds_itself_overrides_nothing(place: str) -> None:
+    template = f"#set($m = {{}})#set($m.m = $m)#set($context.{place}.x = $m)"
+    api = gateway({"/x": {"post": http(template, "")}}, transport=ScriptedTransport([Reply()]))
+
+    answer = await Client(api).post("/dev/x", body="{}")
+
+    assert (answer.status, answer.json()) == (500, {"message": "Internal server error"})
+
+
+async def test_an_overridden_parameter_is_what_java_prints() -> None:
+    template = "#set($context.requestOverride.querystring.q = {'a': 1})#set($context.requestOverride.header.h = 1.5E10)"
+    transport = ScriptedTransport([Reply()])
+
+    await Client(gateway({"/x": {"post": http(template, "")}}, transport=transport)).post("/dev/x", body="{}")
+
+    (sent,) = transport.requests
+    assert (sent.target, dict(sent.headers)[b"h"]) == (b"/?q=%7Ba%3D1%7D", b"1.5E10")

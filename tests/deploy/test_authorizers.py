@@ -182,6 +182,18 @@ def test_problems_at_the_start(paths: dict[str, Any], options: dict[str, Any], t
     assert told in str(raised.value)
 
 
+def test_a_problem_of_an_authorizer_is_told_once_however_many_methods_it_guards() -> None:
+    schemes = {"bad": scheme(type="cognito_user_pools", providerARNs=["${pool}"])}
+    paths = {f"/{name}": {"get": guarded("bad"), "post": guarded("bad")} for name in "ab"}
+
+    with pytest.raises(ConfigError) as caught:
+        Gateway.from_openapi(document(paths, components={"securitySchemes": schemes}))
+
+    assert [problem.what for problem in caught.value.problems] == [
+        "cognito.user_pools: '${pool}' is neither the ARN of a user pool nor the address of an issuer"
+    ]
+
+
 def test_problems_of_an_authorizer_stand_at_its_scheme() -> None:
     broken = {"token": scheme(type="token", authorizerUri=lambda_uri("authorize"), authorizerResultTtlInSeconds=9999)}
     spec = document({"/pets": {"get": guarded("token")}}, components={"securitySchemes": broken})

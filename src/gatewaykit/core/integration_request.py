@@ -26,6 +26,7 @@ from gatewaykit.core.payload.uri import as_path
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.template_variables import variables
 from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
+from gatewaykit.core.vtl.values import Failure, from_key, text
 
 __all__ = ["PASSTHROUGH_BEHAVIORS", "Exchange", "IntegrationRequest", "Shaped", "compile_integration_request"]
 
@@ -186,6 +187,12 @@ class IntegrationRequest:
         return None
 
     def _override(self, mapped: MappedRequest, overrides: Mapping[str, Any]) -> Refusal | None:
+        try:
+            return self._overridden(mapped, overrides)
+        except Failure as failure:
+            return Refusal(Reason.MAPPING_FAILED, f"an override: {failure}")
+
+    def _overridden(self, mapped: MappedRequest, overrides: Mapping[str, Any]) -> Refusal | None:
         for name, value in _entries(overrides, "header"):
             if is_illegal(name, self._type):
                 return Refusal(Reason.MAPPING_FAILED, f"the header {name!r} must not be overridden")
@@ -238,8 +245,8 @@ def compile_integration_request(
 def compile_templates(templates: Mapping[str, str], what: str, problems: list[str]) -> dict[str, Template | None]:
     """Templates by lower-case media type. An empty one counts as one, but fits nothing (reference 01 section 10)."""
     compiled: dict[str, Template | None] = {}
-    for media_type, text in templates.items():
-        template = compile_template(text) if text else None
+    for media_type, source in templates.items():
+        template = compile_template(source) if source else None
         if isinstance(template, TemplateProblem):
             problems.append(
                 f"{what}[{media_type!r}], line {template.line}, column {template.column}: {template.message}"
@@ -249,17 +256,12 @@ def compile_templates(templates: Mapping[str, str], what: str, problems: list[st
     return compiled
 
 
-def override_text(value: object) -> str:
-    """A value that a template wrote, as text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _entries(overrides: Mapping[str, Any], place: str) -> list[tuple[str, list[str]]]:
     written = overrides.get(place)
     if not isinstance(written, dict):
         return []
     return [
-        (str(name), [override_text(each) for each in (value if isinstance(value, list) else [value])])
+        (text(from_key(name)), [text(each) for each in (value if isinstance(value, list) else [value])])
         for name, value in written.items()
         if value is not None
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gatewaykit.core.http import HeaderList, Response
-from gatewaykit.core.integration_request import Exchange, compile_templates, override_text
+from gatewaykit.core.integration_request import Exchange, compile_templates
 from gatewaykit.core.parameter_mapping import ResponseMapping, compile_response_mappings
 from gatewaykit.core.payload.content_handling import HANDLINGS, convert_response
 from gatewaykit.core.payload.headers import REMAP_NON_PROXY, field, remap
@@ -22,7 +22,7 @@ from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.vtl import Template
 from gatewaykit.core.vtl.java_regex import compile_java_regex
 from gatewaykit.core.vtl.safe_regex import matches
-from gatewaykit.core.vtl.values import Failure
+from gatewaykit.core.vtl.values import Failure, from_key, text
 
 _JSON: Final = (b"content-type", b"application/json")
 
@@ -144,14 +144,18 @@ def _overridden(status: int, mapped: dict[str, str], overrides: Mapping[str, Any
     if isinstance(wanted, int) and not isinstance(wanted, bool) and 100 <= wanted <= 599:
         status = wanted
     written = overrides.get("header")
-    for name, value in written.items() if isinstance(written, dict) else ():
-        if value is not None:
-            for present in [each for each in mapped if each.lower() == str(name).lower()]:
-                del mapped[present]
-            mapped[str(name)] = override_text(value)
+    try:
+        for key, value in written.items() if isinstance(written, dict) else ():
+            if value is not None:
+                name = text(from_key(key))
+                for present in [each for each in mapped if each.lower() == name.lower()]:
+                    del mapped[present]
+                mapped[name] = text(value)
+    except Failure as failure:
+        return Refusal(Reason.MAPPING_FAILED, f"an override: {failure}")
     headers: HeaderList = []
-    for name, text in mapped.items():
-        if (pair := field(name, text)) is None:
+    for name, shown in mapped.items():
+        if (pair := field(name, shown)) is None:
             return Refusal(Reason.MAPPING_FAILED, f"the header {name!r} gets a value that no header can hold")
         headers.append(pair)
     headers = remap(headers, REMAP_NON_PROXY)

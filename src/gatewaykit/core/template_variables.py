@@ -22,7 +22,8 @@ from gatewaykit.core.vtl.values import Failure, HostObject, OnceMap, SilentMap, 
 __all__ = ["Input", "Parameters", "Params", "Util", "escape_javascript", "parse_json", "variables"]
 
 EMPTY_BODY: Final = "{}"
-"""What `$input.body` is for an empty body (reference 08 row 31)."""
+"""What an empty body is: `$input.body` is recorded (reference 08 row 31), and a GET's `$input.json('$')` shows as `{}`
+in the events that the console's own template makes."""
 
 NO_MATCH: Final = '""'
 """What `$input.json` gives for a path that finds nothing (reference 03 section 1)."""
@@ -113,7 +114,7 @@ class Input(HostObject):
         path = _compiled(text)
         document = self._parsed
         if document is _UNREAD:
-            document = self._parsed = parse_json(self._raw)
+            document = self._parsed = _document(self._raw or EMPTY_BODY)
         if document is MISSING:
             return None
         try:
@@ -127,7 +128,7 @@ class Input(HostObject):
         path = _compiled(text)
         document = self._parsed
         if document is _UNREAD:
-            document = self._parsed = parse_json(self._raw)
+            document = self._parsed = _document(self._raw or EMPTY_BODY)
         if document is MISSING:
             return NO_MATCH
         try:
@@ -173,6 +174,19 @@ def _compiled(text: str) -> Path:
     if isinstance(path, PathProblem):
         raise Failure(f"the JSONPath {text!r}: {path.message} at {path.position}")
     return path
+
+
+def _document(body: str) -> Any:
+    """What paths look into. A body that does not begin as JSON does, such as a form, is a text: `$` is all of it.
+
+    Templates for forms rely on it, those of Lambda's blueprints (`{"body": $input.json("$")}`) and of the Serverless
+    Framework (`$input.path('$').split('&')`) among them.
+    """
+    document = parse_json(body)
+    return body if document is MISSING and body.lstrip()[:1] not in _JSON_STARTS else document
+
+
+_JSON_STARTS: Final = ("", "{", "[", '"', "'")  # as for parameter mappings (reference 03 section 6)
 
 
 def parse_json(body: str) -> Any:

@@ -150,7 +150,7 @@ class _Compiler:
                 routes.append(leaf.summary)
         self._problems += [*self._authorizers.problems, *self._authorizers.unused()]
         if self._problems:
-            raise ConfigError(self._problems)
+            raise ConfigError([*dict.fromkeys(self._problems)])
         return Deployment(
             router=router,
             miss=self._miss(router),

@@ -104,13 +104,14 @@ class Http:
             return shaped
         deps, mapped = back_end.deps, shaped.mapped
         method = back_end.method or request.method
-        request.trace_id = deps.trace(request)
-        headers = http_headers(request, method, mapped.headers, api_id=deps.facts.api_id, trace=request.trace_id)
+        trace = deps.trace(request)
+        headers = http_headers(request, method, mapped.headers, api_id=deps.facts.api_id, trace=trace)
         if isinstance(headers, Refusal):
             return headers
         target = uri.target(mapped.path, mapped.query.items())
         if uri.is_left_by(target):
             return _leads_out()
+        request.trace_id = trace  # the client learns of a call only (reference 01 section 4)
         body = b"" if method in NO_BODY_VERBS else shaped.body
         try:
             async with asyncio.timeout(back_end.timeout_s):  # the whole answer, not only its head

@@ -200,7 +200,7 @@ def test_the_whole_token_has_to_match(expression: str, token: str, fits: bool) -
     assert refusal is None or refusal.reason is Reason.IDENTITY_SOURCE_INVALID
 
 
-@pytest.mark.parametrize("expression", ["(", r"(a+)+\1", r"\R"], ids=["broken", "endless", "not supported"])
+@pytest.mark.parametrize("expression", ["(", r"(a+)+\1", r"\G"], ids=["broken", "endless", "not supported"])
 def test_an_expression_that_cannot_be_checked_in_time_is_a_problem(expression: str) -> None:
     assert isinstance(compile_token_check(expression), str)
 

@@ -1,22 +1,26 @@
 """Java regular expressions on Python's engine, for template methods and integration response selection.
 
 Both engines backtrack and share most of their syntax. What differs is translated; what has no equal (Unicode blocks,
-character class operations, `\\G`, `\\R`, `\\X`) is a problem, never a pattern that means something else.
+character class operations, `\\G`, `\\X`) is a problem, never a pattern that means something else.
 `java.util.regex.Pattern` is the reference.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import groupby
 from typing import Final
+from unicodedata import category
 
 from gatewaykit.core.vtl.linear_regex import Spans
 
 __all__ = ["compile_java_regex", "java_replacement"]
 
 MAX_PATTERN: Final = 10_000
+MAX_TRANSLATED: Final = 200_000
 
 
 class _Untranslatable(Exception):
@@ -30,7 +34,10 @@ def compile_java_regex(pattern: str) -> re.Pattern[str] | str:
         return f"a pattern of more than {MAX_PATTERN} characters"
     try:
         # ASCII: Java's \d, \w, \s and \b are ASCII unless told otherwise
-        return re.compile(_translate(pattern), re.ASCII)
+        translated = _translate(pattern)
+        if len(translated) > MAX_TRANSLATED:
+            return "a pattern of too many categories of characters"
+        return re.compile(translated, re.ASCII)
     except _Untranslatable as problem:
         return str(problem)
     except (re.error, OverflowError, RecursionError, ValueError) as error:
@@ -88,8 +95,7 @@ _ESCAPES: Final = {
     "H": r"[^ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
     "v": r"[\n\x0b\f\r\x85\u2028\u2029]",
     "V": r"[^\n\x0b\f\r\x85\u2028\u2029]",
-    "s": r"[ \t\n\x0b\f\r]",
-    "S": r"[^ \t\n\x0b\f\r]",
+    "R": r"(?:\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
     "z": r"\Z",
     "Z": r"(?=\n?\Z)",
 }
@@ -97,7 +103,6 @@ _IN_CLASS: Final = {
     "e": r"\x1b",
     "h": r" \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
     "v": r"\n\x0b\f\r\x85\u2028\u2029",
-    "s": r" \t\n\x0b\f\r",
 }
 _PROPERTIES: Final = {
     "Lower": "a-z", "Upper": "A-Z", "ASCII": r"\x00-\x7f", "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9",
@@ -106,13 +111,18 @@ _PROPERTIES: Final = {
 }  # fmt: skip
 _OCTAL: Final = re.compile(r"[0-3][0-7]{1,2}|[0-7]{1,2}")
 _HEX: Final = re.compile(r"x(?P<two>[0-9a-fA-F]{2})|x\{(?P<any>[0-9a-fA-F]{1,6})\}|u(?P<four>[0-9a-fA-F]{4})")
-_PROPERTY: Final = re.compile(r"\{(\w+)\}")
-_SAME: Final = frozenset("tnrfadDwWbBA0123456789")
+_PROPERTY: Final = re.compile(r"\{(\w+)\}|([A-Z])")
+_CATEGORY: Final = re.compile(r"(?:Is)?([CLMNPSZ][a-z]?)")
+_SAME: Final = frozenset("tnrfadDwWsSbBA0123456789")
+_LINE_START: Final = r"(?!\Z)(?<![^\n\r\x85\u2028\u2029])(?!(?<=\r)\n)"
+_LINE_END: Final = r"(?=[\n\r\x85\u2028\u2029]|\Z)(?!(?<=\r)\n)"
 
 
 def _translate(pattern: str) -> str:
     pieces: list[str] = []
-    dot = "." if _DOT_MATCHES_ALL.search(pattern) else r"[^\n\r\x85\u2028\u2029]"
+    flags: frozenset[str] = frozenset()
+    openers: list[str] = []  # of inline flags: Java's hold to the end of the group around them, Python's have their own
+    groups: list[tuple[frozenset[str], list[str]]] = []
     at = 0
     while at < len(pattern):
         character = pattern[at]
@@ -120,31 +130,50 @@ def _translate(pattern: str) -> str:
             piece, at = _escape(pattern, at + 1, inside=False)
         elif character == "[":
             piece, at = _class(pattern, at)
-        elif pattern.startswith("(?<", at) and pattern[at + 3 : at + 4] not in ("=", "!"):
-            piece, at = "(?P<", at + 3
-        elif pattern.startswith("(?", at) and (flags := _FLAGS.match(pattern, at)):
-            piece, at = _flags(flags, at), flags.end()
-        elif character == ".":
-            piece, at = dot, at + 1
-        elif character == "$":
-            piece, at = r"(?=\n?\Z)", at + 1  # Python's $ would do, but not inside a look-behind's neighbour
+        elif character == "(":
+            opened = _OPEN.match(pattern, at)
+            if opened is None:
+                raise _Untranslatable(f"a group that begins with {pattern[at : at + 3]!r} is not supported")
+            piece, at = opened[0], opened.end()
+            changed = _changed(flags, opened)
+            if piece.endswith(")"):
+                flags = changed
+                piece = piece if pieces == [] and not opened["off"] else piece.replace(")", ":")
+                openers += [piece] if piece.endswith(":") else []
+            else:
+                groups.append((flags, openers))
+                flags, openers = changed, []
+                piece = "(?P<" if piece == "(?<" else piece
+        elif character == ")":
+            piece, at = ")" * (len(openers) + 1), at + 1
+            flags, openers = groups.pop() if groups else (flags, [])
+        elif character == "|":
+            piece, at = ")" * len(openers) + "|" + "".join(openers), at + 1
+        elif character == "{":
+            if not (repeat := _REPEAT.match(pattern, at)):
+                raise _Untranslatable("a { that is no repetition; write \\{")  # Java: "Illegal repetition"
+            piece, at = repeat[0], repeat.end()
         else:
-            piece, at = character, at + 1
+            piece, at = _IN_LINES.get(character, character) if "m" in flags else character, at + 1
+            if character == ".":
+                piece = "." if "s" in flags else r"[^\n\r\x85\u2028\u2029]"
+            elif piece == "$":
+                piece = r"(?=\n?\Z)"  # Python's $ would do, but not inside a look-behind's neighbour
         pieces.append(piece)
-    return "".join(pieces)
+    return "".join(pieces) + ")" * len(openers)
 
 
-_DOT_MATCHES_ALL: Final = re.compile(r"\(\?[a-z]*s[a-z]*[:)]")
-_FLAGS: Final = re.compile(r"\(\?([a-zA-Z]*)(-[a-zA-Z]+)?([:)])")
+_OPEN: Final = re.compile(r"\((?!\?)|\(\?(?:[:=!>]|<[=!]|<(?=[a-zA-Z])|(?P<on>[a-zA-Z]*)(?:-(?P<off>[a-zA-Z]+))?[:)])")
+_REPEAT: Final = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
+_IN_LINES: Final = {"^": _LINE_START, "$": _LINE_END}
 
 
-def _flags(flags: re.Match[str], at: int) -> str:
-    """Inline flags: Python knows i, m, s and x; global ones only at the start."""
-    if not set(flags[1]) <= set("ims") or flags[2]:
-        raise _Untranslatable(f"inline flags {flags[0]!r} are not supported")
-    if flags[3] == ")" and at:
-        raise _Untranslatable("inline flags are supported at the start of a pattern only")
-    return flags[0]
+def _changed(flags: frozenset[str], opened: re.Match[str]) -> frozenset[str]:
+    """The flags behind what opens a group: Python knows i, m, s and x, and x is not the same."""
+    on, off = opened["on"] or "", opened["off"] or ""
+    if not set(on + off) <= set("ims"):
+        raise _Untranslatable(f"inline flags {opened[0]!r} are not supported")
+    return (flags | set(on)) - set(off)
 
 
 def _escape(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
@@ -181,12 +210,25 @@ def _escape(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
 
 def _property(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
     named = _PROPERTY.match(pattern, at + 1)
-    members = _PROPERTIES.get(named[1]) if named else None
+    name = (named[1] or named[2]) if named else ""
+    members = _PROPERTIES.get(name)
+    if not members and (short := _CATEGORY.fullmatch(name)):
+        members = "".join(members for each, members in _categories().items() if each.startswith(short[1]))
     if not named or not members or (inside and pattern[at] == "P"):
         raise _Untranslatable(f"\\{pattern[at : at + 12]} is not supported")
     if inside:
         return members, named.end()
     return f"[{'^' if pattern[at] == 'P' else ''}{members}]", named.end()
+
+
+@lru_cache(maxsize=1)
+def _categories() -> Mapping[str, str]:
+    """The characters of each general category of Unicode."""
+    found: dict[str, list[str]] = {}
+    for name, codes in groupby(range(sys.maxunicode + 1), lambda code: category(chr(code))):
+        members = [*codes]
+        found.setdefault(name, []).append(f"{re.escape(chr(members[0]))}-{re.escape(chr(members[-1]))}")
+    return {name: "".join(ranges) for name, ranges in found.items()}
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:
