@@ -3,8 +3,7 @@
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from gatewaykit import PolicyMiddleware, api_key, by, cors, rule, throttle
-from gatewaykit.asgi.wsgi import wsgi_app
+from gatewaykit import PolicyMiddleware, api_key, by, cors, rule, throttle, wsgi_app
 
 KEYS = {"acme": "acme-key-for-local-use"}
 

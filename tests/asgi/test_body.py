@@ -153,3 +153,19 @@ async def test_a_replayed_body_is_given_once_and_then_the_channel_goes_on() -> N
 
     assert await receive() == piece(b"abc", False)
     assert await receive() == LEFT
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["before the body", "after it"])
+async def test_a_channel_that_never_waits_keeps_nobody_from_anything(is_read: bool) -> None:
+    async def receive() -> Any:
+        return piece(b"", False)
+
+    body = AsgiBody(receive)
+    if is_read:
+        assert await body.read(10) == b""
+    watching = asyncio.ensure_future(body.gone())
+    await settle()
+
+    assert not watching.done()
+    assert len(body._held or ()) <= 1
+    watching.cancel()

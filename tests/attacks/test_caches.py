@@ -324,12 +324,12 @@ async def ask(app: Any, who: str, target: str) -> str:
     }  # fmt: skip
     body = b""
 
-    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Any:
-        for message in messages:
-            return message
-        await asyncio.get_running_loop().create_future()  # as at a server: nobody leaves before the end
+        if messages:
+            return messages.pop()
+        return await asyncio.get_running_loop().create_future()  # as at a server: nobody leaves before the end
 
     async def send(message: Any) -> None:
         nonlocal body

@@ -172,8 +172,12 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a database that is not there": (["list", "--store", "sqlite:///gone.db"], "gone.db: the database cannot be used"),
     "a store of no kind": (["list", "--store", "keys.db"], "did you mean 'sqlite:///keys.db'?"),
     "a directory for a store": (["list", "--store", "dir.json"], "Is a directory"),
-    "a place that cannot be written": (["create", "a", "--store", "no/such/keys.json"], "No such file or directory"),
-    "a database that cannot be written": (["create", "a", "--store", "sqlite:///no/such.db"], "No such file"),
+    "a place that cannot be written": (
+        ["create", "a", "--store", "no/such/keys.json"],
+        "directory. Make its directory",
+    ),
+    "a database that cannot be written": (["create", "a", "--store", "sqlite:///no/such.db"], "Make its directory"),
+    "a store that is no JSON": (["list", "--store", "cut.json"], "cut.json:1:6: the file is not JSON: Expecting value"),
     "a store that is none": (["list", "--store", "other.json"], "other.json: is no list of keys"),
     "a key that is not there": (["revoke", "acm"], "there is no key 'acm' (did you mean 'acme'?)"),
     "a name that two keys have": (["disable", "twin"], "2 keys are named 'twin': give the id"),
@@ -184,15 +188,16 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "an end in the past": (["create", "a", "--expires", "2001-01-01"], "--expires: '2001-01-01' is in the past"),
     "an end beyond all days": (["create", "a", "--expires", "9999999d"], "--expires: '9999999d' is too long"),
     "an old value for no time": (["rotate", "acme", "--old-for", "x"], "--old-for: 'x' is neither"),
-    "a file that is not there": (["import", "gone.csv"], "gone.csv: No such file or directory"),
+    "a file that is not there": (["import", "gone.csv"], "gone.csv: the file cannot be read: No such file"),
     "a file without columns": (["import", "other.json"], "other.json:1: the first row names no column 'name'"),
-    "a file that is no text": (["import", "latin.csv"], "latin.csv: 'utf-8' codec can't decode"),
+    "a file that is no text": (["import", "latin.csv"], "latin.csv: the file is not UTF-8 text"),
 }
 
 
 @pytest.mark.parametrize(("words", "problem"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_is_said_in_a_line_and_exits_with_2(run: Run, here: Path, words: list[str], problem: str) -> None:
     (here / "other.json").write_text("[]")
+    (here / "cut.json").write_text('{"a":')
     (here / "latin.csv").write_bytes(b"\xff")
     (here / "dir.json").mkdir()
     for name in ("acme", "twin", "twin"):

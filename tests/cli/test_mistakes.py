@@ -145,7 +145,8 @@ def test_a_port_in_use_is_said_in_a_line(run: Run, here: Path) -> None:
         port = taken.getsockname()[1]
         ran = run("serve", "--upstream", "http://127.0.0.1:9000", "--port", str(port))
 
-    assert (ran.code, ran.err) == (2, f"cannot listen on 127.0.0.1 port {port}: Address already in use\n")
+    told = "Address already in use. Give another with --port, or 0 for a free one"
+    assert (ran.code, ran.err) == (2, f"cannot listen on 127.0.0.1 port {port}: {told}\n")
 
 
 def test_a_missing_uvicorn_is_one_line_that_names_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

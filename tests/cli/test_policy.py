@@ -214,6 +214,11 @@ MISTAKES = [
         ["resource.yaml", "--request", "GET", "/", "--principal", "ann"],
         "'ann' names no principal. Write the ARN of a user, a role or a session, or an account id",
     ),
+    (
+        "a kind of nobody",
+        ["resorce=resource.yaml", "--request", "GET", "/"],
+        "resorce=resource.yaml: there is no kind 'resorce' of policy (did you mean 'resource'?)",
+    ),
     ("a path without a slash", ["resource.yaml", "--request", "GET", "x"], "the path 'x' does not begin with a slash"),
     (
         "an option misspelt",

@@ -233,6 +233,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "no JSON in a file": (["order.vtl", "--context", "order.vtl"], "order.vtl:1:1: no JSON: Expecting value"),
     "JSON that is too much": (["order.vtl", "--context", '{"a":' * 100000], "--context: no JSON that can be read"),
     "a list": (["order.vtl", "--context", "body.json"], "--context: the JSON is no object"),
+    "a list in place": (["order.vtl", "--params", "[1]"], "--params: the JSON is no object"),
     "no kind of parameters": (["order.vtl", "--params", '{"query": {}}'], "no parameters of the kind 'query'"),
     "a kind of nobody": (["order.vtl", "--params", '{"xyz": {}}'], "Known are path, querystring, header"),
     "parameters by name": (["order.vtl", "--params", '{"path": "7"}'], "--params: path is no object"),

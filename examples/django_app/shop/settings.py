@@ -15,5 +15,5 @@ GATEWAYKIT = {
 
 MIDDLEWARE = ["gatewaykit.gateway.django.GatewaykitMiddleware"]  # request.gatewaykit
 ROOT_URLCONF = "shop.urls"
-ALLOWED_HOSTS = ["127.0.0.1"]
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 SECRET_KEY = "for local use only"

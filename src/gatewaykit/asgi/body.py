@@ -96,8 +96,8 @@ class AsgiBody:
             if self._finished is None:
                 self._finished = asyncio.Event()
             await self._finished.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        while (await self._receive())["type"] != "http.disconnect":  # noqa: ASYNC110 - it waits for the message
+            await asyncio.sleep(0)  # a channel that never waits must not keep the loop from all else
 
     async def _gone_before_asked(self) -> bool:
         """True when the client left, False when somebody began to read the body."""
@@ -111,9 +111,12 @@ class AsgiBody:
                 break
             async with self._reading:
                 message = await self._receive()
-                self._held.append(message)
-            if message["type"] == "http.disconnect":
+                left = message["type"] == "http.disconnect"
+                if left or not self._held or self._held[-1].get("more_body"):
+                    self._held.append(message)
+            if left:
                 return True
+            await asyncio.sleep(0)  # as in `gone`
         return False
 
     async def _held_or_next(self) -> Message:

@@ -48,7 +48,7 @@ compdef _gatewaykit gatewaykit
 
 def add(commands: Any) -> None:
     parser = commands.add_parser("completion", help="print a completion script for a shell")
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="whose script")
     parser.set_defaults(run=run, json=False)
 
 

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             with (directory / name).open("x", encoding="utf-8") as file:
                 file.write((starter / name).read_text("utf-8"))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UsageError(f"{directory}: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(f"{directory}: cannot be written to: {getattr(error, 'strerror', None) or error}") from None
     paths = [str(directory / name) for name in _FILES]
     if output.as_json:
         output.json({"files": paths})

@@ -223,8 +223,10 @@ async def _changed(store: KeyStore, text: str, change: Callable[[ApiKey], ApiKey
 def _text_of(file: str) -> str:
     try:
         return Path(file).read_text("utf-8")
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
-        raise UsageError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: the file is not UTF-8 text") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"{file}: the file cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _chosen(keys: Sequence[ApiKey], text: str) -> ApiKey:

@@ -164,7 +164,15 @@ _DEFINITION: Final = "x-amazon-apigateway-policy"
 
 def _kind_of(named: str, default: str | None) -> tuple[Any, str]:
     kind, equals, name = named.partition("=")
-    return (kind, name) if equals and kind in _KINDS else (default, named)
+    if not equals or Path(named).exists():
+        return default, named
+    if kind not in _KINDS:
+        from gatewaykit.definition.near import near_miss
+
+        near = near_miss(kind, _KINDS)
+        mend = "" if near else f"Write one of {', '.join(_KINDS)} before the ="
+        raise UsageError(f"{named}: there is no kind {kind!r} of policy", near=near, mend=mend)
+    return kind, name
 
 
 def _guess(document: object) -> Any:

@@ -111,7 +111,7 @@ def _mapping(option: str, given: str | None, problems: list[Problem]) -> dict[st
     """A JSON object that stands on the command line, or in a file."""
     if given is None:
         return {}
-    inline = given.lstrip().startswith("{")
+    inline = given.lstrip().startswith(("{", "["))
     try:
         value = json.loads(given if inline else _text_of(given, option))
     except json.JSONDecodeError as error:

@@ -14,7 +14,7 @@ __all__ = ["add_request", "request_of"]
 
 def add_request(parser: argparse.ArgumentParser) -> None:
     """METHOD, PATH, and the options that describe the rest of a request."""
-    parser.add_argument("method", metavar="METHOD")
+    parser.add_argument("method", metavar="METHOD", help="such as GET")
     parser.add_argument("path", metavar="PATH", help="with its query string, if any")
     parser.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="a request header")
     parser.add_argument("--client-cert", metavar="FILE", help="the client's certificate in PEM, with its chain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import socket
@@ -65,7 +66,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         listener = bind(host, port)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host can be written so
-        raise UsageError(f"cannot listen on {host} port {port}: {_reason(error)}") from None
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        mend = "Give another with --port, or 0 for a free one" if taken else ""
+        raise UsageError(f"cannot listen on {host} port {port}: {_reason(error)}", mend=mend) from None
 
     def on_ready(url: str) -> None:
         try:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if len(names) > 1:
         raise UsageError("--key: name one key")
     if extends and not (arguments.plan and names):
-        raise UsageError("--remaining needs --plan and --key, of which it is")
+        raise UsageError("--remaining needs --plan and --key: whose requests are left")
     opened = open_source(arguments, unbound=True, unenforced=True, reads=not extends)
     gateway = next(iter(opened.gateways.values()), None)
     if gateway is None:

@@ -103,6 +103,8 @@ class _Once(logging.Filter):
         if error is not None and is_logged(error):
             return False
         if isinstance(error, asyncio.CancelledError):
+            if "lifespan" in record.msg:  # it ends with the requests, and is none
+                return False
             record.msg, record.args, record.exc_info = "a request was cut off: the server stops", (), None
         return True
 

@@ -95,7 +95,8 @@ class KeysFile(KeptKeys):
                 return changed is not None
         except (OSError, ValueError) as error:
             what = f"the file cannot be written: {getattr(error, 'strerror', None) or error}"
-            raise ConfigError(Problem(where=self.place, what=what)) from None
+            mend = "Make its directory" if isinstance(error, FileNotFoundError) else ""
+            raise ConfigError(Problem(where=self.place, what=what, mend=mend)) from None
 
 
 def _record(key: ApiKey | None) -> dict[str, Any] | None:
@@ -112,6 +113,9 @@ def _parsed(text: str, place: str) -> Any:
     try:
         if place.endswith(".json"):
             return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"{place}:{error.lineno}:{error.colno}"
+        raise ConfigError(Problem(where=where, what=f"the file is not JSON: {error.msg}")) from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(Problem(where=place, what=f"the file is not JSON: {error}")) from None
     yaml = _yaml(place)

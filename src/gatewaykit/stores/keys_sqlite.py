@@ -100,7 +100,12 @@ class SqliteKeys(KeptKeys):
             except (sqlite3.Error, OSError, ValueError) as error:
                 what = f"the database cannot be used: {getattr(error, 'strerror', None) or error}"
                 missing = isinstance(error, FileNotFoundError)
-                mend = f"Run: gatewaykit keys create NAME --store sqlite:///{self.place}" if missing else ""
+                make = (
+                    "Make its directory"
+                    if self.create
+                    else f"Run: gatewaykit keys create NAME --store sqlite:///{self.place}"
+                )
+                mend = make if missing else ""
                 raise ConfigError(Problem(where=self.place, what=what, mend=mend)) from None
 
     def _connected(self) -> sqlite3.Connection:

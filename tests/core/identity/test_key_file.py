@@ -91,7 +91,7 @@ def test_what_has_no_effect_is_a_warning() -> None:
 
     assert [str(each) for each in found.warnings] == [
         "f.csv:1: the column 'colour' is ignored",
-        "f.csv:2: the key is not tied to the usage plans 'p1,p2': there are no usage plans yet",
+        "f.csv:2: the key is not tied to the usage plans 'p1,p2'. List it under keys of its plan in gateway.yaml",
         "f.csv:3: the same key stands in line 2; this row counts",
     ]
 

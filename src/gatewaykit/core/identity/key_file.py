@@ -96,7 +96,7 @@ def _read_row(
         return
     if plans := cells.get("usageplanids", "").strip("'"):
         what = f"the key is not tied to the usage plans {plans!r:.200}"
-        found.warnings.append(Problem(where=where, what=what, why="there are no usage plans yet"))
+        found.warnings.append(Problem(where=where, what=what, mend="List it under keys of its plan in gateway.yaml"))
     if value in lines:
         what = f"the same key stands in line {lines[value]}; this row counts"
         found.warnings.append(Problem(where=where, what=what))
