@@ -114,12 +114,25 @@ class RedisServer:
 def running(*more: str, port: int | None = None) -> Iterator[RedisServer]:
     """A server; `more` are options of its command line."""
     with TemporaryDirectory() as home:
-        server = RedisServer(Path(home), free_port() if port is None else port, *more)
-        server.start()
+        server = _started(Path(home), port, *more)
         try:
             yield server
         finally:
             server.kill()
+
+
+def _started(home: Path, port: int | None, *more: str) -> RedisServer:
+    for _ in range(2 if port is None else 0):
+        server = RedisServer(home, free_port(), *more)
+        try:
+            server.start()
+        except RuntimeError:  # another program took the port in between
+            server.kill()
+        else:
+            return server
+    server = RedisServer(home, free_port() if port is None else port, *more)
+    server.start()
+    return server
 
 
 class Cluster:

@@ -22,7 +22,7 @@ from gatewaykit.stores.redis_connection import RedisConnections
 from gatewaykit.stores.redis_topology import redirected
 from gatewaykit.stores.resp import ReplyError, command
 from gatewaykit.testing.usage_store_contract import UsageStoreContract
-from tests.peers.redis import Cluster, RedisServer, Watched, answering, cluster, running, watched
+from tests.peers.redis import Cluster, RedisServer, Watched, answering, cluster, free_port, running, watched
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.xdist_group("redis-topology")]
 
@@ -196,7 +196,7 @@ async def test_the_replica_is_found_when_the_master_dies_under_load_and_every_se
 
 
 async def test_a_cluster_that_is_down_is_a_store_error() -> None:
-    with running("--cluster-enabled", "yes", "--cluster-port", "0") as node:
+    with running("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as node:
         store = clustered(node, gateway="g")
 
         with pytest.raises(StoreError, match="CLUSTERDOWN"):
