@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatewaykit.core.context import ApiFacts, context_of, path_text, resource_id
+from gatewaykit.core.context import ApiFacts, context_of, part_of_context, path_text, resource_id
 from gatewaykit.core.http import Identity, Request
 from gatewaykit.core.iam.access import VpcEndpoint
 from gatewaykit.core.identity.mtls import ClientCertificate
@@ -48,6 +48,21 @@ def test_values_have_the_formats_of_the_guide() -> None:
 
 def test_behind_a_custom_domain_the_path_has_no_stage() -> None:
     assert context_of(a_request(), ApiFacts(stage_in_path=False))["path"] == "/pets/7"
+
+
+@pytest.mark.parametrize("facts", [FACTS, ApiFacts(stage_in_path=False)], ids=["a known domain", "the host named"])
+def test_a_part_of_a_context_says_the_same(facts: ApiFacts) -> None:
+    whole = context_of(a_request(), facts)
+
+    for names in (*({name} for name in whole), {"stage", "domainName"}, {*whole}, set[str]()):
+        part = part_of_context(facts, frozenset(names))
+        assert part is not None
+        assert part(a_request()) == {name: whole[name] for name in names}
+
+
+def test_there_is_no_part_with_what_not_every_request_has() -> None:
+    assert part_of_context(FACTS, frozenset(("stage", "authorizer"))) is None
+    assert part_of_context(FACTS, frozenset(("empty",))) is None
 
 
 def test_every_context_is_a_fresh_one() -> None:

@@ -318,6 +318,24 @@ def test_a_template_says_whether_it_may_do_more_with_the_context_than_read_by_na
     assert getattr(template, "only_reads", None) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("text", set()),
+        ("$context.stage #if($context.identity.user == '')$context.stage.length()#end", {"stage", "identity"}),
+        ("$context.authorizer.claims.sub", {"authorizer"}),
+        ("#set($context.stage = 'a')$context.stage", None),
+        ("$context.identity", None),
+        ("$context.stage$context", None),
+    ],
+)
+def test_a_template_says_what_it_reads_of_the_context(text: str, names: set[str] | None) -> None:
+    template = compile_template(text)
+
+    assert isinstance(template, Template)
+    assert template.context_names == names
+
+
 def test_response_overrides_carry_over_to_the_response_template() -> None:  # row 36
     context: dict[str, Any] = {}
     render(

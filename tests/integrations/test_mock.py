@@ -363,3 +363,23 @@ def test_any_request_gets_a_response_or_a_refusal(
     answer = mock(request)
 
     assert isinstance(answer, (Response, Refusal))
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "body"),
+    [
+        ("#set($a = $context.stage)", "$context.stage", b"dev"),  # each reads a part
+        ("#set($context.stage = 'x')", "$context.stage", b"x"),  # what one writes, the other reads
+        ("#set($context.mine = 'x')", "$context.mine", b"x"),
+        ("#set($a = $context)", "$context.stage", b"dev"),
+        ("#set($a = $context)#set($a.mine = 'x')", "$context.mine", b"x"),
+        ("#set($a = $context.stage)", "$context.stage$context.mine", b"dev"),
+    ],
+)
+def test_two_templates_see_one_context(asked: str, answered: str, body: bytes) -> None:
+    answer = answer_of(
+        request_templates={"application/json": asked + '{"statusCode": 200}'},
+        responses=(response(response_templates={"application/json": answered}),),
+    )
+
+    assert answer.body == body

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote_from_bytes
 
 if TYPE_CHECKING:
     from gatewaykit.core.http import Identity, Request
 
-__all__ = ["ApiFacts", "context_of", "path_text", "resource_id"]
+__all__ = ["ApiFacts", "context_of", "part_of_context", "path_text", "resource_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,33 +37,41 @@ class ApiFacts:
     stage: str = "prod"
     stage_in_path: bool = True
     private: bool = False
+    context: Callable[[Request], dict[str, Any]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "context", _maker(self, [*_EXPRESSIONS], *_AUTHORIZER))
 
 
 def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
     """A fresh `$context`, as mappings, templates and Lambda events see it. Templates add what they override."""
-    path = path_text(request)
-    domain = facts.domain_name or _domain(request.headers.get(b"host", b"localhost")[:_MAX_HOST])
-    context: dict[str, Any] = {
-        "resourceId": resource_id(request.resource),
-        "resourcePath": request.resource,
-        "httpMethod": request.method,
-        "extendedRequestId": request.extended_id,
-        "requestTime": _request_time(int(request.received_s)),
-        "path": f"/{facts.stage}{path}" if facts.stage_in_path else path,
-        "accountId": facts.account_id,
-        "protocol": "HTTP/1.1",  # also where the client speaks HTTP/2 (reference 01 section 2)
-        "stage": facts.stage,
-        "domainPrefix": domain.partition(".")[0],
-        "requestTimeEpoch": int(request.received_s * 1000),
-        "requestId": request.id,
-        "identity": _identity(request),
-        "domainName": domain,
-        "deploymentId": facts.deployment_id,
-        "apiId": facts.api_id,
-    }
-    if request.identity is not None and (authorizer := _authorizer(request.identity)) is not None:
-        context["authorizer"] = authorizer
-    return context
+    return facts.context(request)
+
+
+def part_of_context(facts: ApiFacts, names: frozenset[str]) -> Callable[[Request], dict[str, Any]] | None:
+    """A function that makes what `$context` has under some names; None where one is not there for every request."""
+    return _maker(facts, [*names]) if names <= _EXPRESSIONS.keys() else None
+
+
+def _maker(facts: ApiFacts, names: Sequence[str], *rest: str) -> Callable[[Request], dict[str, Any]]:
+    """The function is generated: most templates want one fact or two, and events all of them."""
+    source = [
+        "def make(request):",
+        *(["    domain = domain_of(request)"] if not facts.domain_name and not _OF_DOMAIN.isdisjoint(names) else []),
+        "    context = {",
+        *(f"        {name!r}: {_EXPRESSIONS[name]}," for name in names),
+        "    }",
+        *rest,
+        "    return context",
+    ]
+    namespace: dict[str, Any] = {
+        "account_id": facts.account_id, "api_id": facts.api_id, "deployment_id": facts.deployment_id,
+        "stage": facts.stage, "before_path": f"/{facts.stage}" if facts.stage_in_path else "",
+        "domain": _split(facts.domain_name), "domain_of": _domain_of, "authorizer_of": _authorizer,
+        "identity_of": _identity, "path_text": path_text, "request_time": _request_time, "resource_id": resource_id,
+    }  # fmt: skip
+    exec("\n".join(source), namespace)  # noqa: S102 - the source holds our own names and expressions only
+    return cast("Callable[[Request], dict[str, Any]]", namespace["make"])
 
 
 def path_text(request: Request) -> str:
@@ -84,6 +92,31 @@ def resource_id(resource: str) -> str:
     return digits
 
 
+_EXPRESSIONS: Final = {
+    "resourceId": "resource_id(request.resource)",
+    "resourcePath": "request.resource",
+    "httpMethod": "request.method",
+    "extendedRequestId": "request.extended_id",
+    "requestTime": "request_time(int(request.received_s))",
+    "path": "before_path + path_text(request)",
+    "accountId": "account_id",
+    "protocol": "'HTTP/1.1'",  # also where the client speaks HTTP/2 (reference 01 section 2)
+    "stage": "stage",
+    "domainPrefix": "domain[1]",
+    "requestTimeEpoch": "int(request.received_s * 1000)",
+    "requestId": "request.id",
+    "identity": "identity_of(request)",
+    "domainName": "domain[0]",
+    "deploymentId": "deployment_id",
+    "apiId": "api_id",
+}
+"""The keys in their order, and how each is read."""
+
+_OF_DOMAIN: Final = frozenset(("domainName", "domainPrefix"))
+_AUTHORIZER: Final = (
+    "    if request.identity is not None and (authorizer := authorizer_of(request.identity)) is not None:",
+    "        context['authorizer'] = authorizer",
+)
 _NO_AUTHORIZER: Final = ("api_key", "iam", "mtls")  # kinds that stand in `$context.identity` alone
 _MAX_HOST: Final = 300  # a name has 253 characters at most
 _ASCII: Final = bytes(range(0x21, 0x7F))
@@ -97,11 +130,19 @@ def _request_time(second: int) -> str:
     return f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year:04}:{moment:%H:%M:%S} +0000"
 
 
+def _domain_of(request: Request) -> tuple[str, str]:
+    return _domain(request.headers.get(b"host", b"localhost")[:_MAX_HOST])
+
+
 @lru_cache(maxsize=256)
-def _domain(host: bytes) -> str:
-    """The name in a Host field."""
+def _domain(host: bytes) -> tuple[str, str]:
+    """The name in a Host field, and its first label."""
     text = host.decode("latin-1")
-    return text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() and ":" in text else text
+    return _split(text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() and ":" in text else text)
+
+
+def _split(domain: str) -> tuple[str, str]:
+    return domain, domain.partition(".")[0]
 
 
 def _identity(request: Request) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """What a non-proxy integration is sent: template choice, content handling, parameter mappings, overrides.
 
-Reference 01 sections 9 and 10, 03 sections 4 and 6. `Exchange` carries what request and response templates share: the
-parameters, and one `$context` whose overrides live on from the one to the other (row 35).
+Reference 01 sections 9 and 10, 03 sections 4 and 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
-from gatewaykit.core.context import ApiFacts, context_of
+from gatewaykit.core.context import ApiFacts
+from gatewaykit.core.exchange import Exchange, MappingTemplate, compile_templates
 from gatewaykit.core.http import Request
 from gatewaykit.core.parameter_mapping import (
     MappedRequest,
@@ -20,86 +19,14 @@ from gatewaykit.core.parameter_mapping import (
     is_illegal,
 )
 from gatewaykit.core.payload.content_handling import HANDLINGS, convert_request
-from gatewaykit.core.payload.headers import readable_headers
 from gatewaykit.core.payload.media_types import BinaryTypes
 from gatewaykit.core.payload.uri import as_path
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.template_variables import variables
-from gatewaykit.core.vtl import Template, TemplateFailure, TemplateProblem, compile_template
 from gatewaykit.core.vtl.values import Failure, from_key, text
 
-__all__ = ["PASSTHROUGH_BEHAVIORS", "Exchange", "IntegrationRequest", "Shaped", "compile_integration_request"]
-
-_NOTHING: Final[Mapping[str, Any]] = {}
+__all__ = ["PASSTHROUGH_BEHAVIORS", "IntegrationRequest", "Shaped", "compile_integration_request"]
 
 PASSTHROUGH_BEHAVIORS: Final = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
-
-
-class _RequestParams:
-    """The `Parameters` of a request. Each kind is read when a template first asks for it."""
-
-    __slots__ = ("_header", "_path", "_querystring", "_request")
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._path: Mapping[str, str] | None = None
-        self._querystring: Mapping[str, str] | None = None
-        self._header: Mapping[str, str] | None = None
-
-    @property
-    def path(self) -> Mapping[str, str]:
-        if self._path is None:
-            self._path = {name: unquote(value) for name, value in self._request.path_parameters.items()}
-        return self._path
-
-    @property
-    def querystring(self) -> Mapping[str, str]:
-        if self._querystring is None:
-            self._querystring = {name: values[-1] for name, values in self._request.query.items()}
-        return self._querystring
-
-    @property
-    def header(self) -> Mapping[str, str]:
-        if self._header is None:
-            self._header = readable_headers(self._request.header_list)
-        return self._header
-
-
-class Exchange:
-    """One request on its way through a non-proxy integration."""
-
-    __slots__ = ("_context", "_facts", "_params", "_stage_variables", "request")
-
-    def __init__(self, request: Request, facts: ApiFacts, stage_variables: Mapping[str, str]) -> None:
-        self.request, self._facts, self._stage_variables = request, facts, stage_variables
-        self._context: dict[str, Any] | None = None
-        self._params = _RequestParams(request)
-
-    @property
-    def context(self) -> dict[str, Any]:
-        """`$context`, built when something first asks for it."""
-        if self._context is None:
-            self._context = context_of(self.request, self._facts)
-        return self._context
-
-    def overrides(self, which: str) -> Mapping[str, Any]:
-        """What templates wrote to `$context.requestOverride` or `.responseOverride`."""
-        written = None if self._context is None else self._context.get(which)
-        return written if isinstance(written, dict) else _NOTHING
-
-    def render(self, template: Template, body: str) -> str | Refusal:
-        """A template's text for this body, or why it failed. One without references and directives is its own text."""
-        if "$" not in template.text and "#" not in template.text:
-            return template.text
-        rendered = template.render(
-            variables(body, self._params, self.context, self._stage_variables, template.only_reads)
-        )
-        if isinstance(rendered, TemplateFailure):
-            return Refusal(
-                Reason.MAPPING_FAILED,
-                f"the template failed in line {rendered.line}, column {rendered.column}: {rendered.reason}",
-            )
-        return rendered
 
 
 class Shaped:
@@ -118,6 +45,7 @@ class IntegrationRequest:
         "_binary_types",
         "_facts",
         "_handling",
+        "_is_text",
         "_mapping",
         "_passthrough",
         "_stage_variables",
@@ -128,7 +56,7 @@ class IntegrationRequest:
     def __init__(
         self,
         mapping: RequestMapping,
-        templates: Mapping[str, Template | None],
+        templates: Mapping[str, MappingTemplate | None],
         passthrough: str,
         handling: str | None,
         *,
@@ -139,7 +67,7 @@ class IntegrationRequest:
     ) -> None:
         self._mapping, self._templates, self._passthrough, self._handling = mapping, templates, passthrough, handling
         self._facts, self._stage_variables, self._binary_types = facts, stage_variables, binary_types
-        self._type = integration_type
+        self._type, self._is_text = integration_type, handling is None and binary_types.is_empty
 
     @property
     def has_templates(self) -> bool:
@@ -154,16 +82,20 @@ class IntegrationRequest:
             return mapped
         sent = request.headers.get(b"content-type")
         content_type = None if sent is None else sent.decode("latin-1")
-        payload = convert_request(request.body or b"", content_type, self._handling, self._binary_types)
-        if isinstance(payload, Refusal):
-            return payload
+        payload: str | bytes | Refusal
+        if self._is_text:
+            payload = (request.body or b"").decode("utf-8", "replace")
+        else:
+            payload = convert_request(request.body or b"", content_type, self._handling, self._binary_types)
+            if isinstance(payload, Refusal):
+                return payload
         template = self._template(content_type)
         if isinstance(template, Refusal):
             return template
         if template is not None:
             if isinstance(payload, bytes):
                 return Refusal(Reason.MAPPING_FAILED, "a binary body cannot enter a template; convert it to text first")
-            rendered = exchange.render(template, payload)
+            rendered = template.render(payload, exchange)
             if isinstance(rendered, Refusal):
                 return rendered
             payload = rendered
@@ -173,7 +105,7 @@ class IntegrationRequest:
         body = payload if isinstance(payload, bytes) else payload.encode("utf-8", "replace")
         return Shaped(body, mapped, exchange)
 
-    def _template(self, content_type: str | None) -> Template | Refusal | None:
+    def _template(self, content_type: str | None) -> MappingTemplate | Refusal | None:
         """The template for a content type; None passes the body on as it is."""
         templates = self._templates
         key = content_type.partition(";")[0].strip().lower() if content_type else "application/json"
@@ -223,7 +155,7 @@ def compile_integration_request(
     mapping = compile_request_mappings(parameters, stage_variables, integration_type)
     if isinstance(mapping, list):
         problems.extend(mapping)
-    compiled = compile_templates(templates, "requestTemplates", problems)
+    compiled = compile_templates(templates, "requestTemplates", facts, problems)
     if passthrough not in PASSTHROUGH_BEHAVIORS:
         problems.append(f"passthroughBehavior is {passthrough!r}, not one of {', '.join(PASSTHROUGH_BEHAVIORS)}")
     if handling not in HANDLINGS:
@@ -240,20 +172,6 @@ def compile_integration_request(
         binary_types=binary_types,
         integration_type=integration_type,
     )
-
-
-def compile_templates(templates: Mapping[str, str], what: str, problems: list[str]) -> dict[str, Template | None]:
-    """Templates by lower-case media type. An empty one counts as one, but fits nothing (reference 01 section 10)."""
-    compiled: dict[str, Template | None] = {}
-    for media_type, source in templates.items():
-        template = compile_template(source) if source else None
-        if isinstance(template, TemplateProblem):
-            problems.append(
-                f"{what}[{media_type!r}], line {template.line}, column {template.column}: {template.message}"
-            )
-        else:
-            compiled[media_type.strip().lower()] = template
-    return compiled
 
 
 def _entries(overrides: Mapping[str, Any], place: str) -> list[tuple[str, list[str]]]:

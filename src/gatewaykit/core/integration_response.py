@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gatewaykit.core.context import ApiFacts
+from gatewaykit.core.exchange import Exchange, MappingTemplate, compile_templates
 from gatewaykit.core.http import HeaderList, Response
-from gatewaykit.core.integration_request import Exchange, compile_templates
 from gatewaykit.core.parameter_mapping import ResponseMapping, compile_response_mappings
 from gatewaykit.core.payload.content_handling import HANDLINGS, convert_response
 from gatewaykit.core.payload.headers import REMAP_NON_PROXY, field, remap
 from gatewaykit.core.payload.media_types import BinaryTypes, first_media_type
 from gatewaykit.core.reasons import Reason, Refusal
-from gatewaykit.core.vtl import Template
 from gatewaykit.core.vtl.java_regex import compile_java_regex
 from gatewaykit.core.vtl.safe_regex import matches
 from gatewaykit.core.vtl.values import Failure, from_key, text
@@ -45,20 +45,23 @@ class _Compiled:
     pattern: re.Pattern[str] | None
     status: int
     mapping: ResponseMapping
-    templates: Mapping[str, Template | None]
+    templates: Mapping[str, MappingTemplate | None]
+    first: MappingTemplate | None
     handling: str | None
 
-    def template(self, accept: str | None) -> Template | None:
+    def template(self, accept: str | None) -> MappingTemplate | None:
         """By the client's Accept, else for JSON, else the first (reference 01 section 10).
 
         None leaves the body as it is, and so does an empty template for the type that was chosen (developer guide,
         "API request and response data mapping reference").
         """
         templates = self.templates
+        if len(templates) < 2:
+            return self.first
         for media_type in (first_media_type(accept) or "application/json", "application/json"):
             if media_type in templates:
                 return templates[media_type]
-        return next(iter(templates.values()), None)
+        return self.first
 
 
 class IntegrationResponses:
@@ -91,15 +94,19 @@ class IntegrationResponses:
             return mapped
         wanted = exchange.request.headers.get(b"accept")
         accept = None if wanted is None else wanted.decode("latin-1")
-        types = [v.decode("latin-1") for k, v in headers if k.lower() == b"content-type"]
-        content_type = types[0] if types else None
-        payload = convert_response(body, content_type, accept, chosen.handling, self._binary_types)
-        if isinstance(payload, Refusal):
-            return payload
+        payload: str | bytes | Refusal
+        if chosen.handling is None and self._binary_types.is_empty:
+            payload = body.decode("utf-8", "replace")
+        else:
+            types = [v.decode("latin-1") for k, v in headers if k.lower() == b"content-type"]
+            content_type = types[0] if types else None
+            payload = convert_response(body, content_type, accept, chosen.handling, self._binary_types)
+            if isinstance(payload, Refusal):
+                return payload
         if (template := chosen.template(accept)) is not None:
             if isinstance(payload, bytes):
                 return Refusal(Reason.MAPPING_FAILED, "a binary body cannot enter a template; convert it to text first")
-            rendered = exchange.render(template, payload)
+            rendered = template.render(payload, exchange)
             if isinstance(rendered, Refusal):
                 return rendered
             payload = rendered
@@ -111,7 +118,7 @@ class IntegrationResponses:
 
 
 def compile_integration_responses(
-    specs: Sequence[ResponseSpec], stage_variables: Mapping[str, str], binary_types: BinaryTypes
+    specs: Sequence[ResponseSpec], facts: ApiFacts, stage_variables: Mapping[str, str], binary_types: BinaryTypes
 ) -> IntegrationResponses | list[str]:
     """Compile the integration responses, or say everything that is wrong with them."""
     problems: list[str] = []
@@ -125,14 +132,15 @@ def compile_integration_responses(
         mapping = compile_response_mappings(spec.parameters, stage_variables)
         if isinstance(mapping, list):
             found.extend(mapping)
-        templates = compile_templates(spec.templates, "responseTemplates", found)
+        templates = compile_templates(spec.templates, "responseTemplates", facts, found)
         if not re.fullmatch(r"[1-5][0-9][0-9]", spec.status_code):
             found.append(f"statusCode {spec.status_code!r} is none of 100 to 599")
         if spec.handling not in HANDLINGS:
             found.append(f"contentHandling is {spec.handling!r}, not CONVERT_TO_BINARY or CONVERT_TO_TEXT")
         problems.extend(f"{what}: {text}" for text in found)
         if not (found or isinstance(pattern, str) or isinstance(mapping, list)):
-            compiled.append(_Compiled(pattern, int(spec.status_code), mapping, templates, spec.handling))
+            first = next(iter(templates.values()), None)
+            compiled.append(_Compiled(pattern, int(spec.status_code), mapping, templates, first, spec.handling))
     return problems or IntegrationResponses(compiled, binary_types)
 
 

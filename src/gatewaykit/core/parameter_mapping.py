@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -25,16 +25,18 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(slots=True)
 class MappedRequest:
     """What mappings make of a request: header and query values as plain text, path values percent-encoded.
 
     Header values are checked where they become header fields (`core.payload.headers.field`), and only there.
     """
 
-    headers: dict[str, str] = field(default_factory=dict)
-    query: dict[str, list[str]] = field(default_factory=dict)
-    path: dict[str, str] = field(default_factory=dict)
+    __slots__ = ("headers", "path", "query")
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.query: dict[str, list[str]] = {}
+        self.path: dict[str, str] = {}
 
 
 class RequestMapping:

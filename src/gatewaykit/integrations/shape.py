@@ -42,7 +42,7 @@ def compile_shape(
         )
         for each in integration.responses
     ]
-    responses = compile_integration_responses(specs, deps.stage_variables, binary_types)
+    responses = compile_integration_responses(specs, deps.facts, deps.stage_variables, binary_types)
     if isinstance(request, list) or isinstance(responses, list):
         return [*(request if isinstance(request, list) else ()), *(responses if isinstance(responses, list) else ())]
     return request, responses

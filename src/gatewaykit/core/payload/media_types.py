@@ -42,6 +42,11 @@ class BinaryTypes:
         self._exact = frozenset(exact)
         self._prefixes = tuple(entry[:-1] for entry in exact if entry.endswith("/*"))
 
+    @property
+    def is_empty(self) -> bool:
+        """Is everything text?"""
+        return not (self._everything or self._exact)
+
     def match(self, header: str | None) -> bool:
         """Does the first media type of this header count as binary? A missing or malformed one is text."""
         if self._everything or not self._exact:

@@ -43,9 +43,10 @@ class Template:
     """A compiled template. `render` walks nothing: it calls the function that was made of the text.
 
     `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name.
+    `context_names`: the names of all that it reads of `$context`; None where that cannot be told, or it changes it.
     """
 
-    __slots__ = ("_places", "_render", "only_reads", "text")
+    __slots__ = ("_places", "_render", "context_names", "only_reads", "text")
 
     def __init__(
         self,
@@ -54,9 +55,10 @@ class Template:
         places: list[tuple[int, int]],
         *,
         only_reads: bool,
+        context_names: frozenset[str] | None,
     ) -> None:
         self.text = text
-        self.only_reads = only_reads
+        self.only_reads, self.context_names = only_reads, context_names
         self._render = render
         self._places = places
 
@@ -107,7 +109,9 @@ def compile_template(text: str, kind: Kind = USUAL) -> Template | TemplateProble
         render: Callable[[Mapping[str, object]], str] = partial(run, _program(generated, _FILE, kind))
     else:
         render = _namespace(generated, _FILE, kind)["render"]
-    return Template(text, render, places, only_reads=uses.only_reads)
+    reads = uses.only_reads and not uses.sets_context
+    context_names = frozenset(uses.context_names) if reads else None
+    return Template(text, render, places, only_reads=uses.only_reads, context_names=context_names)
 
 
 def generate_template(text: str, kind: Kind = USUAL) -> Generated | TemplateProblem:

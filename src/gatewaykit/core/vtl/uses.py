@@ -52,7 +52,8 @@ class Uses:
     `assigned`: variables that it or its loops set. `printed_in_loops` counts texts and references. `places`: it
     asks for the place of a loop. `scoped`: it needs variables by name, because code runs elsewhere than it stands
     (macros, blocks, strings with directives, #evaluate), or because it does with a loop what local variables cannot.
-    `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name.
+    `only_reads`: it does no more with `$context` and `$stageVariables` than read what is in them by name, or set it.
+    `context_names`: the names of what it reads of `$context`. `sets_context`: it sets something there.
     """
 
     def __init__(self, parsed: Parsed) -> None:
@@ -60,7 +61,8 @@ class Uses:
         self.assigned: set[str] = {*_KEPT_BY_LOOPS}
         self.outputs = self.references = self.printed_in_loops = 0
         self.loops = self.loop_objects = self.places = self.breaks = self.scoped = False
-        self.only_reads = True
+        self.only_reads, self.sets_context = True, False
+        self.context_names: set[str] = set()
         self._macros = parsed.macros
         self._variables: list[str] = []  # of the loops around
         self._body(parsed.statements)
@@ -108,6 +110,7 @@ class Uses:
         self.assigned.add(target.root)
         self.loop_objects |= target.root == "foreach"
         self.only_reads &= target.root != "stageVariables"
+        self.sets_context |= target.root == "context"
         self._name(target)
         self._accessors(target.accessors)
 
@@ -117,6 +120,8 @@ class Uses:
         if reference.root == "context":
             is_identity = first == _IDENTITY and not isinstance(second, Property)  # which prints in its own way
             self.only_reads &= isinstance(first, Property) and first not in _OVERRIDES and not is_identity
+            if isinstance(first, Property):
+                self.context_names.add(first.name)
         elif reference.root == "stageVariables":
             is_reading = isinstance(first, Call) and first.name in _READING
             self.only_reads &= isinstance(first, (Property, Index)) or is_reading
