@@ -10,7 +10,7 @@ import pytest
 
 from gatewaykit import Reason, Refusal, Request, Response
 from gatewaykit.asgi.front import serve_endpoint
-from gatewaykit.asgi.scope import AsgiRequest
+from gatewaykit.asgi.scope import asgi_request
 from gatewaykit.asgi.types import Receive, Scope, Send
 from gatewaykit.core.gateway_response import compile_renderer
 from gatewaykit.pipeline.chain import Chain
@@ -34,7 +34,7 @@ class Served:
     async def aclose(self) -> None: ...
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = AsgiRequest(scope, receive)
+        request = asgi_request(scope, receive)
         self.requests.append(request)
         await serve_endpoint(self.chain, request, send)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from gatewaykit.core.cors import LENGTHS
 from gatewaykit.core.reasons import Refusal
 from gatewaykit.policies.cors import BoundCors
 
@@ -44,15 +45,15 @@ class _Amending:
     def send(self, message: Message) -> Awaitable[None]:
         if (fields := self._fields) is not None and message["type"] == "http.response.start":
             self._fields = None
-            headers = [*message.get("headers", ())]
+            headers = message.get("headers", ())
+            if type(headers) is not list:
+                headers = [*headers]
             for name, _ in headers:
-                if (
-                    length := len(name)
-                ) == 4 or length > 26:  # it may be Vary, or a field of ours: a look in one more function
-                    headers = self._merged(headers, fields)
+                if len(name) in LENGTHS:  # it may be Vary, or a field of ours: a look in one more function
+                    headers = self._merged([*headers], fields)
                     break
             else:
-                headers += fields
+                headers = headers + fields  # a display of both takes longer
             message = {**message}
             message["headers"] = headers
         send = self._to
@@ -71,12 +72,14 @@ def cors_lane(policy: Policy) -> Lane | None:
     preflight = _preflights(screen)
 
     def lane(scope: Scope, send: Send) -> _Amending | tuple[Message, Message] | None:
-        if scope["method"] == "OPTIONS" and (ready := preflight(scope["headers"])) is not None:
-            return ready
-        fields = without_origin
+        fields, careful = without_origin, enforce
+        if scope["method"] == "OPTIONS":
+            if (ready := preflight(scope["headers"])) is not None:
+                return ready
+            careful = True
         for name, value in scope["headers"]:
             if name == b"origin":
-                if enforce or scope["method"] == "OPTIONS":
+                if careful:
                     return None
                 fields = listed(value) or fields_for(value)
                 break

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gatewaykit.asgi.ids import IDS
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, View
+from gatewaykit.asgi.scope import STATE_KEY, View, asgi_request
 from gatewaykit.asgi.shell import fail
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Enveloped:
         try:
             await self._app(scope, receive, passing.send)
         except Exception as error:
-            request = AsgiRequest(scope, receive)
+            request = asgi_request(scope, receive)
             request.id, request.extended_id = (each.decode() for each in passing._ids)
             if not await fail(self._chain, request, error, hasattr(passing, "_has_started"), send, passing.send):
                 raise

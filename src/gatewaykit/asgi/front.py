@@ -37,7 +37,10 @@ async def serve_endpoint(chain: Chain, request: AsgiRequest, send: Send) -> None
             response = await chain.run(request, watched)
             if request.refusal is not None and request.refusal.reason is Reason.CLIENT_GONE:
                 return
-            await send_watched(send, request, response)
+            if isinstance(response.body, bytes):  # as `send_watched`, without the call
+                await send_response(send, request, response)
+            else:
+                await send_watched(send, request, response)
         except Gone:
             _left(request)
     finally:

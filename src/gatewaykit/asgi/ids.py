@@ -20,12 +20,11 @@ _LAST_OF_BASE64 = bytes.maketrans(
 class IdPool:
     """Ids from entropy that is drawn and encoded many requests at a time. Not for secrets: ids are public by nature."""
 
-    __slots__ = ("_at", "_entropy", "_pair_at", "_pairs", "_pool")
+    __slots__ = ("_at", "_entropy", "_pairs", "_pool")
 
     _pool: bytes
-    _pairs: bytes
+    _pairs: list[tuple[bytes, bytes]]
     _at: int
-    _pair_at: int
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
@@ -33,13 +32,13 @@ class IdPool:
 
     def pair(self) -> tuple[bytes, bytes]:
         """A request's version 4 UUID, and 16 characters such as `Vts2FFmArPEFh8g=`."""
-        at = self._pair_at
-        pair = self._pairs[at : at + _PAIR]
-        if not pair:
-            self._pairs, at = _pairs(self._entropy(28 * _REQUESTS)), 0
-            pair = self._pairs[:_PAIR]
-        self._pair_at = at + _PAIR
-        return pair[:36], pair[36:]
+        try:
+            return self._pairs.pop()
+        except IndexError:
+            pairs = _pairs(self._entropy(28 * _REQUESTS))
+            pair = pairs.pop()
+            self._pairs = pairs
+            return pair
 
     def request_id(self) -> str:
         """A version 4 UUID."""
@@ -59,14 +58,13 @@ class IdPool:
 
     def forget(self) -> None:
         """Drop what is pooled, so that a forked process draws its own."""
-        self._pool = self._pairs = b""
-        self._at = self._pair_at = 0
+        self._pool, self._at, self._pairs = b"", 0, []
 
 
 # Many pairs are one text, written column by column: that is a few calls for all of them.
 
 
-def _pairs(entropy: bytes) -> bytes:
+def _pairs(entropy: bytes) -> list[tuple[bytes, bytes]]:
     many = len(entropy) // 28
     digits = entropy[: 16 * many].hex().encode()
     text = bytearray((_UUID.encode() + bytes(16)) * many)
@@ -82,7 +80,8 @@ def _pairs(entropy: bytes) -> bytes:
         text[36 + place :: _PAIR] = extended[place::16]
     text[50::_PAIR] = extended[14::16].translate(_LAST_OF_BASE64)
     text[51::_PAIR] = b"=" * many
-    return bytes(text)
+    whole = bytes(text)
+    return [(whole[at : at + 36], whole[at + 36 : at + _PAIR]) for at in range(0, len(whole), _PAIR)]
 
 
 IDS = IdPool(os.urandom)

@@ -23,6 +23,17 @@ async def send_response(send: Send, request: Request, response: Response, prefix
     for a promise, and break the connection when nothing follows.
     """
     status, body = response.status, response.body
+    if type(body) is bytes and status >= 200 and status not in _BODILESS and request.method != "HEAD" and not prefix:
+        headers = [(low, value) for name, value in response.headers if (low := name.lower()) != b"content-length"]
+        headers.append((b"content-length", b"%d" % len(body)))
+        try:
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            request.sent_bytes = len(body)
+            await send({"type": "http.response.body", "body": body})
+        finally:
+            if response.close is not None:
+                await response.close()
+        return
     bodiless = status in _BODILESS or status < 200 or request.method == "HEAD"
     headers = [(name.lower(), value) for name, value in response.headers]
     if status in _BODILESS or status < 200:

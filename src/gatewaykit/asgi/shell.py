@@ -20,13 +20,13 @@ from gatewaykit.asgi.front import send_watched
 from gatewaykit.asgi.handlers_outside import answered_outside
 from gatewaykit.asgi.lanes import lane_of
 from gatewaykit.asgi.lifespan import pass_lifespan
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, hide, rewritten, view_of
+from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest, asgi_request, hide, rewritten, view_of
 from gatewaykit.asgi.sending import close_code, send_response
 from gatewaykit.core.body import BodyRefused
 from gatewaykit.core.http import Head, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.pipeline.chain import Chain, drop_content_length, failure, taken
-from gatewaykit.pipeline.record import log_failure
+from gatewaykit.pipeline.record import log_failure, log_hook_failure
 from gatewaykit.pipeline.way import Way
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Shell:
             try:
                 await self._app(scope, receive, way.send)
             except Exception as error:
-                if not await fail(self._chain, AsgiRequest(scope, receive), error, way.started, send, way.send):
+                if not await fail(self._chain, asgi_request(scope, receive), error, way.started, send, way.send):
                     raise
             finally:
                 if self._has_view:
@@ -86,14 +86,14 @@ class Shell:
                 await self._other(scope, receive, send, request)
                 return
             if self._rules is not None:
-                request = request or AsgiRequest(scope, receive)
+                request = request or asgi_request(scope, receive)
                 chain = self._rules.chain(request)
             if not chain.policies:
                 await app(scope, receive, send)
                 return
         # From here on in one frame: a coroutine that only awaits another costs as much as a policy.
         if request is None:
-            request = AsgiRequest(scope, receive)
+            request = asgi_request(scope, receive)
         try:
             answer = chain.start(request)
             if answer is not request:
@@ -123,17 +123,21 @@ class Shell:
                 if not await fail(chain, request, error, request.status != 0, send, outgoing):
                     raise
             finally:
-                if request.outer is None:  # as `hide`, without the call
-                    state.pop(STATE_KEY, None)
-                else:
+                if request.outer is not None:
                     state[STATE_KEY] = request.outer
+                elif STATE_KEY in state:  # as `hide`, without the call
+                    del state[STATE_KEY]
         finally:
-            chain.end(request)
+            for hook in chain.ends:  # as `chain.end`, without the call
+                try:
+                    hook(request)
+                except Exception as error:  # noqa: BLE001 - as there
+                    log_hook_failure(request, hook, error)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send, request: AsgiRequest | None) -> None:
         kind = scope["type"]
         if kind == "websocket":
-            request = request or AsgiRequest(scope, receive)
+            request = request or asgi_request(scope, receive)
             chain = self._chain if self._rules is None else self._rules.chain(request)
             await _around_websocket(self._app, chain, request, scope, receive, send)
         elif kind == "lifespan":

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from gatewaykit.asgi.front import Gone, watched
 from gatewaykit.asgi.lifespan import answer_lifespan
-from gatewaykit.asgi.scope import STATE_KEY, AsgiRequest
+from gatewaykit.asgi.scope import STATE_KEY, asgi_request
 from gatewaykit.core.body import ClientGone
 from gatewaykit.errors import ConfigError, Problem
 
@@ -95,7 +95,7 @@ class _WsgiApp:
                 raise
 
         responder.send = put_while_wanted
-        request = AsgiRequest(scope, receive)
+        request = asgi_request(scope, receive)
         try:
             await watched(request, responder(_for_wsgi(scope), _whole_or_error(request.source), send_or_give_up))
         except Gone:

@@ -21,7 +21,9 @@ from gatewaykit.core.http import Head, HeaderList, Request, Response
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.errors import Problem
 
-__all__ = ["DEFAULT_HEADERS", "DEFAULT_METHODS", "CorsRules", "Screen", "amending", "deciding", "rule_problems"]
+__all__ = [
+    "DEFAULT_HEADERS", "DEFAULT_METHODS", "LENGTHS", "CorsRules", "Screen", "amending", "deciding", "rule_problems",
+]  # fmt: skip
 
 DEFAULT_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 DEFAULT_HEADERS: Final = ("Authorization", "Content-Type", "X-Api-Key")
@@ -38,6 +40,9 @@ _ALLOW_ORIGIN: Final = b"access-control-allow-origin"
 _ALLOW_CREDENTIALS: Final = b"access-control-allow-credentials"
 _EXPOSE: Final = b"access-control-expose-headers"
 _VARY_ORIGIN: Final = (b"vary", b"Origin")
+
+LENGTHS: Final = frozenset(map(len, (_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, _EXPOSE, b"vary")))
+"""A response field whose name is of none of these lengths is none of CORS's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +171,7 @@ def amending(rules: CorsRules) -> Callable[[Request, Head], None]:
         fields = without_origin if origin is None else listed(origin) or fields_for(origin)
         headers = head.headers
         for name, _ in headers:
-            if len(name) == 4 or len(name) > 26:  # it may be Vary, or a field of ours: a look in one more function
+            if len(name) in LENGTHS:  # it may be Vary, or a field of ours: a look in one more function
                 head.headers = merged(headers, fields)
                 return
         headers += fields
@@ -181,7 +186,7 @@ def _merging(rules: CorsRules) -> Callable[[HeaderList, HeaderList], HeaderList]
     def merged(headers: HeaderList, fields: HeaderList) -> HeaderList:
         for name, _ in headers:
             length = len(name)
-            if length > 26 or (length == 4 and name.lower() == b"vary"):  # the shortest field that may be ours has 27
+            if length in LENGTHS and (length != 4 or name.lower() == b"vary"):
                 if name is _ALLOW_ORIGIN and headers[0][0] is name:
                     return headers  # our own answer to a preflight
                 return [*_cleared(headers, owned, varies), *(fields[1:] if varies else fields)]

@@ -96,7 +96,7 @@ class Request:
 
     __slots__ = (
         "address", "api_key", "body", "client", "client_cert", "context", "events", "headers", "http_version",
-        "identity", "integration", "kept", "method", "path", "path_parameters", "raw_path", "reached",
+        "identity", "ids", "integration", "kept", "method", "path", "path_parameters", "raw_path", "reached",
         "received_monotonic_s", "received_s", "refusal", "resource", "sent_bytes", "stage", "stage_variables",
         "status", "trace_id", "untold", "vpc_endpoint",
         # behind the facts that are derived on first use; None until then
@@ -122,6 +122,7 @@ class Request:
     body: bytes | None  # the whole body once something read it
     received_s: float  # wall clock, seconds since 1970
     received_monotonic_s: float
+    ids: tuple[bytes, bytes] | None  # `id` and `extended_id` as they go out; writer: the envelope
     id: _Derived[str]  # $context.requestId
     extended_id: _Derived[str]  # $context.extendedRequestId
     trace_id: str  # X-Amzn-Trace-Id, "" until an integration is called
@@ -176,7 +177,7 @@ class Request:
         """Nothing is known yet of what routing and policies write."""
         self.identity = self.api_key = self.client_cert = self.vpc_endpoint = self.refusal = self.events = None
         self.context = self.reached = self.integration = self.kept = None
-        self._limits = self.untold = None
+        self._limits = self.untold = self.ids = None
         self.trace_id = self.resource = self.stage = ""
         self.path_parameters = self.stage_variables = NOTHING
         self.received_s = self.received_monotonic_s = 0.0
@@ -280,9 +281,9 @@ def _derived(name: str) -> property:
 
 
 Request.first_use = {
-    "extended_id": lambda request: "",
+    "extended_id": lambda request: "" if request.ids is None else request.ids[1].decode(),
     "header_list": lambda request: [],
-    "id": lambda request: "",
+    "id": lambda request: "" if request.ids is None else request.ids[0].decode(),
     "kind": lambda request: "http",
     "limits": lambda request: [] if request.untold is None else request.untold[0](request.untold[1]),
     "query": lambda request: parse_query(request.query_string),

@@ -10,7 +10,7 @@ from gatewaykit.asgi.app_call import AppCall
 from gatewaykit.asgi.envelope_lane import takes_the_long_way
 from gatewaykit.asgi.front import serve_endpoint
 from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
-from gatewaykit.asgi.scope import AsgiRequest, rewritten
+from gatewaykit.asgi.scope import asgi_request, rewritten
 from gatewaykit.asgi.shell import deny_handshake
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.context import ApiFacts
@@ -270,10 +270,10 @@ class Gateway:
                 if found is not None and (bare := found[0].bare) is not None:
                     await bare(scope, receive, send)
                     return
-                request = AsgiRequest(scope, receive)
+                request = asgi_request(scope, receive)
                 leaf = deployment.routed(request, found)
             else:
-                request = AsgiRequest(scope, receive)
+                request = asgi_request(scope, receive)
                 leaf = deployment.route(request)
                 if request.method != scope["method"]:  # an app must not serve another verb than was decided on
                     scope = rewritten({**scope, "method": request.method}, request)
@@ -282,7 +282,7 @@ class Gateway:
             else:
                 await leaf.shell(scope, receive, send, request)
         elif kind == "websocket":
-            request = AsgiRequest(scope, receive)
+            request = asgi_request(scope, receive)
             leaf = deployment.route(request)
             if leaf.shell is not None:
                 await leaf.shell(scope, receive, send, request)

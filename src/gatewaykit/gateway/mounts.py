@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from gatewaykit.asgi.front import serve_endpoint
 from gatewaykit.asgi.ids import IDS
 from gatewaykit.asgi.lifespan import answer_lifespan, lifespan_of_apps
-from gatewaykit.asgi.scope import AsgiRequest
+from gatewaykit.asgi.scope import asgi_request
 from gatewaykit.asgi.shell import deny_handshake
 from gatewaykit.core.body import MAX_BODY_BYTES
 from gatewaykit.core.gateway_response import compile_renderer
@@ -69,7 +69,7 @@ class Mounts:
                 inner = {**scope, "root_path": root + prefix} if prefix else scope
                 await gateway(inner, receive, send)
                 return
-        request = AsgiRequest(scope, receive)
+        request = asgi_request(scope, receive)
         if scope["type"] == "websocket":
             request.body = b""  # a handshake has none
             try:

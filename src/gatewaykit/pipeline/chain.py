@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from asyncio import CancelledError, current_task
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from operator import length_hint
 from types import CoroutineType
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
@@ -53,12 +52,11 @@ class Chain:
     """
 
     __slots__ = (
-        "_app", "_hooks", "_ways", "end", "endpoint", "max_body_bytes", "policies", "render", "rewrites", "straight",
-        "way",
+        "_app", "_steps", "endpoint", "ends", "max_body_bytes", "policies", "render", "rewrites", "straight", "way",
     )  # fmt: skip
 
-    end: Callable[[Request], None]
-    """Runs the `on_end` hooks, innermost first. Call it exactly once, after everything."""
+    ends: tuple[Callable[[Request], None], ...]
+    """The `on_end` hooks, innermost first: what `end` runs."""
 
     def __init__(
         self,
@@ -76,7 +74,7 @@ class Chain:
             max_body_bytes,
         )
         self.way = Way(self.policies)
-        self.end = _ending([policy.on_end for policy in reversed(self.policies) if policy.on_end is not None])
+        self.ends = tuple(policy.on_end for policy in reversed(self.policies) if policy.on_end is not None)
         limits = [_limit(policy.reads_body, max_body_bytes) for policy in self.policies]
         last = None if endpoint is None else _limit(endpoint.reads_body, max_body_bytes)
         wanted = [limit for limit in (*limits, last) if limit is not None]
@@ -94,8 +92,7 @@ class Chain:
                 steps.append((policy.on_request, way))
         if last is not None and len(wanted) == 1:
             steps.append((_take_body(last, True), self.way))
-        self._hooks = tuple(step for step, _ in steps)
-        self._ways = tuple(way for _, way in steps)
+        self._steps = tuple((step, way, number) for number, (step, way) in enumerate(steps, 1))
 
     def _around(self, policy: Policy, around: Callable[[Behind], Step], position: int) -> Step:
         inner = Chain(
@@ -138,24 +135,24 @@ class Chain:
 
     def start(self, request: Request) -> Answer | Awaitable[Answer]:
         """Run the request hooks. Gives an answer at once where no hook has to wait, else an awaitable of it."""
-        hooks = iter(self._hooks)
         try:
-            for hook in hooks:
-                if (answer := hook(request)) is not request:
+            for step in self._steps:
+                if (answer := step[0](request)) is not request:
                     break
             else:
                 return request
         except Exception as error:  # noqa: BLE001 - a policy's own failure: closed, logged, answered with a 500
-            request.reached = self._ways[~length_hint(hooks)]
+            request.reached = step[1]
             return failure(request, error)
-        following = len(self._hooks) - length_hint(hooks)
+        hook, way, following = step
         if type(answer) is Refusal or type(answer) is Response:
-            request.reached = self._ways[following - 1]
+            request.reached = way
             return _checked(answer, hook)
         return self._go_on(request, answer, following)
 
     async def _go_on(self, request: Request, answer: object, following: int) -> Answer:
         """The rest of `start`, from a hook that has to wait: the one before `following`."""
+        hook, way, _ = self._steps[following - 1]
         try:
             while True:
                 if answer is not request:
@@ -165,15 +162,15 @@ class Chain:
                         except CancelledError:
                             raise _cancellation() from None
                     if answer is not request:
-                        checked = _checked(answer, self._hooks[following - 1])
+                        checked = _checked(answer, hook)
                         break
-                if following == len(self._hooks):
+                if following == len(self._steps):
                     return request
-                following += 1
-                answer = self._hooks[following - 1](request)
+                hook, way, following = self._steps[following]
+                answer = hook(request)
         except Exception as error:  # noqa: BLE001 - as in start
             checked = failure(request, error)
-        request.reached = self._ways[following - 1]
+        request.reached = way
         return checked
 
     async def run(self, request: Request, guard: Guard | None = None) -> Response:
@@ -256,6 +253,14 @@ class Chain:
                     return self.render(request, error.refusal)
         return response
 
+    def end(self, request: Request) -> None:
+        """Run the `on_end` hooks. Call it exactly once, after everything."""
+        for hook in self.ends:
+            try:
+                hook(request)
+            except Exception as error:  # noqa: BLE001 - the request is over; the other hooks run all the same
+                log_hook_failure(request, hook, error)
+
     def ending(self, endpoint: Endpoint) -> Chain:
         """The same policies around another endpoint."""
         return Chain(self.policies, endpoint, self.render, self.max_body_bytes, self._app)
@@ -266,26 +271,6 @@ class Chain:
             await policy.aclose()
         if self.endpoint is not None:
             await self.endpoint.aclose()
-
-
-def _ending(hooks: Sequence[Callable[[Request], None]]) -> Callable[[Request], None]:
-    """One hook of several: the request is over, so one that raises does not keep the others from running."""
-    first, *others = hooks or [_nothing]
-
-    def end(request: Request) -> None:
-        try:
-            first(request)
-        except Exception as error:  # noqa: BLE001 - as said above
-            log_hook_failure(request, first, error)
-        if others:
-            inner(request)
-
-    inner = _ending(others) if others else _nothing
-    return end if hooks else _nothing
-
-
-def _nothing(request: Request) -> None:
-    """The end of a request that nobody waits for."""
 
 
 def failure(request: Request, error: Exception) -> Refusal:
@@ -351,6 +336,8 @@ def _limit(reads_body: bool | int, default: int) -> int | None:
 
 
 def _take_body(limit: int, may_leave: bool) -> Step:
+    digits = len(str(limit))
+
     def take_body(request: Request) -> Answer | Awaitable[Answer]:
         if request.body is None:
             headers = request.headers
@@ -364,7 +351,11 @@ def _take_body(limit: int, may_leave: bool) -> Step:
                 ):
                     request.body = b""
                     return request
-            elif declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
+            elif (
+                len(declared) >= digits
+                and declared.isdigit()
+                and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit)
+            ):
                 return too_large(limit)
             return _read(request, limit)
         if len(request.body) > limit:

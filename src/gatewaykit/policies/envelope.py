@@ -30,18 +30,17 @@ class Envelope(Policy):
         new_ids = ids.pair
 
         def on_request(request: Request) -> Request:
+            request.ids = ids = new_ids()
+            request._id = request._extended_id = None  # derived from these where somebody asks
             chosen = request.headers.get(b"x-amzn-requestid")
-            id, extended_id = new_ids()
-            request.id = (id if chosen is None or not _UUID.fullmatch(chosen) else chosen).decode()
-            request.extended_id = extended_id.decode()
+            if chosen is not None and _UUID.fullmatch(chosen):
+                request.ids = chosen, ids[1]
             return request
 
         self.on_request = on_request
 
     def on_head(self, request: Request, head: Head) -> None:
-        head.headers += (
-            (b"x-amzn-requestid", request.id.encode()),
-            (b"x-amz-apigw-id", request.extended_id.encode()),
-        )
+        id, extended_id = request.ids or (request.id.encode(), request.extended_id.encode())
+        head.headers += ((b"x-amzn-requestid", id), (b"x-amz-apigw-id", extended_id))
         if request.trace_id:
             head.headers.append((b"x-amzn-trace-id", request.trace_id.encode("latin-1", "replace")))

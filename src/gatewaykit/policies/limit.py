@@ -120,12 +120,11 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]], *, n
     name, size, key_of = limit.name, limit.size, limit.key
     answers = Answers(limit)
     refuse, shares = answers.refuse, limit.without_key == "share"
-    new = tuple.__new__  # a NamedTuple's own constructor costs as much again as all of this
-    # A store in memory gives the same object for the same answer: most often that of a bucket that was full.
-    last: tuple[Taken | None, LimitState] = None, LimitState(name, size, size, 0.0)
+
+    def told(taken: Taken) -> list[LimitState]:
+        return [LimitState(name, size, taken.remaining, taken.reset_s)]
 
     def on_request(request: Request) -> Answer | Awaitable[Answer]:
-        nonlocal last
         key = key_of(request)
         if type(key) is not str:
             if key is None and shares:
@@ -135,16 +134,15 @@ def limiting(limit: Limit, take: Callable[[str], Taken | Awaitable[Taken]], *, n
         taken = take(key)
         if type(taken) is not Taken:
             return later(request, cast("Awaitable[Taken]", taken))
-        same, state = last
-        if taken is not same:
-            state = new(LimitState, (name, size, taken[1], taken[3]))
-            last = taken, state
-        request.limits.append(state)
+        if request.untold is None and request._limits is None:
+            request.untold = (told, taken)  # what is left is worked out where somebody asks
+        else:
+            request.limits += told(taken)
         return request if taken[0] else refuse(taken)
 
     async def later(request: Request, answer: Awaitable[Taken]) -> Answer:
         taken = await answer
-        request.limits.append(LimitState(name, size, taken.remaining, taken.reset_s))
+        request.limits += told(taken)
         return request if taken.allowed else refuse(taken)
 
     if never_waits and not limit.headers:
