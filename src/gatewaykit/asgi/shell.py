@@ -13,7 +13,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gatewaykit.asgi.body import replay
 from gatewaykit.asgi.front import send_watched
@@ -95,12 +95,12 @@ class Shell:
         if request is None:
             request = asgi_request(scope, receive)
         try:
-            answer = chain.start(request)
+            answer: Any = chain.start(request)  # a cast, in what follows, is a call
             if answer is not request:
                 if type(answer) not in _OUTCOMES:
-                    answer = await cast("Awaitable[Answer]", answer)
+                    answer = await answer
                 if answer is not request:
-                    await _answer(chain, request, cast("Outcome", answer), request.reached, send)
+                    await _answer(chain, request, answer, request.reached, send)
                     return
             state = request.state
             if state is None:

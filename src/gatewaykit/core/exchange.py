@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from gatewaykit.core.context import ApiFacts, context_of, part_of_context
 from gatewaykit.core.http import Request
+from gatewaykit.core.parameter_mapping import MappedRequest
 from gatewaykit.core.payload.headers import readable_headers
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.template_variables import variables
@@ -22,13 +23,22 @@ __all__ = ["Exchange", "MappingTemplate", "compile_templates"]
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-class _RequestParams:
-    """The `Parameters` of a request. Each kind is read when a template first asks for it."""
+class Exchange:
+    """One request on its way through a non-proxy integration.
 
-    __slots__ = ("_header", "_path", "_querystring", "_request")
+    It is the `Parameters` of its templates, too: each kind is read when a template first asks for it.
+    """
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    __slots__ = (
+        "_context", "_facts", "_header", "_path", "_querystring", "body", "mapped", "request", "stage_variables",
+    )  # fmt: skip
+
+    body: bytes  # what the integration is sent; it and `mapped` are there once the request is shaped
+    mapped: MappedRequest
+
+    def __init__(self, request: Request, facts: ApiFacts, stage_variables: Mapping[str, str]) -> None:
+        self.request, self._facts, self.stage_variables = request, facts, stage_variables
+        self._context: dict[str, Any] | None = None
         self._path: Mapping[str, str] | None = None
         self._querystring: Mapping[str, str] | None = None
         self._header: Mapping[str, str] | None = None
@@ -36,31 +46,20 @@ class _RequestParams:
     @property
     def path(self) -> Mapping[str, str]:
         if self._path is None:
-            self._path = {name: unquote(value) for name, value in self._request.path_parameters.items()}
+            self._path = {name: unquote(value) for name, value in self.request.path_parameters.items()}
         return self._path
 
     @property
     def querystring(self) -> Mapping[str, str]:
         if self._querystring is None:
-            self._querystring = {name: values[-1] for name, values in self._request.query.items()}
+            self._querystring = {name: values[-1] for name, values in self.request.query.items()}
         return self._querystring
 
     @property
     def header(self) -> Mapping[str, str]:
         if self._header is None:
-            self._header = readable_headers(self._request.header_list)
+            self._header = readable_headers(self.request.header_list)
         return self._header
-
-
-class Exchange:
-    """One request on its way through a non-proxy integration."""
-
-    __slots__ = ("_context", "_facts", "params", "request", "stage_variables")
-
-    def __init__(self, request: Request, facts: ApiFacts, stage_variables: Mapping[str, str]) -> None:
-        self.request, self._facts, self.stage_variables = request, facts, stage_variables
-        self._context: dict[str, Any] | None = None
-        self.params = _RequestParams(request)
 
     @property
     def context(self) -> dict[str, Any]:
@@ -95,7 +94,7 @@ class MappingTemplate:
         if self._text is not None:
             return self._text
         context = exchange.context_or(self._part_of_context)
-        rendered = self._render(variables(body, exchange.params, context, exchange.stage_variables, self._only_reads))
+        rendered = self._render(variables(body, exchange, context, exchange.stage_variables, self._only_reads))
         if isinstance(rendered, TemplateFailure):
             return Refusal(
                 Reason.MAPPING_FAILED,

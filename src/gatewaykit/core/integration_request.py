@@ -24,18 +24,9 @@ from gatewaykit.core.payload.uri import as_path
 from gatewaykit.core.reasons import Reason, Refusal
 from gatewaykit.core.vtl.values import Failure, from_key, text
 
-__all__ = ["PASSTHROUGH_BEHAVIORS", "IntegrationRequest", "Shaped", "compile_integration_request"]
+__all__ = ["PASSTHROUGH_BEHAVIORS", "IntegrationRequest", "compile_integration_request"]
 
 PASSTHROUGH_BEHAVIORS: Final = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
-
-
-class Shaped:
-    """A request made ready for its integration."""
-
-    __slots__ = ("body", "exchange", "mapped")
-
-    def __init__(self, body: bytes, mapped: MappedRequest, exchange: Exchange) -> None:
-        self.body, self.mapped, self.exchange = body, mapped, exchange
 
 
 class IntegrationRequest:
@@ -73,8 +64,8 @@ class IntegrationRequest:
     def has_templates(self) -> bool:
         return bool(self._templates)
 
-    def shape(self, request: Request) -> Shaped | Refusal:
-        """What goes to the integration for a request whose body has been read."""
+    def shape(self, request: Request) -> Exchange | Refusal:
+        """The exchange of a request whose body has been read, with what goes to the integration."""
         exchange = Exchange(request, self._facts, self._stage_variables)
         mapping = self._mapping
         mapped = mapping.apply(request, exchange.context if mapping.needs_context else {})
@@ -102,8 +93,9 @@ class IntegrationRequest:
             overrides = exchange.overrides("requestOverride")
             if overrides and (failed := self._override(mapped, overrides)) is not None:
                 return failed
-        body = payload if isinstance(payload, bytes) else payload.encode("utf-8", "replace")
-        return Shaped(body, mapped, exchange)
+        exchange.mapped = mapped
+        exchange.body = payload if isinstance(payload, bytes) else payload.encode("utf-8", "replace")
+        return exchange
 
     def _template(self, content_type: str | None) -> MappingTemplate | Refusal | None:
         """The template for a content type; None passes the body on as it is."""

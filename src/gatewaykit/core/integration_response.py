@@ -110,7 +110,10 @@ class IntegrationResponses:
             if isinstance(rendered, Refusal):
                 return rendered
             payload = rendered
-        answer = _overridden(chosen.status, mapped, exchange.overrides("responseOverride"))
+        overrides = exchange.overrides("responseOverride")
+        answer = (
+            _overridden(chosen.status, mapped, overrides) if mapped or overrides else Response(chosen.status, [_JSON])
+        )
         if isinstance(answer, Refusal):
             return answer
         answer.body = payload if isinstance(payload, bytes) else payload.encode("utf-8", "replace")
@@ -146,8 +149,6 @@ def compile_integration_responses(
 
 def _overridden(status: int, mapped: dict[str, str], overrides: Mapping[str, Any]) -> Response | Refusal:
     """Status and headers once `responseOverride` has had its say, names that the gateway keeps for itself renamed."""
-    if not mapped and not overrides:
-        return Response(status, [_JSON])
     wanted = overrides.get("status")
     if isinstance(wanted, int) and not isinstance(wanted, bool) and 100 <= wanted <= 599:
         status = wanted

@@ -99,10 +99,10 @@ class Http:
         back_end = self._back_end
         if isinstance(uri := back_end.uri, InvalidUri):
             return _invalid_endpoint(uri)
-        shaped = self._request.shape(request)
-        if isinstance(shaped, Refusal):
-            return shaped
-        deps, mapped = back_end.deps, shaped.mapped
+        exchange = self._request.shape(request)
+        if isinstance(exchange, Refusal):
+            return exchange
+        deps, mapped = back_end.deps, exchange.mapped
         method = back_end.method or request.method
         trace = deps.trace(request)
         headers = http_headers(request, method, mapped.headers, api_id=deps.facts.api_id, trace=trace)
@@ -112,7 +112,7 @@ class Http:
         if uri.is_left_by(target):
             return _leads_out()
         request.trace_id = trace  # the client learns of a call only (reference 01 section 4)
-        body = b"" if method in NO_BODY_VERBS else shaped.body
+        body = b"" if method in NO_BODY_VERBS else exchange.body
         try:
             async with asyncio.timeout(back_end.timeout_s):  # the whole answer, not only its head
                 response = await back_end.send(uri, request, method, target, headers, body)
@@ -122,7 +122,7 @@ class Http:
         except TimeoutError:
             return network_refusal(UpstreamError("timeout", f"no whole response within {back_end.timeout_s:g} s"))
         note_body(request, "integration", "Endpoint response body before transformations", content)
-        return self._responses.finish(shaped.exchange, str(response.status), response.headers, content)
+        return self._responses.finish(exchange, str(response.status), response.headers, content)
 
     async def aclose(self) -> None:
         """The transport belongs to whoever made it."""

@@ -126,30 +126,32 @@ class AwsLambda:
 
     async def __call__(self, request: Request, /) -> Outcome:
         target = self._target
-        shaped = self._request.shape(request)
-        if isinstance(shaped, Refusal):
-            return shaped
+        exchange = self._request.shape(request)
+        if isinstance(exchange, Refusal):
+            return exchange
         runner = target.runner()
         if isinstance(runner, Refusal):
             return runner
-        if refusal := _oversized(len(shaped.body)):
+        if refusal := _oversized(len(exchange.body)):
             return refusal
         request.trace_id = self._deps.trace(request)
         try:
-            event = json.loads(shaped.body or b"{}")
+            event = json.loads(exchange.body or b"{}")
         except (ValueError, RecursionError) as error:
             # Lambda itself refuses such a payload; its message is what the default response carries.
             message = f"Could not parse request body into json: {error}"
-            return self._finish(shaped.exchange, None, {"Type": "User", "message": message})
-        invocation = {name.lower(): value for name, value in shaped.mapped.headers.items()}.get("x-amz-invocation-type")
+            return self._finish(exchange, None, {"Type": "User", "message": message})
+        invocation = {name.lower(): value for name, value in exchange.mapped.headers.items()}.get(
+            "x-amz-invocation-type"
+        )
         if invocation == "Event":
             target.fire(runner, request, event)
-            return self._responses.finish(shaped.exchange, None, _JSON, b"")
+            return self._responses.finish(exchange, None, _JSON, b"")
         if request.events is not None:
             target.note(request, event)
         result = await target.call(runner, request, event)
         if not isinstance(result, Failure):
-            return self._finish(shaped.exchange, None, result)
+            return self._finish(exchange, None, result)
         if result.kind in ("timeout", "busy"):
             return _FAILURES[result.kind](result)
         # As the Lambda runtime reports it, but for the stack trace: that is the operator's, not the client's.
@@ -159,7 +161,7 @@ class AwsLambda:
             "requestId": request.id,
             "stackTrace": [],
         }
-        return self._finish(shaped.exchange, result.message, error_payload)
+        return self._finish(exchange, result.message, error_payload)
 
     def _finish(self, exchange: Any, error_message: str | None, payload: object) -> Outcome:
         body = _as_json(payload)

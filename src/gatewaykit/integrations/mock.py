@@ -26,17 +26,17 @@ class Mock:
         self._request, self._responses = request, responses
 
     def __call__(self, request: Request, /) -> Outcome:
-        shaped = self._request.shape(request)
-        if isinstance(shaped, Refusal):
-            return shaped
-        status = mock_status(shaped.body.decode("utf-8", "replace"))
+        exchange = self._request.shape(request)
+        if isinstance(exchange, Refusal):
+            return exchange
+        status = mock_status(exchange.body.decode("utf-8", "replace"))
         if status is None and self._request.has_templates:
             return Refusal(
                 Reason.CONFIGURATION,
                 "Unable to parse statusCode. It should be an integer that is defined in the request template.",
             )
         # Without any template the default response answers (developer guide, "Set up mock integrations").
-        return self._responses.finish(shaped.exchange, None if status is None else str(status), [], b"")
+        return self._responses.finish(exchange, None if status is None else str(status), [], b"")
 
     async def aclose(self) -> None:
         """Nothing to free."""

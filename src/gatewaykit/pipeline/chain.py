@@ -18,7 +18,7 @@ from __future__ import annotations
 from asyncio import CancelledError, current_task
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import CoroutineType
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from gatewaykit.core.body import MAX_LENGTH_DIGITS, BodyRefused, BodyTooLarge, ClientGone, too_large
 from gatewaykit.core.http import Head, Request, Response
@@ -178,34 +178,34 @@ class Chain:
 
         `guard(request, awaitable)` awaits an endpoint that waits, on behalf of whoever wants to give up on it.
         """
-        answer = self.start(request)
+        answer: Any = self.start(request)  # as in the rest of this: a cast is a call
         if answer is not request and type(answer) not in _OUTCOMES:
-            answer = await cast("Awaitable[Answer]", answer)
+            answer = await answer
         if answer is not request:
-            return await self.finish(request, cast("Outcome", answer), request.reached)
+            return await self.finish(request, answer, request.reached)
+        endpoint: Any = self.endpoint
         try:
-            outcome = cast("Endpoint", self.endpoint)(request)
+            outcome: Any = endpoint(request)
             if type(outcome) not in _OUTCOMES:
-                waiting = cast("Awaitable[Outcome]", outcome)
                 try:
-                    outcome = await (waiting if guard is None else guard(request, waiting))
+                    outcome = await (outcome if guard is None else guard(request, outcome))
                 except CancelledError:
                     raise _cancellation() from None
                 if type(outcome) not in _OUTCOMES:
                     raise TypeError(f"the endpoint answered {type(outcome).__name__}, not a Response or a Refusal")
         except Exception as error:  # noqa: BLE001 - an integration's own failure: closed, logged, answered with a 500
             outcome = failure(request, error)
-        return await self.finish(request, cast("Outcome", outcome), self.way)
+        return await self.finish(request, outcome, self.way)
 
     async def finish(self, request: Request, outcome: Outcome, way: Way) -> Response:
         """The response that goes out: rendered where it is a refusal, and amended by the policies of `way`."""
-        if type(outcome) is Refusal:
+        if isinstance(outcome, Refusal):
             request.refusal = outcome
             if outcome.status is None and outcome.reason.status >= 500:
                 log_failure(request, outcome)
             response = self.render(request, outcome)
         else:
-            response = cast(Response, outcome)
+            response = outcome
         try:
             if way.bodies or way.wraps:
                 response = await self._through_bodies(request, response, way)
@@ -293,9 +293,9 @@ def failure(request: Request, error: Exception) -> Refusal:
 
 def taken(changed: bytes | Refusal) -> bytes:
     """What a wrapper gave. Raises BodyRefused for a refusal."""
-    if type(changed) is Refusal:
+    if isinstance(changed, Refusal):
         raise BodyRefused(changed)
-    return cast(bytes, changed)
+    return changed
 
 
 def drop_content_length(head: Head) -> None:
