@@ -12,6 +12,7 @@ repeat; after that, the keys that come on top share one quota.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Final
 from weakref import WeakSet
 
@@ -150,7 +151,7 @@ class QuotaKeys:
             key, used = self._counts.admit(key)
         reset_s = self._counts.end_s - now
         if used >= self.limit_now:
-            return Taken(False, 0, reset_s, reset_s)
+            return Taken(False, 0, reset_s if self.limit.limit else inf, reset_s)
         self.young[key] = used + 1
         return Taken(True, int(self.limit_now - used) - 1, 0.0, reset_s)
 
