@@ -301,6 +301,15 @@ async def test_an_override_must_not_frame_the_message(name: str) -> None:
     assert refusal.reason is Reason.MAPPING_FAILED
 
 
+async def test_a_get_that_is_sent_on_as_a_post_has_no_content_type_of_its_own() -> None:  # recorded with row 90
+    transport = answering(Reply())
+    target = endpoint("HTTP", deps_for(transport), uri=URI, http_method="POST", responses=(response(),))
+
+    await call(target, a_request("GET", headers=[(b"content-type", b"application/json")]))
+
+    assert (transport.requests[0].method, transport.requests[0].headers) == ("POST", SENT)
+
+
 async def test_overrides_that_a_template_spoils_do_no_harm() -> None:
     transport = answering(Reply())
     template = '#set($context.requestOverride.header = "x")#set($context.requestOverride.path = [])'

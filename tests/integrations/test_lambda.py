@@ -134,6 +134,10 @@ def test_other_uris_are_problems(kind: str) -> None:  # row 135
 
 def test_an_invocation_arn_names_its_function() -> None:
     assert parse_function_uri(ORDERS) == "arn:aws:lambda:us-east-1:123456789012:function:orders"
+    assert (
+        parse_function_uri(ORDERS.replace("path/", "path//")) == "arn:aws:lambda:us-east-1:123456789012:function:orders"
+    )
+    assert parse_function_uri(ORDERS.replace("path/", "path///")) is None
     assert parse_function_uri("http://b") is None
 
 

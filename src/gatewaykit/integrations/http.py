@@ -105,7 +105,7 @@ class Http:
         deps, mapped = back_end.deps, exchange.mapped
         method = back_end.method or request.method
         trace = deps.trace(request)
-        headers = http_headers(request, method, mapped.headers, api_id=deps.facts.api_id, trace=trace)
+        headers = http_headers(request, mapped.headers, api_id=deps.facts.api_id, trace=trace)
         if isinstance(headers, Refusal):
             return headers
         target = uri.target(mapped.path, mapped.query.items())

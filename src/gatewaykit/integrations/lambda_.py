@@ -46,7 +46,10 @@ class FunctionName:
 
 
 def parse_function_uri(uri: str) -> str | None:
-    """The function part of an invocation ARN, stage variables not yet filled in; None when it is no such ARN."""
+    """The function part of an invocation ARN, stage variables not yet filled in; None when it is no such ARN.
+
+    The guide's older examples have two slashes behind `path`, which API Gateway takes.
+    """
     match = _INVOCATION.fullmatch(uri)
     return match["function"] if match else None
 
@@ -204,7 +207,7 @@ def compile_aws(integration: Integration, deps: IntegrationDeps) -> AwsLambda | 
 
 
 _INVOCATION = re.compile(
-    r"arn:.+:lambda:path/[0-9]{4}-[0-9]{2}-[0-9]{2}/functions/(?P<function>.+)/invocations", re.DOTALL
+    r"arn:.+:lambda:path//?[0-9]{4}-[0-9]{2}-[0-9]{2}/functions/(?P<function>.+)/invocations", re.DOTALL
 )
 _ARN = re.compile(r"arn:.+:function:(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>[A-Za-z0-9_$-]+))?")
 _LOGICAL = re.compile(r"\$\{(?P<name>[A-Za-z0-9_-]+)(?:\.Arn|\.Alias)?\}")

@@ -16,7 +16,7 @@ DEFAULTS = [(b"Accept", b"application/json"), (b"User-Agent", b"AmazonAPIGateway
 
 
 def sent_by_http(headers: HeaderList, method: str = "GET", **mapped: str) -> HeaderList | Refusal:
-    return http_headers(Request(method, "/", headers=headers), method, mapped, api_id="abc", trace=TRACE)
+    return http_headers(Request(method, "/", headers=headers), mapped, api_id="abc", trace=TRACE)
 
 
 def sent_by_proxy(headers: HeaderList, mapped: dict[str, str] | None = None) -> HeaderList | Refusal:

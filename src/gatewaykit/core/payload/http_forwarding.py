@@ -22,17 +22,15 @@ _JSON: Final = b"application/json"
 _PERSISTENCE: Final = frozenset((b"keep-alive", b"close"))  # of Connection; any other word names a header
 
 
-def http_headers(
-    request: Request, method: str, mapped: Mapping[str, str], *, api_id: str, trace: str
-) -> HeaderList | Refusal:
-    """What an HTTP integration sends (row 79)."""
+def http_headers(request: Request, mapped: Mapping[str, str], *, api_id: str, trace: str) -> HeaderList | Refusal:
+    """What an HTTP integration sends (row 79). The client's verb decides on a Content-Type, not the integration's."""
     headers: HeaderList = [
         (b"Accept", _JSON),
         (b"User-Agent", f"AmazonAPIGateway_{api_id}".encode()),
         (b"X-Amzn-Apigateway-Api-Id", api_id.encode()),
         (b"X-Amzn-Trace-Id", trace.encode()),
     ]
-    if method not in NO_BODY_VERBS:
+    if request.method not in NO_BODY_VERBS:
         headers.append((b"Content-Type", request.headers.get(b"content-type", _JSON)))
     return _replace(headers, mapped)
 
