@@ -50,7 +50,7 @@ class AsgiRequest(Request):
 
     __init__ = object.__init__  # made by `asgi_request`: a call of a class costs two
 
-    @property  # as `_derived` makes it, in half the time
+    @property  # as `_derived` makes it, without the calls
     def source(self) -> Any:
         if self._source is None:
             self._source = AsgiBody(self.receive)  # type: ignore[assignment]  # `Request` knows of none

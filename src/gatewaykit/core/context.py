@@ -48,6 +48,7 @@ def context_of(request: Request, facts: ApiFacts) -> dict[str, Any]:
     return facts.context(request)
 
 
+@lru_cache(maxsize=256)
 def part_of_context(facts: ApiFacts, names: frozenset[str]) -> Callable[[Request], dict[str, Any]] | None:
     """A function that makes what `$context` has under some names; None where one is not there for every request."""
     return _maker(facts, [*names]) if names <= _EXPRESSIONS.keys() else None
